@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Configuration of Sphinx.
+
+Links into other projects' documentation are resolved only if
+``CONSENTKIT_DOCS_ONLINE`` is set: the build must pass without a network.
+"""
+
+from __future__ import annotations
+
+import os
+
+from importlib import metadata
+
+
+project = "consentkit"
+author = "consentkit contributors"
+copyright = "2026, consentkit contributors"
+release = metadata.version("consentkit")
+version = release.rpartition(".")[0]
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build", "adr/template.md"]
+
+html_theme = "furo"
+html_title = "consentkit"
+html_copy_source = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "smartquotes"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_custom_sections = [
+    ("Source", "notes_style"),
+    ("Sources", "notes_style"),
+    ("Units", "notes_style"),
+    ("Duties", "notes_style"),
+    ("What leaks", "notes_style"),
+]
+
+nitpicky = True
+nitpick_ignore_regex: list[tuple[str, str]] = []
+
+if os.environ.get("CONSENTKIT_DOCS_ONLINE"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "attrs": ("https://www.attrs.org/en/stable/", None),
+        "httpx": ("https://www.python-httpx.org/", None),
+        "python": ("https://docs.python.org/3", None),
+    }
+else:
+    # What lives in other projects' inventories cannot be checked offline.
+    nitpick_ignore_regex.append((r"py:.*", r"(?!consentkit\b).*"))

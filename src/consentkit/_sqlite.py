@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""
+One SQLite file of ours: opened late, safe over threads, forks and processes.
+
+Every failure of SQLite comes out as one `consentkit.exceptions.StoreError`
+that names the file and the cure.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from consentkit.exceptions import (
+    DamagedError,
+    NewerFormatError,
+    StoreError,
+    UnwritableError,
+)
+
+
+__all__ = ["Database", "make_private_folder"]
+
+# A connection that came over a fork must be neither used nor closed: closing
+# it would drop the locks of the parent. It is kept here, and leaks.
+_inherited: list[sqlite3.Connection] = []
+
+
+def make_private_folder(path: Path) -> None:
+    """
+    Make *path* and its parents, for this user only.
+
+    Raises:
+        UnwritableError: If it cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(
+            path,
+            problem=f"the folder cannot be made ({error.strerror})",
+            cure="choose a folder that this user may write to",
+        ) from None
+
+
+class Database:
+    """
+    A SQLite file with one schema, in WAL mode.
+
+    Args:
+        path: The file; made at the first write.
+
+        schema: Statements that make the tables of *version*.
+
+        version: Number of the file's format, in ``user_version``.
+    """
+
+    def __init__(self, path: Path, *, schema: str, version: int) -> None:
+        self.path = path
+        self._schema = schema
+        self._version = version
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        #: Rises whenever the file is opened anew.
+        self.generation = 0
+
+    def exists(self) -> bool:
+        """
+        Tell whether there is a file, without opening it.
+        """
+        return self._identity() is not None
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _forget_over_fork(self) -> None:
+        if self._pid != os.getpid():
+            if self._connection is not None:
+                _inherited.append(self._connection)
+            self._connection = None
+            self._lock = threading.RLock()
+            self._pid = os.getpid()
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection]:
+        """
+        Give the connection for reads; the file must exist.
+        """
+        self._forget_over_fork()
+        with self._lock, self._errors():
+            yield self._open(create=False)
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection]:
+        """
+        Give the connection inside one immediate transaction.
+
+        It commits durably at the end, and rolls back on an exception.
+        """
+        self._forget_over_fork()
+        with self._lock, self._errors():
+            connection = self._open(create=True)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def checkpoint(self) -> None:
+        """
+        Fold the write-ahead log into the file and empty it.
+
+        Without it, deleted rows stay readable in the log.
+        """
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """
+        Close the file; it opens again at the next use.
+        """
+        self._forget_over_fork()
+        with self._lock:
+            if self._connection is not None:
+                with suppress(sqlite3.Error):
+                    self._connection.close()
+            self._connection = None
+
+    def _open(self, *, create: bool) -> sqlite3.Connection:
+        identity = self._identity()
+        if self._connection is not None and identity == self._file:
+            return self._connection
+        self.close()  # the file was replaced or removed under us
+        if identity is None:
+            if not create:
+                raise DamagedError(
+                    self.path,
+                    problem="the file has gone",
+                    cure="restore it, or go on with none",
+                )
+            self._make_file()
+        connection = self._connect()
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._file = self._identity()
+        self.generation += 1
+        return connection
+
+    def _make_file(self) -> None:
+        make_private_folder(self.path.parent)
+        flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            os.close(os.open(self.path, flags, 0o600))
+        except OSError as error:
+            raise UnwritableError(
+                self.path,
+                problem=f"the file cannot be made ({error.strerror})",
+                cure="choose a data folder that this user may write to",
+            ) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.path,
+            timeout=10.0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > self._version:
+            raise NewerFormatError(
+                self.path,
+                problem=f"written in format {found} by a newer consentkit; "
+                f"this one reads up to {self._version}",
+                cure="upgrade consentkit",
+            )
+        if found == 0:
+            # Switching to WAL and making the tables is safe in several
+            # processes at once: each statement waits for the lock.
+            connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit outlives a power cut, not only a crash.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        if found == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            current = connection.execute("PRAGMA user_version").fetchone()[0]
+            if current == 0:
+                for statement in self._schema.split(";\n\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {self._version}")
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            problem = self._store_error(error)
+        else:
+            return
+        # Raised past the except block, so that nothing of a row is in the
+        # context.
+        raise problem
+
+    def _store_error(self, error: sqlite3.Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return DamagedError(
+                self.path,
+                problem=f"the file is damaged ({name})",
+                cure="move it away or restore it from a backup",
+            )
+        if code == sqlite3.SQLITE_FULL:
+            return UnwritableError(
+                self.path,
+                problem="the disk is full",
+                cure="free some space",
+            )
+        if code in (
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_PERM,
+            sqlite3.SQLITE_IOERR,
+        ):
+            return UnwritableError(
+                self.path,
+                problem=f"the file cannot be written ({name})",
+                cure="choose a data folder that this user may write to",
+            )
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreError(
+                self.path,
+                problem="another process holds the file",
+                cure="try again, or end that process",
+            )
+        return DamagedError(
+            self.path,
+            problem=f"the file is not as expected ({name})",
+            cure="move it away or restore it from a backup",
+        )

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""
+Second looks at what a pattern found: check digits, ranges, dates.
+
+A validator is given the matched text and answers how many of its characters,
+from the start, belong to the value; 0 if it is no value at all. Patterns say
+what something looks like, validators whether it can be it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from datetime import date
+
+from .identifiers import _is_luhn
+
+
+#: Reporting bodies that begin the type code of an IMEI (GSMA TS.06).
+_REPORTING_BODIES = frozenset(
+    f"{body:02}" for body in (1, 10, 30, 33, 35, 44, 45, *range(49, 55), 86)
+) | {"91", "98", "99"}
+
+_RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+#: Digits after the country code, least and most; ITU-T E.164 allows 15 in
+#: all. Other codes: 6 to 12.
+_NATIONAL_DIGITS = {
+    "1": (10, 10),
+    "7": (10, 10),
+    "31": (9, 9),
+    "33": (9, 9),
+    "34": (9, 9),
+    "39": (6, 11),
+    "44": (9, 10),
+    "49": (6, 11),
+    "60": (8, 10),
+    "61": (9, 9),
+    "65": (8, 8),
+    "66": (8, 9),
+    "81": (9, 10),
+    "82": (8, 10),
+    "84": (9, 10),
+    "86": (10, 11),
+    "91": (10, 10),
+    "852": (8, 8),
+    "853": (8, 8),
+    "886": (8, 9),
+}
+
+_NO_SECRETS = frozenset(
+    {"false", "none", "null", "true", "nil", "undefined", "empty", "unset"}
+)
+
+_OBJECT = re.compile(r"(?:[a-z]\w{0,60}\.){2,20}\w{1,80}@[0-9a-f]{1,16}")
+
+_SHARED_HOMES = frozenset(
+    {"all users", "default", "public", "shared", ".", ".."}
+)
+
+
+def digits_of(text: str) -> str:
+    """
+    Keep the ASCII digits of *text*.
+    """
+    return re.sub(r"[^0-9]", "", text)
+
+
+def is_imei(digits: str) -> bool:
+    """
+    Tell whether 15 digits have a reporting body and a right check digit.
+    """
+    return digits[:2] in _REPORTING_BODIES and _is_luhn(digits)
+
+
+def is_card(digits: str) -> bool:
+    """
+    Tell whether 14 to 19 digits are a payment card's.
+
+    Source:
+        ISO/IEC 7812-1: issuer ranges and check digit.
+    """
+    return _is_issuer(digits) and _is_luhn(digits)
+
+
+def _is_issuer(digits: str) -> bool:
+    size, four = len(digits), int(digits[:4])
+    if size == 14:
+        return 3000 <= four <= 3059 or digits[:2] in {"36", "38", "39"}
+    if size == 15:
+        return digits[:2] in {"34", "37"}
+    return (
+        digits[0] == "4"
+        or 5100 <= four <= 5599
+        or 2221 <= four <= 2720
+        or 3528 <= four <= 3589
+        or digits[:2] in {"50", "60", "62", "64", "65", "67", "68", "69"}
+        or four in {5610, 5893, 9558, 9559, 9843}
+    )
+
+
+def is_iccid(digits: str) -> bool:
+    """
+    Tell whether 19 or 20 digits are a SIM card's number (ITU-T E.118).
+    """
+    return digits.startswith("89") and _is_luhn(digits)
+
+
+def is_resident_id(text: str) -> bool:
+    """
+    Tell whether 18 characters are a resident identity number of China.
+
+    Source:
+        GB 11643-1999: area, date of birth, and ISO 7064 MOD 11-2.
+    """
+    if not "11" <= text[:2] <= "83":
+        return False
+    try:
+        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    except ValueError:
+        return False
+    total = sum(
+        weight * int(digit)
+        for weight, digit in zip(_RESIDENT_WEIGHTS, text, strict=False)
+    )
+    right = "10X98765432"[total % 11]
+    return 1900 <= born.year <= 2099 and right == text[17].upper()
+
+
+def is_mobile(digits: str) -> bool:
+    """
+    Tell whether 11 digits are a mobile number of China.
+    """
+    return digits[0] == "1" and digits[1] in "3456789"
+
+
+def mac_length(text: str) -> int:
+    """
+    Accept an address unless it is a constant that stands for none.
+    """
+    digits = re.sub(r"[^0-9a-f]", "", text.lower())
+    none = {"0", "f"} >= set(digits) or digits == "020000000000"
+    return 0 if none and len(set(digits)) < 3 else len(text)
+
+
+def ipv4_length(text: str) -> int:
+    """
+    Accept four octets that name a host, not loopback and not ``x.0.0.0``.
+    """
+    octets = [int(octet) for octet in re.split(r"[.-]", text)]
+    named = max(octets) < 256 and octets[0] not in {0, 127}
+    return len(text) if named and any(octets[1:]) else 0
+
+
+def dashed_length(text: str) -> int:
+    """
+    Accept four octets with hyphens, unless they can be a date and an hour.
+    """
+    octets = [int(octet) for octet in text.split("-")]
+    is_date = max(octets) < 60 and octets[0] != 10
+    return 0 if is_date else ipv4_length(text)
+
+
+def ipv6_length(text: str) -> int:
+    """
+    Accept an address of a host: not ``::``, ``::1`` or a reserved block.
+    """
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return 0
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        return 0
+    # `::add` in a message is more likely a name than a reserved address.
+    short = "::" in text and not (address.ipv4_mapped or address.sixtofour)
+    return 0 if short and address.is_reserved else len(text)
+
+
+def phone_length(text: str) -> int:
+    """
+    Find where an international number ends, group by group.
+
+    Figures after a number look like more of it; the numbering plan of its
+    country says how many digits it has.
+    """
+    digits = digits_of(text)
+    code = next(
+        (digits[:n] for n in (3, 2, 1) if digits[:n] in _NATIONAL_DIGITS),
+        digits[:2],
+    )
+    least, most = _NATIONAL_DIGITS.get(code, (6, 12))
+    end = 0
+    for group in re.finditer(r"[0-9]+", text):
+        count = len(digits_of(text[: group.end()])) - len(code)
+        if count > most:
+            break
+        if count >= least:
+            end = group.end()
+    return end
+
+
+def local_phone_length(text: str) -> int:
+    """
+    Accept 7 to 15 digits.
+    """
+    return len(text) if 7 <= len(digits_of(text)) <= 15 else 0
+
+
+def secret_length(text: str) -> int:
+    """
+    Accept anything but words for "nothing", masks and names of objects.
+    """
+    empty = text in _NO_SECRETS or not text.strip("*x.-•")
+    return 0 if empty or _OBJECT.fullmatch(text) else len(text)
+
+
+def device_id_length(text: str) -> int:
+    """
+    Accept a value that holds a digit and is not one character repeated.
+    """
+    has_digit = any(character in "0123456789" for character in text)
+    return len(text) if has_digit and len(set(text) - {"-"}) > 1 else 0
+
+
+def home_length(text: str) -> int:
+    """
+    Accept the name of one person's home directory.
+    """
+    return 0 if text.lower() in _SHARED_HOMES else len(text)
+
+
+def points_length(text: str) -> int:
+    """
+    Accept pairs of degrees; three figures are a vector.
+    """
+    figures = [float(it) for it in re.split(r"[,;] ?|%2[Cc]", text)]
+    if len(figures) % 2:
+        return 0
+    pairs = zip(figures[::2], figures[1::2], strict=True)
+    right = all(
+        abs(a) <= 180 and abs(b) <= 180 and min(abs(a), abs(b)) <= 90
+        for a, b in pairs
+    )
+    return len(text) if right else 0

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""
+What an app may take out of a clipboard: the declared part and nothing else.
+
+An *intent* is declared by name, and is a marker with a code: a link, a share
+code, a passcode, an invite code. From a text without its marker nothing is
+taken, not even its length. A part that looks like a key, a card or an
+identity number is refused although it stands where a code should.
+
+This module runs inside a helper process, so that the rest of the clipboard
+never exists in the app's own memory (a Python string cannot be erased). It
+must therefore stay importable by itself, from its file, under
+``python -I -S``: only ``re`` and ``typing``, no attrs, no relative imports.
+
+Obligation: WP-CLIP-2 (the declared pattern leaves, the rest is discarded).
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+__all__ = ["INTENTS", "LIMIT_CHARACTERS", "Intent", "Take", "take"]
+
+#: Only so much of a text is looked at; cut before any matching.
+LIMIT_CHARACTERS = 8192
+
+
+class Intent(NamedTuple):
+    """
+    One kind of thing that may be taken.
+
+    Attributes:
+        name: What policies call it.
+
+        pattern: A regular expression with bounded repeats only; the last
+            named group that it closes is what may be taken.
+    """
+
+    name: str
+    pattern: str
+
+
+class Take(NamedTuple):
+    """
+    What was taken.
+
+    Attributes:
+        intent: The name of the intent that it fits.
+
+        value: The part of the text, absent from the ``repr``.
+    """
+
+    intent: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Take(intent={self.intent!r})"
+
+
+_INTENTS = (
+    Intent(
+        "link",
+        r"(?<![A-Za-z0-9])(?P<link>https?://(?=[A-Za-z0-9])"
+        r"[A-Za-z0-9.-]{1,253}+(?::[0-9]{1,5}+)?+"
+        r"(?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{0,1800}+)?+)"
+        # Half a link is another link.
+        r"(?![A-Za-z0-9\-_~/?#@$&*+=%]|:\S)",
+    ),
+    Intent(
+        "share_code",
+        r"(?<![A-Za-z0-9])(?P<code>"
+        r"(?P<mark>[￥¥])[A-Za-z0-9]{8,16}+(?P=mark)"
+        r"|(?<=口令)#[A-Za-z0-9]{6,16}+#"
+        r"|(?<=口令[ ：:])#[A-Za-z0-9]{6,16}+#"
+        r"|[a-z][a-z0-9]{0,11}+-share:[A-Za-z0-9]{8,24}+"
+        r")(?![A-Za-z0-9])",
+    ),
+    Intent(
+        "passcode",
+        r"(?:(?:验证|校验|动态|确认|登录|激活)(?:密码|码)"
+        r"|(?i:(?<![a-z])(?:verification|security|confirmation|login|sign-in"
+        r"|one-time|access|authentication) (?:code|passcode|pin|password)"
+        r"|(?<![a-z])(?:passcode|otp))(?![A-Za-z]))"
+        r"(?i: is)?[ ：:,，是为【\[(（]{0,4}+"
+        # Not part of a longer figure, an amount, a date or a time.
+        r"(?P<behind>[0-9]{4,8}+)(?![0-9A-Za-z]|[.:/-][0-9])"
+        r"|(?<![A-Za-z0-9.,:/-])(?:[A-Z]{1,2}-)?(?P<before>[0-9]{4,8}+)"
+        r"(?i: is your (?:[a-z]{1,20}+ ){0,3}(?:code|passcode|pin)(?![a-z]))",
+    ),
+    Intent(
+        "invite",
+        r"(?:(?:邀请|邀請)[码碼]"
+        r"|(?i:(?<![a-z])(?:invite|invitation|referral) code(?: is)?))"
+        r"[ ：:是为#]{1,4}+"
+        r"(?P<code>[A-Z0-9]{4,12}+(?:-[A-Z0-9]{3,8}+){0,3}+)"
+        r"(?![A-Za-z0-9_-])",
+    ),
+)
+
+#: The intents that a policy may declare, by name.
+INTENTS: Mapping[str, Intent] = MappingProxyType(
+    {intent.name: intent for intent in _INTENTS}
+)
+
+#: Keys of providers, tokens, and links that carry credentials.
+_UNFIT = (
+    r"(?:A3T|AKIA|ASIA|LTAI|AKID)[0-9A-Za-z]{12}"
+    r"|AIza[0-9A-Za-z_-]{30}"
+    r"|(?:sk|pk|rk)_(?:live|test)_|(?<![0-9A-Za-z])sk-[0-9A-Za-z]"
+    r"|gh[opsu]_[0-9A-Za-z]{20}|github_pat_|glpat-|xox[a-z]-"
+    r"|eyJ[0-9A-Za-z_-]{8,500}\."
+    r"|://[^/?#]{0,300}@"
+    r"|[?&#;](?i:[a-z_-]{0,20}(?:token|passw(?:or)?d|pwd|secret|signature"
+    r"|api_?key|session(?:id)?|auth|otp)|sig|sid|code)="
+)
+
+_DIGITS = r"(?<![0-9])[0-9][0-9 -]{12,24}[0-9Xx](?![0-9])"
+
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def take(text: str, intents: Sequence[str]) -> Take | None:
+    """
+    Take the first declared thing out of a text.
+
+    Args:
+        text: The clipboard's content. Only its first
+            :data:`LIMIT_CHARACTERS` are looked at.
+
+        intents: Names out of :data:`INTENTS`, tried in this order.
+
+    Returns:
+        What was found, or None: nothing declared is there, or what is there
+        looks like a secret, a card or an identity number.
+
+    Raises:
+        ValueError: If a name is not in :data:`INTENTS`.
+    """
+    unknown = [name for name in intents if name not in INTENTS]
+    if unknown:
+        msg = f"`intents` must be names out of {sorted(INTENTS)}"
+        raise ValueError(msg)
+    head = text[:LIMIT_CHARACTERS]
+    for name in intents:
+        # `re` keeps what it compiled, and compiles nothing at import.
+        match = re.search(INTENTS[name].pattern, head)
+        if match:
+            value = _trimmed(match[match.lastgroup or 0])
+            # Where a match meets the limit, it may be half of a code.
+            whole = len(text) == len(head) or match.end() < len(head)
+            return Take(name, value) if whole and _is_fit(value) else None
+    return None
+
+
+def _trimmed(value: str) -> str:
+    """
+    Cut off the marks of the sentence that a link stands in.
+    """
+    while value[-1] in ".,;:!'" or (
+        value[-1] in ")]" and not {"(", "["}.intersection(value)
+    ):
+        value = value[:-1]
+    return value
+
+
+def _is_fit(value: str) -> bool:
+    """
+    Tell whether a value may be taken: no secret, card or identity number.
+    """
+    if re.search(_UNFIT, value):
+        return False
+    return not any(
+        _is_card(digits) or _is_resident_id(digits)
+        for digits in (
+            re.sub(r"[ -]", "", run) for run in re.findall(_DIGITS, value)
+        )
+    )
+
+
+def _is_card(digits: str) -> bool:
+    if not (digits.isdecimal() and 13 <= len(digits) <= 19):
+        return False
+    odd = sum(map(int, digits[-1::-2]))
+    even = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (odd + even) % 10 == 0
+
+
+def _is_resident_id(digits: str) -> bool:
+    # GB 11643-1999: the sum of 17 weighted digits modulo 11 gives the last.
+    if len(digits) != 18 or not digits[:17].isdecimal():
+        return False
+    total = sum(
+        weight * int(digit)
+        for weight, digit in zip(_WEIGHTS, digits[:17], strict=True)
+    )
+    return "10X98765432"[total % 11] == digits[17].upper()

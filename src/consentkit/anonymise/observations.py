@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""
+Protected observations: what a caller gets from a read, typed.
+
+What is in them is what the policy lets be known; the raw value has stayed
+behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.protect import Protected
+from consentkit.collectors.source import Unavailable
+from consentkit.gate import Refusal
+from consentkit.outbox.records import JSON
+from consentkit.policy.model import ProtectionName
+
+
+__all__ = ["ClipboardText", "Device", "DeviceValue", "Location", "LogLine"]
+
+
+@frozen(kw_only=True)
+class _Single:
+    """
+    An observation of one data type.
+    """
+
+    _protected: Protected = field(repr=False, eq=False)
+
+    @property
+    def data_type(self) -> str:
+        """
+        Id of the data type.
+        """
+        return self._protected.permit.clause.type
+
+    @property
+    def protection(self) -> ProtectionName:
+        """
+        What was done to the value on this device.
+        """
+        return self._protected.protection
+
+    @property
+    def privacy_class(self) -> PrivacyClass:
+        """
+        What the value may honestly be called.
+        """
+        return self._protected.privacy_class
+
+    def protected_values(self) -> tuple[Protected, ...]:
+        """
+        Give what the outbox takes.
+        """
+        return (self._protected,)
+
+
+@frozen(kw_only=True)
+class Location(_Single):
+    """
+    A place, as the policy lets it be known.
+
+    Attributes:
+        latitude, longitude: Degrees, WGS-84; the centre of a cell where the
+            policy promises one.
+
+        cell_km: Side of the cell in kilometres, or ``None`` for a place as
+            it was measured.
+    """
+
+    latitude: float = field(repr=False)
+    longitude: float = field(repr=False)
+    cell_km: float | None = None
+
+
+@frozen(kw_only=True)
+class ClipboardText(_Single):
+    """
+    What was taken from the clipboard: the declared part and nothing else.
+
+    Attributes:
+        intent: Which of the declared things it is.
+
+        value: The thing itself.
+    """
+
+    intent: str
+    value: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class LogLine(_Single):
+    """
+    A line of the app's log, scrubbed.
+    """
+
+    text: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class DeviceValue(_Single):
+    """
+    One property or identifier of the device.
+    """
+
+    value: JSON = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Device:
+    """
+    What was learnt of the device, by data type.
+
+    Attributes:
+        values: What there is, in the order of the policy.
+
+        unavailable: What was permitted and has no value here.
+
+        refused: What was not permitted, and so not read.
+    """
+
+    values: tuple[DeviceValue, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+    def __getitem__(self, data_type: str) -> JSON:
+        """
+        Give the protected value of *data_type*.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for value in self.values:
+            if value.data_type == data_type:
+                return value.value
+        raise KeyError(data_type)
+
+    def __iter__(self) -> Iterator[DeviceValue]:
+        return iter(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def protected_values(self) -> tuple[Protected, ...]:
+        """
+        Give what the outbox takes.
+        """
+        return tuple(
+            protected
+            for value in self.values
+            for protected in value.protected_values()
+        )

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""
+From a raw value to what of it may be known to whom.
+
+This is the only place that makes a `Protected`, and the outbox takes nothing
+else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, final
+
+from consentkit.anonymise.buckets import (
+    bucket,
+    generalise_version,
+    truncate_ip,
+)
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.digests import (
+    derive_pseudonym_key,
+    keyed_hex,
+    md5_hex,
+)
+from consentkit.anonymise.grid import cell_of
+from consentkit.anonymise.identifiers import canonical
+from consentkit.anonymise.scrub import scrub
+from consentkit.collectors.source import Unavailable
+from consentkit.exceptions import UnprotectedError
+from consentkit.gate import Permit, check_permit
+from consentkit.outbox.records import JSON
+from consentkit.policy.model import EventSpec, ProtectionName
+from consentkit.policy.vocabulary import load_vocabulary
+
+
+__all__ = ["Protected", "check_protected", "protect", "protect_event"]
+
+_SEAL: Final = object()
+
+#: Gives the secret that pseudonyms of a permit's grant are made from, or
+#: ``None`` if the grant has ended.
+Secret = Callable[[Permit], bytes | None]
+
+
+@final
+class Protected:
+    """
+    A value in the form that its clause promises.
+
+    Attributes:
+        permit: What it was read under.
+
+        value: The value, as JSON knows it; absent from the ``repr``.
+
+        protection: What was done to it.
+
+        privacy_class: What the result may honestly be called.
+    """
+
+    __slots__ = ("_seal", "permit", "privacy_class", "protection", "value")
+
+    permit: Permit
+    value: JSON
+    protection: ProtectionName
+    privacy_class: PrivacyClass
+
+    def __init__(self, *, seal: object = None, **fields: Any) -> None:
+        if seal is not _SEAL:
+            msg = "only consentkit.anonymise protects values"
+            raise UnprotectedError(msg)
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_seal", seal)
+
+    def __init_subclass__(cls) -> NoReturn:
+        msg = "a protected value cannot be subclassed"
+        raise UnprotectedError(msg)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        msg = "a protected value cannot be changed"
+        raise UnprotectedError(msg)
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a protected value cannot be copied or stored"
+        raise UnprotectedError(msg)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Protected {self.permit.clause.type}: "
+            f"{self.protection.value}, {self.privacy_class.value}>"
+        )
+
+
+def check_protected(value: object) -> Protected:
+    """
+    Return *value* if this module protected it.
+
+    Raises:
+        UnprotectedError: If it is anything else.
+    """
+    genuine = type(value) is Protected and (
+        getattr(value, "_seal", None) is _SEAL
+    )
+    if not genuine:
+        msg = "the outbox takes only what was protected"
+        raise UnprotectedError(msg)
+    assert isinstance(value, Protected)  # noqa: S101 - for the type checker
+    return value
+
+
+def protect(
+    permit: Permit, raw: object, *, secret: Secret
+) -> Protected | Unavailable:
+    """
+    Protect *raw* as the clause of *permit* promises.
+
+    Args:
+        raw: What the source read: a text, a number, or an object with
+            ``latitude`` and ``longitude``, or with ``intent`` and
+            ``value``.
+
+        secret: Gives the secret for ``keyed``.
+
+    Returns:
+        The protected value, or why there is none: what is not in the form
+        of its type is no value, and nothing is made up in its place.
+
+    Raises:
+        ForgedPermitError: If *permit* is not one of the gate's.
+    """
+    clause = check_permit(permit).clause
+    try:
+        value = _STEPS[clause.protection.name](permit, raw, secret)
+    except (ValueError, TypeError, AttributeError):
+        value = None
+    if value is None:
+        return Unavailable(
+            clause.type, f"the value is no {clause.type} that can be used"
+        )
+    return _sealed(permit, value)
+
+
+def protect_event(
+    permit: Permit, spec: EventSpec, fields: Mapping[str, object]
+) -> Protected | str:
+    """
+    Protect an app's own event.
+
+    Text is always scrubbed; numbers are bucketed where the clause says so.
+
+    Returns:
+        The protected event, or what is wrong with it, without any value.
+    """
+    check_permit(permit)
+    if fields.keys() != spec.fields.keys():
+        return f"its fields are {', '.join(sorted(spec.fields)) or 'none'}"
+    bucketed = permit.clause.protection.name is ProtectionName.BUCKET
+    value: dict[str, JSON] = {"event": spec.name}
+    for name, field in spec.fields.items():
+        made = _field(field.kind, field.values, fields[name])
+        if made is None:
+            return f"its field {name} takes {field.kind}"
+        if bucketed and isinstance(made, int | float) and made >= 0:
+            made = made if isinstance(made, bool) else bucket(made)
+        value[name] = made
+    return _sealed(permit, value)
+
+
+def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
+    """
+    Check and protect one field of an event; ``None`` if it does not fit.
+    """
+    match kind, given:
+        case "bool", bool():
+            return given
+        case "int", int() if not isinstance(given, bool):
+            return given
+        case "float", int() | float() if not isinstance(given, bool):
+            number = float(given)
+            return number if abs(number) < float("inf") else None
+        case "enum", str() if given in values:
+            return str(given)
+        case "text", str():
+            return scrub(given).text
+        case _:
+            return None
+
+
+def _sealed(permit: Permit, value: JSON) -> Protected:
+    return Protected(
+        seal=_SEAL,
+        permit=permit,
+        value=value,
+        protection=permit.clause.protection.name,
+        privacy_class=_class_of(permit),
+    )
+
+
+def _class_of(permit: Permit) -> PrivacyClass:
+    """
+    Name the class of a value by its protection and its type.
+
+    No class is better for the recipient being who it is, and none is
+    ``anonymous``: a record belongs to one device.
+    """
+    name = permit.clause.protection.name
+    by_protection = {
+        ProtectionName.MD5: PrivacyClass.PSEUDONYMISED,
+        ProtectionName.KEYED: PrivacyClass.PSEUDONYMISED,
+        ProtectionName.GRID: PrivacyClass.DE_IDENTIFIED,
+        ProtectionName.BUCKET: PrivacyClass.DE_IDENTIFIED,
+        ProtectionName.TRUNCATE: PrivacyClass.DE_IDENTIFIED,
+        ProtectionName.GENERALISE: PrivacyClass.DE_IDENTIFIED,
+        ProtectionName.SCRUB: PrivacyClass.LINKABLE,
+        ProtectionName.TAKE: PrivacyClass.LINKABLE,
+        ProtectionName.PRESENT: PrivacyClass.LINKABLE,
+    }
+    if name in by_protection:
+        return by_protection[name]
+    type_ = load_vocabulary().data_types.get(permit.clause.type)
+    if type_ is None or type_.identifiability in (
+        "direct",
+        "device",
+        "content",
+    ):
+        return PrivacyClass.PERSONAL
+    return PrivacyClass.PERSONAL if type_.sensitive else PrivacyClass.LINKABLE
+
+
+def _as_is(_: Permit, raw: Any, __: Secret) -> JSON:
+    if isinstance(raw, str | int | float | bool):
+        return raw
+    if hasattr(raw, "latitude"):
+        return {"latitude": raw.latitude, "longitude": raw.longitude}
+    return None
+
+
+def _md5(permit: Permit, raw: Any, _: Secret) -> JSON:
+    spelled = canonical(permit.clause.type, raw)
+    return None if spelled is None else md5_hex(spelled)
+
+
+def _keyed(permit: Permit, raw: Any, secret: Secret) -> JSON:
+    spelled = canonical(permit.clause.type, raw)
+    root = None if spelled is None else secret(permit)
+    if spelled is None or root is None:
+        return None
+    key = derive_pseudonym_key(
+        root,
+        controller=permit.controller,
+        recipient=permit.recipient,
+        data_type=permit.clause.type,
+        epoch=permit.entry.hash,
+    )
+    return keyed_hex(key, spelled)
+
+
+def _grid(permit: Permit, raw: Any, _: Secret) -> JSON:
+    cell = cell_of(
+        raw.latitude,
+        raw.longitude,
+        side_km=permit.clause.protection.cell_km,
+    )
+    return {
+        "latitude": round(cell.latitude, 5),
+        "longitude": round(cell.longitude, 5),
+        "cell_km": cell.side_km,
+    }
+
+
+def _bucket(_: Permit, raw: Any, __: Secret) -> JSON:
+    return bucket(raw)
+
+
+def _truncate(_: Permit, raw: Any, __: Secret) -> JSON:
+    return truncate_ip(raw)
+
+
+def _generalise(_: Permit, raw: Any, __: Secret) -> JSON:
+    return generalise_version(raw) or None
+
+
+def _scrub(_: Permit, raw: Any, __: Secret) -> JSON:
+    if isinstance(raw, Mapping):
+        return {str(k): _scrubbed_item(v) for k, v in raw.items()}
+    return scrub(raw).text
+
+
+def _scrubbed_item(item: object) -> JSON:
+    if isinstance(item, bool | int | float):
+        return item
+    return scrub(str(item)).text
+
+
+def _take(permit: Permit, raw: Any, _: Secret) -> JSON:
+    if raw.intent not in permit.clause.protection.intents:
+        return None
+    return {"intent": raw.intent, "value": raw.value}
+
+
+def _present(_: Permit, __: Any, ___: Secret) -> JSON:
+    return True
+
+
+def _nothing(_: Permit, __: Any, ___: Secret) -> JSON:
+    return None
+
+
+_STEPS: Final[Mapping[ProtectionName, Callable[[Permit, Any, Secret], JSON]]]
+_STEPS = {
+    ProtectionName.NONE: _as_is,
+    ProtectionName.LOCAL_ONLY: _as_is,
+    ProtectionName.DROP: _nothing,
+    ProtectionName.PRESENT: _present,
+    ProtectionName.MD5: _md5,
+    ProtectionName.KEYED: _keyed,
+    ProtectionName.GRID: _grid,
+    ProtectionName.BUCKET: _bucket,
+    ProtectionName.TRUNCATE: _truncate,
+    ProtectionName.GENERALISE: _generalise,
+    ProtectionName.SCRUB: _scrub,
+    ProtectionName.TAKE: _take,
+}

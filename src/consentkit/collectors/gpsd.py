@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""
+A fix from gpsd, the daemon that speaks with GNSS receivers.
+
+Each read is one short connection: nothing listens between reads, and gpsd,
+which switches receivers off when nobody watches, may do so.
+
+Source: gpsd_json(5), protocol version 3: ``?WATCH``, ``TPV``.
+
+Times are seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import time
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from consentkit.collectors.location import Fix, LocationSource
+from consentkit.collectors.source import Unavailable
+from consentkit.gate import Permit
+
+
+__all__ = ["GpsdSource"]
+
+_WATCH = b'?WATCH={"enable":true,"json":true};\n'
+
+#: A report of gpsd is below 11 kB; what is longer is not one.
+_LONGEST_LINE = 65_536
+
+#: TPV modes: 2 has a place, 3 has an altitude too.
+_MODES = (2, 3)
+
+
+class GpsdSource(LocationSource):
+    """
+    The fix that gpsd has, or gets within a deadline.
+
+    Args:
+        host: Name or address. An address is better: looking a name up has no
+            deadline.
+
+        port: gpsd's port; 2947 unless it was told otherwise.
+
+        timeout_seconds: How long one read may take, all in all.
+
+    Raises:
+        ValueError: If *timeout_seconds* is not a positive, finite number.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 2947,
+        *,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        if not 0 < timeout_seconds < math.inf:
+            msg = "timeout_seconds must be a positive number of seconds"
+            raise ValueError(msg)
+        self._host = host
+        self._port = port
+        self._timeout = timeout_seconds
+        self._where = f"{host}:{port}"
+        self.name = f"gpsd on {self._where}"
+
+    def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
+        answer = self._ask(time.monotonic() + self._timeout)
+        if isinstance(answer, Fix):
+            return answer
+        return Unavailable(permit.clause.type, answer)
+
+    def _ask(self, deadline: float) -> Fix | str:
+        """
+        Give a fix, or why there is none.
+        """
+        connection = self._connect(deadline)
+        if connection is None:
+            return (
+                f"gpsd does not answer on {self._where}; start it, or give "
+                "the source the host and port that it listens on"
+            )
+        missing = f"gpsd on {self._where} sent nothing that gpsd would send"
+        with connection:
+            try:
+                connection.sendall(_WATCH)
+                for report in _reports(connection, deadline):
+                    fix = _fix(report)
+                    if fix is not None:
+                        return fix
+                    missing = _missing(report) or missing
+            except TimeoutError:
+                return missing
+            except OSError:
+                pass
+        return f"gpsd on {self._where} closed the connection"
+
+    def _connect(self, deadline: float) -> socket.socket | None:
+        """
+        Connect to the first address that answers, within one deadline.
+        """
+        try:
+            found = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM
+            )
+        except OSError:
+            return None
+        for family, kind, protocol, _, address in found:
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(_left(deadline))
+                connection.connect(address)
+            except OSError:
+                connection.close()
+                continue
+            return connection
+        return None
+
+
+def _left(deadline: float) -> float:
+    """
+    Give the seconds until *deadline*.
+
+    Raises:
+        TimeoutError: If there are none.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _reports(
+    connection: socket.socket, deadline: float
+) -> Iterator[Mapping[str, object]]:
+    """
+    Give gpsd's reports; what is no report is passed over.
+
+    Raises:
+        TimeoutError: At the deadline.
+    """
+    rest = b""
+    skipping = False
+    while True:
+        connection.settimeout(_left(deadline))
+        data = connection.recv(16_384)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            report = None if skipping else _report(line)
+            skipping = False
+            if report is not None:
+                yield report
+        if len(rest) > _LONGEST_LINE:
+            rest, skipping = b"", True
+
+
+def _report(line: bytes) -> Mapping[str, object] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and "class" in value else None
+
+
+def _missing(report: Mapping[str, object]) -> str:
+    """
+    Say what a report without a fix tells of the reason.
+    """
+    match report:
+        case {"class": "DEVICES", "devices": []}:
+            return "gpsd has no receiver; add one with gpsdctl"
+        case {"class": "VERSION" | "DEVICE" | "DEVICES" | "TPV"}:
+            return "gpsd has no fix yet"
+        case _:
+            return ""
+
+
+def _fix(report: Mapping[str, object]) -> Fix | None:
+    """
+    Read a TPV report that has a place.
+    """
+    if report["class"] != "TPV" or report.get("mode") not in _MODES:
+        return None
+    latitude = _number(report.get("lat"), 90)
+    longitude = _number(report.get("lon"), 180)
+    if latitude is None or longitude is None:
+        return None
+    return Fix(
+        latitude=latitude,
+        longitude=longitude,
+        accuracy_m=_accuracy(report),
+        time=_instant(report.get("time")),
+    )
+
+
+def _number(value: object, most: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -most <= value <= most else None
+
+
+def _accuracy(report: Mapping[str, object]) -> float | None:
+    """
+    Give the estimated horizontal error, which older gpsd tells by axis.
+    """
+    if (whole := _number(report.get("eph"), 1e8)) is not None:
+        return abs(whole)
+    x = _number(report.get("epx"), 1e8)
+    y = _number(report.get("epy"), 1e8)
+    return None if x is None or y is None else math.hypot(x, y)
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        time_ = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time_ if time_.tzinfo else None

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""
+Points of a GPX track, read piece by piece.
+
+A document type declaration is refused before anything in it is looked at, so
+that there are no entities to expand. Points of tracks and routes are fixes;
+waypoints are places that somebody marked, and are passed over.
+
+Source: GPX 1.1 Schema Documentation, ``wptType``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from datetime import UTC, datetime
+from xml.parsers import expat
+
+from consentkit.collectors.location import Fix, TrackError
+
+
+__all__ = ["GPXParser"]
+
+_POINTS = frozenset({"trkpt", "rtept"})
+
+_DEGREES = re.compile(r"[+-]?\d{1,3}(?:\.\d{0,20})?")
+
+#: Longer than any time; the rest of a longer text is not kept.
+_LONGEST_TIME = 40
+
+
+class GPXParser:
+    """
+    Give the fixes of a GPX document.
+    """
+
+    def __init__(self) -> None:
+        self.passed_over: TrackError | None = None
+        self._fixes: list[Fix] = []
+        self._place: tuple[float, float] | None = None
+        self._text: str | None = None
+        self._time: datetime | None = None
+        self._first = True
+        self._expat = expat.ParserCreate()
+        self._expat.StartDoctypeDeclHandler = self._doctype
+        self._expat.StartElementHandler = self._start
+        self._expat.EndElementHandler = self._stop
+        self._expat.CharacterDataHandler = self._characters
+
+    def feed(self, data: bytes) -> list[Fix]:
+        """
+        Take the next piece; give the fixes that it completes.
+
+        Raises:
+            TrackError: If the text is not GPX.
+        """
+        return self._parse(data, end=False)
+
+    def finish(self) -> list[Fix]:
+        """
+        Take the end of the file; give what was left.
+
+        Raises:
+            TrackError: If the document is not complete.
+        """
+        return self._parse(b"", end=True)
+
+    def _parse(self, data: bytes, *, end: bool) -> list[Fix]:
+        fault: TrackError | None = None
+        try:
+            self._expat.Parse(data, end)
+        except expat.ExpatError as error:
+            # Expat's own words for its code; its texts quote nothing.
+            problem = expat.ErrorString(error.code) or "not XML"
+            fault = TrackError(error.lineno, f"broken XML, {problem}")
+        if fault is not None:
+            raise fault
+        fixes, self._fixes = self._fixes, []
+        return fixes
+
+    def _fault(self, problem: str) -> TrackError:
+        return TrackError(self._expat.CurrentLineNumber, problem)
+
+    def _doctype(self, *_declaration: object) -> None:
+        raise self._fault(
+            problem="a document type declaration, which GPX has not"
+        )
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
+        if self._first and name != "gpx":
+            raise self._fault(problem="XML, but not GPX")
+        self._first = False
+        if name in _POINTS:
+            self._place = self._degrees(attributes)
+            self._time = None
+        elif name == "time" and self._place is not None:
+            self._text = ""
+
+    def _degrees(self, attributes: dict[str, str]) -> tuple[float, float]:
+        pair = [attributes.get(key, "").strip() for key in ("lat", "lon")]
+        if not all(_DEGREES.fullmatch(text) for text in pair):
+            raise self._fault(
+                problem="a point without a lat and lon in degrees"
+            )
+        latitude, longitude = map(float, pair)
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+            raise self._fault(problem="a point that is not on the earth")
+        return latitude, longitude
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None:
+            self._text = (self._text + text)[:_LONGEST_TIME]
+
+    def _stop(self, name: str) -> None:
+        name = name.rpartition(":")[2]
+        if name == "time" and self._text is not None:
+            self._time = _time(self._text.strip())
+            self._text = None
+        elif name in _POINTS and self._place is not None:
+            latitude, longitude = self._place
+            self._place = None
+            self._fixes.append(
+                Fix(latitude=latitude, longitude=longitude, time=self._time)
+            )
+
+
+def _time(text: str) -> datetime | None:
+    """
+    Read an ISO 8601 time; GPX means UTC where no offset stands.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""
+Positions out of NMEA 0183, as GNSS receivers speak it.
+
+The sentences RMC, GGA and GLL of any talker give positions. A sentence
+without a right checksum, or that the receiver itself calls invalid, is passed
+over; so is the second sentence of the same instant.
+
+The two digits of a year mean 1980 to 2079. An old receiver whose week counter
+has rolled over tells dates that are 1,024 weeks off; that cannot be seen here.
+
+Source: NMEA 0183, in the description of gpsd ("NMEA Revealed", E. Raymond).
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
+from operator import xor
+
+from consentkit.collectors.location import Fix, TrackError
+
+
+__all__ = ["NMEAParser", "checksum"]
+
+#: A sentence has at most 82 characters; tag blocks make lines longer.
+_LONGEST_LINE = 512
+
+_SENTENCE = re.compile(rb"\$([!-)+-~]{5,100})\*([0-9A-Fa-f]{2})")
+_ANGLE = re.compile(r"(\d{2,3})(\d{2}(?:\.\d{1,12})?)")
+_TIME = re.compile(r"(\d{2})(\d{2})(\d{2})(?:\.(\d{1,6})\d{0,6})?")
+_DATE = re.compile(r"(\d{2})(\d{2})(\d{2})")
+
+#: For each kind of sentence: where time and latitude stand, where the
+#: status stands, and which status means that there is no fix.
+_LAYOUT = {
+    "RMC": (1, 3, 2, "V"),
+    "GGA": (1, 2, 6, "0"),
+    "GLL": (5, 1, 6, "V"),
+}
+
+#: Where RMC and GLL tell the mode, since version 2.3; N is "no fix".
+_MODE = {"RMC": 12, "GLL": 7}
+
+
+def checksum(body: bytes) -> int:
+    """
+    Give the checksum of what stands between ``$`` and ``*``.
+    """
+    return reduce(xor, body, 0)
+
+
+class NMEAParser:
+    """
+    Give the fixes of a stream of sentences.
+    """
+
+    def __init__(self) -> None:
+        self.passed_over: TrackError | None = None
+        self._line = 0
+        self._rest = b""
+        self._date: date | None = None
+        self._since = time.min
+        self._last = ""
+
+    def feed(self, data: bytes) -> list[Fix]:
+        """
+        Take the next piece; give the fixes that it completes.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        # One longer line is noise: enough is kept to see that.
+        self._rest = self._rest[: _LONGEST_LINE + 1]
+        return [fix for line in lines if (fix := self._take(line))]
+
+    def finish(self) -> list[Fix]:
+        """
+        Take the end of the file; give what was left.
+        """
+        return self.feed(b"\n") if self._rest else []
+
+    def _take(self, line: bytes) -> Fix | None:
+        self._line += 1
+        try:
+            return self._fix(line)
+        except ValueError as error:
+            fault = TrackError(self._line, str(error))
+            self.passed_over = self.passed_over or fault
+            return None
+
+    def _fix(self, line: bytes) -> Fix | None:
+        fields = _fields(line)
+        kind = fields[0][2:] if len(fields[0]) == 5 else ""
+        if kind not in _LAYOUT:
+            return None
+        at, place, status, invalid = _LAYOUT[kind]
+        mode = _MODE.get(kind, 0)
+        # Fields at the end may be missing in old versions.
+        fields = [*fields, *[""] * 13]
+        if fields[status] in {invalid, ""} or (mode and fields[mode] == "N"):
+            msg = "the receiver had no fix"
+            raise ValueError(msg)
+        clock = _clock(fields[at])
+        if kind == "RMC":
+            self._remember(fields[9], clock)
+        if fields[at] and fields[at] == self._last:
+            return None
+        latitude, longitude = _place(fields[place : place + 4])
+        self._last = fields[at]
+        return Fix(
+            latitude=latitude, longitude=longitude, time=self._when(clock)
+        )
+
+    def _remember(self, text: str, clock: time | None) -> None:
+        """
+        Keep the date, which only RMC tells.
+        """
+        match = _DATE.fullmatch(text)
+        if match is None:
+            return
+        day, month, year = map(int, match.groups())
+        century = 1900 if year >= 80 else 2000
+        try:
+            self._date = date(century + year, month, day)
+        except ValueError:
+            self._date = None
+        self._since = clock or time.min
+
+    def _when(self, clock: time | None) -> datetime | None:
+        if clock is None or self._date is None:
+            return None
+        when = datetime.combine(self._date, clock, UTC)
+        since = datetime.combine(self._date, self._since, UTC)
+        # Half a day back is the next day, of which RMC tells only later.
+        if since - when > timedelta(hours=12):
+            when += timedelta(days=1)
+        return when
+
+
+def _fields(line: bytes) -> list[str]:
+    """
+    Take a sentence apart, checksum checked.
+    """
+    text = line.strip()
+    if text.startswith(b"\\"):
+        text = text[1:].partition(b"\\")[2]  # a tag block
+    if not text or text.startswith(b"!"):
+        return [""]  # a blank line, or a sentence of AIS
+    if len(line) > _LONGEST_LINE:
+        msg = "longer than a sentence can be"
+        raise ValueError(msg)
+    match = _SENTENCE.fullmatch(text)
+    if match is None:
+        msg = "not a sentence with a checksum"
+        raise ValueError(msg)
+    if checksum(match[1]) != int(match[2], 16):
+        msg = "the checksum is wrong"
+        raise ValueError(msg)
+    return match[1].decode("ascii").split(",")
+
+
+def _place(fields: Sequence[str]) -> tuple[float, float]:
+    latitude, north, longitude, east = fields
+    if north not in {"N", "S"} or east not in {"E", "W"}:
+        msg = "a position without its hemispheres"
+        raise ValueError(msg)
+    return (
+        _degrees(latitude, 2, 90) * (1 if north == "N" else -1),
+        _degrees(longitude, 3, 180) * (1 if east == "E" else -1),
+    )
+
+
+def _degrees(text: str, digits: int, most: int) -> float:
+    """
+    Read degrees and minutes that are written without anything between.
+    """
+    match = _ANGLE.fullmatch(text)
+    if match is not None and len(match[1]) == digits:
+        minutes = float(match[2])
+        degrees = int(match[1]) + minutes / 60
+        if minutes < 60 and degrees <= most:
+            return degrees
+    msg = "a position that is not in degrees and minutes"
+    raise ValueError(msg)
+
+
+def _clock(text: str) -> time | None:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    hour, minute, second = (int(part) for part in match.groups()[:3])
+    microsecond = int((match[4] or "0").ljust(6, "0"))
+    try:
+        return time(hour, minute, second, microsecond)
+    except ValueError:
+        return None  # a leap second, which Python has not

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: MIT
+"""
+A person's choices: the acts that write the ledger, and what they add up to.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Final
+
+from attrs import field, frozen
+
+from consentkit.consent.entries import Act, Entry
+from consentkit.consent.ledger import Draft, Ledger
+from consentkit.consent.state import Choice, State, Status, fold
+from consentkit.exceptions import StoreError
+from consentkit.policy.model import Policy, split_element
+
+
+__all__ = ["Consent", "Destroyed", "Withdrawal"]
+
+_METHOD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+# Ways of not saying anything; none of them is a choice.
+# Source: GDPR Recital 32 (silence, pre-ticked boxes, inactivity).
+_NO_ACT: Final = frozenset(
+    {"default", "implied", "install", "launch", "scroll", "silence", "use"}
+)
+
+
+@frozen(kw_only=True)
+class Destroyed:
+    """
+    What a withdrawal took out of the outbox.
+
+    Attributes:
+        records: How many waiting records were destroyed.
+
+        in_flight: How many of these were on their way; they were perhaps
+            delivered, are never tried again, and an erasure request
+            follows them.
+
+        erasures: How many erasure requests were queued, one for each
+            recipient that may have got something.
+    """
+
+    records: int = 0
+    in_flight: int = 0
+    erasures: int = 0
+
+
+@frozen(kw_only=True)
+class Withdrawal:
+    """
+    What a withdrawal did.
+
+    Attributes:
+        entries: What was recorded; empty if it was withdrawn before.
+
+        destroyed: What it took out of the outbox.
+
+        still_running: Third-party SDKs that run and have no way to be
+            stopped; they end with the process.
+    """
+
+    entries: tuple[Entry, ...]
+    destroyed: Destroyed = field(factory=Destroyed)
+    still_running: tuple[str, ...] = ()
+
+
+#: Takes the elements that ended and the hashes of their grants; gives what
+#: was destroyed and which SDKs still run.
+CarryOut = Callable[
+    [frozenset[str], frozenset[str]], tuple[Destroyed, tuple[str, ...]]
+]
+
+
+def _nothing(
+    _elements: frozenset[str], _grants: frozenset[str]
+) -> tuple[Destroyed, tuple[str, ...]]:
+    return Destroyed(), ()
+
+
+class Consent:
+    """
+    The choices of one person under one policy.
+
+    Args:
+        carry_out: Called with what a withdrawal ended, after the ledger has
+            it; destroys what rested on it.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+        carry_out: CarryOut = _nothing,
+    ) -> None:
+        self._policy = policy
+        self._ledger = ledger
+        self._clock = clock
+        self._carry_out = carry_out
+        self._folded: tuple[object, State] | None = None
+        #: Withdrawals that could not be recorded; they hold all the same
+        #: for as long as this process lives.
+        self._stopped: frozenset[str] = frozenset()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Consent under {self._policy.id} {self._policy.version}>"
+
+    def state(self) -> State:
+        """
+        Give the choices as they are now, over all processes of the app.
+
+        A ledger that cannot be read gives a state that permits nothing and
+        says why; nothing is raised.
+        """
+        try:
+            entries = self._ledger.entries()
+        except StoreError as error:
+            return State.unreadable(self._policy, str(error))
+        folded = self._folded
+        if folded is None or folded[0] is not entries:
+            folded = (entries, fold(entries, self._policy))
+            self._folded = folded
+        return self._without_stopped(folded[1])
+
+    def _without_stopped(self, state: State) -> State:
+        if not self._stopped:
+            return state
+        choices = {
+            e: Choice(element=e, status=Status.WITHDRAWN, entry=c.entry)
+            if e in self._stopped
+            else c
+            for e, c in state.choices.items()
+        }
+        return State(choices=choices, at=state.at)
+
+    def history(self, element: str | None = None) -> tuple[Entry, ...]:
+        """
+        Give the entries of the ledger, oldest first.
+
+        Args:
+            element: Only those of this function or separate type.
+
+        Raises:
+            StoreError: If the ledger cannot be read.
+        """
+        entries = self._ledger.entries()
+        if element is None:
+            return entries
+        return tuple(e for e in entries if e.element == element)
+
+    def grant(
+        self, element: str, *, method: str = "app", language: str = ""
+    ) -> Entry:
+        """
+        Record that the person said yes to *element*.
+
+        Call it from the person's own act and nowhere else. A yes to a
+        function is none to its separate data types.
+
+        Args:
+            element: A function's id, or ``function/data_type`` for a
+                separate type.
+
+            method: How the person acted: a word of the app's own, such as
+                ``app``, ``settings``, ``terminal``.
+
+            language: Language of the text that was shown; the policy's
+                own if empty.
+
+        Returns:
+            The new entry, or the one that already says so.
+
+        Raises:
+            ValueError: If the policy has no such element, or *method* is
+                no act of a person.
+
+            StoreError: If it cannot be recorded; then nothing is granted.
+        """
+        self._check(element, method)
+        current = self.state().choices[element]
+        if current.status is Status.GRANTED and current.entry is not None:
+            return current.entry
+        (entry,) = self._record(
+            Act.GRANTED, (element,), method=method, language=language
+        )
+        with self._lock:
+            self._stopped -= {element}
+        return entry
+
+    def deny(
+        self, element: str, *, method: str = "app", language: str = ""
+    ) -> Withdrawal:
+        """
+        Record that the person said no to *element*.
+
+        A no to what was granted is a withdrawal.
+
+        Raises:
+            ValueError: As `grant`.
+
+            StoreError: As `withdraw`.
+        """
+        return self._end(element, Act.REFUSED, method, language)
+
+    def withdraw(
+        self, element: str, *, method: str = "app", language: str = ""
+    ) -> Withdrawal:
+        """
+        Take a consent back, at once and in every process of the app.
+
+        When it returns, nothing more is read for *element*, its waiting
+        records are destroyed, a batch of it under way is cut short, and an
+        erasure request is queued for whoever got something. Withdrawing a
+        function withdraws its separate types too.
+
+        Raises:
+            ValueError: As `grant`.
+
+            StoreError: If it cannot be recorded. Nothing more is read in
+                this process all the same; call it again once the cure that
+                the error names is done.
+        """
+        return self._end(element, Act.WITHDRAWN, method, language)
+
+    def note(self, element: str, act: Act, *, method: str) -> None:
+        """
+        Record that a notice was shown or a prompt was closed unanswered.
+
+        Raises:
+            ValueError: If *act* is a choice, or as `grant`.
+
+            StoreError: If it cannot be recorded.
+        """
+        if act not in (Act.NOTICE_SHOWN, Act.DEFERRED):
+            msg = f"{act.value} is a choice; use grant, deny or withdraw"
+            raise ValueError(msg)
+        self._check(element, method)
+        self._record(act, (element,), method=method)
+
+    def _end(
+        self, element: str, act: Act, method: str, language: str
+    ) -> Withdrawal:
+        self._check(element, method)
+        before = self.state().choices
+        ended = frozenset(
+            e for e in before if e == element or e.startswith(f"{element}/")
+        )
+        with self._lock:
+            self._stopped |= ended
+        entries: tuple[Entry, ...] = ()
+        try:
+            changed = _to_record(element, act, ended, before)
+            if changed:
+                entries = self._record(
+                    act, changed, method=method, language=language
+                )
+        finally:
+            # Even where the ledger takes no entry, what waits is destroyed.
+            destroyed, running = self._carry_out(
+                ended, self._grants_of(ended, before)
+            )
+        with self._lock:
+            self._stopped -= ended
+        return Withdrawal(
+            entries=entries, destroyed=destroyed, still_running=running
+        )
+
+    def _grants_of(
+        self, elements: frozenset[str], before: Mapping[str, Choice]
+    ) -> frozenset[str]:
+        """
+        Name every grant of *elements* so far; none of them holds any more.
+        """
+        known = {
+            c.entry.hash
+            for e, c in before.items()
+            if e in elements and c.entry is not None
+        }
+        with suppress(StoreError):
+            known |= {
+                entry.hash
+                for entry in self._ledger.entries()
+                if entry.element in elements and entry.act is Act.GRANTED
+            }
+        return frozenset(known)
+
+    def _record(
+        self,
+        act: Act,
+        elements: tuple[str, ...],
+        *,
+        method: str,
+        language: str = "",
+    ) -> tuple[Entry, ...]:
+        now = self._now()
+        return self._ledger.append(
+            *(self._draft(act, e, now, method, language) for e in elements)
+        )
+
+    def _draft(
+        self,
+        act: Act,
+        element: str,
+        now: datetime,
+        method: str,
+        language: str,
+    ) -> Draft:
+        function = self._policy.functions[split_element(element)[0]]
+
+        def draft(seq: int, prev: str) -> Entry:
+            return Entry(
+                seq=seq,
+                at=now,
+                act=act,
+                method=method,
+                element=element,
+                terms=function.terms,
+                policy=self._policy.id,
+                version=self._policy.version,
+                text=self._policy.digest,
+                language=language or self._policy.language,
+                prev=prev,
+            )
+
+        return draft
+
+    def _now(self) -> datetime:
+        """
+        Give the time, never before an entry that is already there.
+        """
+        now = self._clock().astimezone(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        latest = self.state().at
+        return now if latest is None else max(now, latest)
+
+    def _check(self, element: str, method: str) -> None:
+        if element not in self._policy.elements:
+            near = get_close_matches(element, self._policy.elements, n=3)
+            hint = " or ".join(near) or "see 'consentkit consent list'"
+            msg = f"the policy has nothing named {element!r}; try {hint}"
+            raise ValueError(msg)
+        if not _METHOD.fullmatch(method) or method in _NO_ACT:
+            msg = (
+                "method must name the person's act, such as 'app', "
+                f"'settings' or 'terminal'; {method!r} is none"
+            )
+            raise ValueError(msg)
+
+
+def _to_record(
+    element: str,
+    act: Act,
+    ended: frozenset[str],
+    before: Mapping[str, Choice],
+) -> tuple[str, ...]:
+    """
+    Choose what a no is recorded for: the element, and what it had open.
+    """
+    there = Status.REFUSED if act is Act.REFUSED else Status.WITHDRAWN
+    return tuple(
+        e
+        for e, choice in before.items()
+        if e in ended
+        and (
+            (e == element and choice.status is not there)
+            or choice.status in (Status.GRANTED, Status.WIDENED)
+        )
+    )

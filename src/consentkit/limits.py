@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""
+All bounds of the library in one record.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+__all__ = ["Limits"]
+
+
+@frozen(kw_only=True)
+class Limits:
+    """
+    Bounds of the outbox and of delivery.
+
+    Attributes:
+        records: Most records that wait; a capture beyond is refused.
+
+        outbox_bytes: Most bytes of sealed records that wait.
+
+        record_bytes: Most bytes of one record in the clear.
+
+        batch_records: Most records of one batch.
+
+        flush_seconds: How long a flush goes on before it stops between two
+            batches.
+
+        withdraw_wait_seconds: How long a withdrawal waits for a batch that
+            another process has under way.
+    """
+
+    records: int = 100_000
+    outbox_bytes: int = 64 * 1024 * 1024
+    record_bytes: int = 64 * 1024
+    batch_records: int = 200
+    flush_seconds: float = 30.0
+    withdraw_wait_seconds: float = 2.0

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+"""
+Delivery: from the outbox to the transports, gated once more.
+
+One process of the app delivers at a time. Before each batch the gate is
+asked again, and the batch must still be live in the outbox at the moment it
+goes out; a withdrawal ends it there, cuts the transfer short, and waits for
+one that another process has under way.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from consentkit._filelock import FileLock
+from consentkit.exceptions import StoreError
+from consentkit.gate import Gate
+from consentkit.limits import Limits
+from consentkit.outbox.records import Batch
+from consentkit.outbox.store import LaneStatus, OutboxStore
+from consentkit.policy.model import split_element
+from consentkit.transports.base import Answer, Outcome, Transport
+
+
+__all__ = ["Delivery", "FlushReport"]
+
+
+@frozen(kw_only=True)
+class FlushReport:
+    """
+    What a flush did.
+
+    Attributes:
+        delivered: Records that a backend has now.
+
+        duplicates: Records that it said it had already.
+
+        rejected: Records that it will never take; they are dropped.
+
+        expired: Records whose retention was over; they are dropped.
+
+        erased: Erasure requests that were carried out.
+
+        waiting: Records that still wait.
+
+        problems: What went wrong, one line each, for people.
+    """
+
+    delivered: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    expired: int = 0
+    erased: int = 0
+    waiting: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@define
+class _Tally:
+    counts: dict[str, int] = field(factory=dict)
+    problems: list[str] = field(factory=list)
+
+    def add(self, reason: str, number: int = 1) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + number
+
+    def problem(self, text: str) -> None:
+        if text and text not in self.problems:
+            self.problems.append(text)
+
+    def report(self, waiting: int) -> FlushReport:
+        get = self.counts.get
+        return FlushReport(
+            delivered=get("delivered", 0),
+            duplicates=get("duplicate", 0),
+            rejected=get("rejected", 0),
+            expired=get("expired", 0),
+            erased=get("erased", 0),
+            waiting=waiting,
+            problems=tuple(self.problems),
+        )
+
+
+class Delivery:
+    """
+    Sends what waits in one outbox.
+
+    Args:
+        transports: By recipient.
+
+        gate: Gives the gate for the state as it is now.
+
+        lock: File that says which process delivers.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: OutboxStore,
+        transports: Mapping[str, Transport],
+        gate: Callable[[], Gate],
+        clock: Callable[[], datetime],
+        limits: Limits,
+        lock: Path,
+    ) -> None:
+        self._store = store
+        self._transports = transports
+        self._gate = gate
+        self._clock = clock
+        self._limits = limits
+        self._lock = lock
+        self._mutex = threading.Lock()
+        self._moving: tuple[str, Transport] | None = None
+
+    def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
+        """
+        Send what waits, oldest first, and report; never raises.
+
+        A backend that cannot be reached is tried once per flush.
+
+        Args:
+            timeout_seconds: How long to go on; it is looked at between two
+                batches.
+        """
+        tally = _Tally()
+        if not self._store.exists():
+            return tally.report(0)
+        seconds = timeout_seconds
+        if seconds is None:
+            seconds = self._limits.flush_seconds
+        deadline = time.monotonic() + seconds
+        try:
+            self._flush_alone(tally, deadline)
+            return tally.report(self._store.status().waiting)
+        except (StoreError, OSError) as error:
+            tally.problem(str(error))
+        return tally.report(0)
+
+    def _flush_alone(self, tally: _Tally, deadline: float) -> None:
+        lock = FileLock(self._lock)
+        left = max(0.0, deadline - time.monotonic())
+        if not lock.acquire(timeout_seconds=left):
+            tally.problem("another process is delivering")
+            return
+        try:
+            self._store.forget_under_way()
+            tally.add("expired", self._store.expire(self._clock()))
+            down = self._send_erasures(tally, deadline)
+            for lane in self._store.lanes():
+                if lane.recipient not in down and not self._send_lane(
+                    lane, tally, deadline
+                ):
+                    down.add(lane.recipient)
+        finally:
+            lock.release()
+
+    def _send_erasures(self, tally: _Tally, deadline: float) -> set[str]:
+        """
+        Send erasure requests, which go before everything else.
+        """
+        down: set[str] = set()
+        for erasure in self._store.erasures():
+            transport = self._transports.get(erasure.recipient)
+            if transport is None or erasure.recipient in down:
+                continue
+            if time.monotonic() >= deadline:
+                break
+            answer = transport.erase(erasure)
+            tally.problem(answer.problem)
+            if answer.outcomes[erasure.id] is Outcome.RETRY:
+                down.add(erasure.recipient)
+            elif answer.outcomes[erasure.id] is not Outcome.REJECTED:
+                self._store.settle_erasure(erasure)
+                tally.add("erased")
+        return down
+
+    def _may_send(self, lane: LaneStatus) -> bool:
+        """
+        Ask the gate: does the grant that *lane* rests on hold, now?
+        """
+        gate = self._gate()
+        function = split_element(lane.element)[0]
+        if not gate.function(function):
+            return False
+        choice = gate.state.choices.get(lane.element)
+        return (
+            choice is not None
+            and choice.epoch > 0
+            and choice.entry is not None
+            and choice.entry.hash == lane.grant
+        )
+
+    def _send_lane(
+        self, lane: LaneStatus, tally: _Tally, deadline: float
+    ) -> bool:
+        """
+        Send *lane* to its end; tell whether its backend may be tried more.
+        """
+        transport = self._transports.get(lane.recipient)
+        if transport is None:
+            tally.problem(f"no transport leads to {lane.recipient!r}")
+            return False
+        most = self._limits.batch_records
+        while time.monotonic() < deadline and self._may_send(lane):
+            batch = self._store.claim(lane, most=most)
+            if batch is None:
+                break
+            answer = self._send(lane, batch, transport)
+            if answer is None:
+                break
+            tally.problem(answer.problem)
+            if answer.too_large and len(batch.records) > 1:
+                self._store.split(batch)
+                most = max(1, len(batch.records) // 2)
+                continue
+            if not self._settle(lane, batch, answer, tally):
+                return False
+        return True
+
+    def _send(
+        self, lane: LaneStatus, batch: Batch, transport: Transport
+    ) -> Answer | None:
+        """
+        Let *batch* out, unless it has ended since it was claimed.
+        """
+        with self._mutex:
+            self._moving = (lane.grant, transport)
+        # From here on a withdrawal either sees the batch as moving, or has
+        # ended it already, and then it is not live.
+        try:
+            return transport.send(batch) if self._live(batch) else None
+        finally:
+            with self._mutex:
+                self._moving = None
+
+    def _live(self, batch: Batch) -> bool:
+        return bool(batch.records) and self._store.is_live(batch)
+
+    def _settle(
+        self, lane: LaneStatus, batch: Batch, answer: Answer, tally: _Tally
+    ) -> bool:
+        outcomes = dict(answer.outcomes)
+        if answer.too_large:
+            # One record that is too large by itself will never fit.
+            outcomes = dict.fromkeys(outcomes, Outcome.REJECTED)
+        done = {
+            record: outcome.value
+            for record, outcome in outcomes.items()
+            if outcome is not Outcome.RETRY
+        }
+        self._store.settle(batch, element=lane.element, done=done)
+        for reason in done.values():
+            tally.add(reason)
+        return len(done) == len(outcomes)
+
+    def cut_short(self, grants: frozenset[str]) -> None:
+        """
+        End the transfer of ended *grants*, and wait for others'.
+
+        In this process the transfer is cut; one of another process is
+        waited for, up to the limit.
+        """
+        with self._mutex:
+            moving = self._moving
+        if moving is not None and moving[0] in grants:
+            moving[1].cancel()
+        deadline = time.monotonic() + self._limits.withdraw_wait_seconds
+        while self._store.is_under_way(grants):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            lock = FileLock(self._lock)
+            if lock.acquire(timeout_seconds=min(left, 0.05)):
+                # Nobody delivers: a killed process left it behind.
+                try:
+                    self._store.forget_under_way()
+                finally:
+                    lock.release()
+
+    def close(self) -> None:
+        """
+        Close the transports.
+        """
+        for transport in self._transports.values():
+            transport.close()

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""
+Keys of the outbox: one lane for each grant and recipient, wrapped by a KEK.
+
+A lane's secrets are random, never derived, so that destroying them is final:
+a data key for its records, a secret that pseudonyms are made from, and a
+token that entitles to erase what was delivered. They are stored wrapped with
+AES-256-GCM by one key-encryption key (KEK), which is a file of its own.
+Destroying a lane also replaces the KEK, since an old page of the database
+may still hold the wrapped lane.
+
+What this cannot do: flash storage, snapshots and backups may keep an old KEK
+file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from attrs import field, frozen
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from consentkit._sqlite import make_private_folder
+from consentkit.exceptions import DamagedError, UnwritableError
+
+
+__all__ = ["KEK", "KeyFolder", "Lane", "make_lane"]
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+@frozen(kw_only=True)
+class Lane:
+    """
+    What the records of one grant for one recipient are sealed with.
+
+    Attributes:
+        id: Number in the outbox, or 0 for one that is not stored yet.
+
+        element, grant: What was granted, and the hash of the entry.
+    """
+
+    id: int
+    element: str
+    grant: str
+    recipient: str
+    data_key: bytes = field(repr=False)
+    pseudonym_secret: bytes = field(repr=False)
+    erasure_token: bytes = field(repr=False)
+
+    @property
+    def erase(self) -> str:
+        """
+        SHA-256 of the erasure token, in hex: what batches carry.
+        """
+        return sha256(self.erasure_token).hexdigest()
+
+    @property
+    def secrets(self) -> bytes:
+        """
+        The three secrets in one, for wrapping.
+        """
+        return self.data_key + self.pseudonym_secret + self.erasure_token
+
+    def seal(self, plain: bytes, *, record: str, expires: int) -> bytes:
+        """
+        Encrypt one record; nonce first.
+        """
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = self._bound(record, expires)
+        return nonce + AESGCM(self.data_key).encrypt(nonce, plain, bound)
+
+    def open(self, sealed: bytes, *, record: str, expires: int) -> bytes:
+        """
+        Decrypt one record.
+
+        Raises:
+            InvalidTag: If it is not what was sealed.
+        """
+        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        bound = self._bound(record, expires)
+        return AESGCM(self.data_key).decrypt(nonce, body, bound)
+
+    def _bound(self, record: str, expires: int) -> bytes:
+        # Binding all that stands beside the record keeps rows from being
+        # swapped, revived or sent to somebody else.
+        parts = ("consentkit record 1", self.element, self.grant)
+        parts += (self.recipient, record, str(expires))
+        return "\0".join(parts).encode()
+
+
+def make_lane(*, element: str, grant: str, recipient: str) -> Lane:
+    """
+    Make a lane with new random secrets.
+    """
+    return Lane(
+        id=0,
+        element=element,
+        grant=grant,
+        recipient=recipient,
+        data_key=os.urandom(_KEY_BYTES),
+        pseudonym_secret=os.urandom(_KEY_BYTES),
+        erasure_token=os.urandom(_KEY_BYTES),
+    )
+
+
+@frozen(kw_only=True)
+class KEK:
+    """
+    The key that wraps every lane of one outbox.
+    """
+
+    id: str
+    key: bytes = field(repr=False)
+
+    def wrap(self, lane: Lane) -> bytes:
+        """
+        Encrypt the secrets of *lane*.
+        """
+        nonce = os.urandom(_NONCE_BYTES)
+        bound = self._bound(lane.element, lane.grant, lane.recipient)
+        return nonce + AESGCM(self.key).encrypt(nonce, lane.secrets, bound)
+
+    def unwrap(
+        self,
+        wrapped: bytes,
+        *,
+        id: int,  # noqa: A002 - the lane's own word
+        element: str,
+        grant: str,
+        recipient: str,
+    ) -> Lane:
+        """
+        Decrypt the secrets of a lane.
+
+        Raises:
+            InvalidTag: If they were wrapped by another key, or changed.
+        """
+        nonce, body = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
+        bound = self._bound(element, grant, recipient)
+        secrets = AESGCM(self.key).decrypt(nonce, body, bound)
+        data, pseudonym, token = (
+            secrets[i : i + _KEY_BYTES] for i in range(0, 96, _KEY_BYTES)
+        )
+        return Lane(
+            id=id,
+            element=element,
+            grant=grant,
+            recipient=recipient,
+            data_key=data,
+            pseudonym_secret=pseudonym,
+            erasure_token=token,
+        )
+
+    def _bound(self, element: str, grant: str, recipient: str) -> bytes:
+        parts = ("consentkit lane 1", self.id, element, grant, recipient)
+        return "\0".join(parts).encode()
+
+
+class KeyFolder:
+    """
+    The folder that holds the KEK, for this user only.
+
+    Only one KEK lives in it, but for the moment of a rotation.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def make(self) -> KEK:
+        """
+        Make a new KEK and store it durably.
+
+        Raises:
+            UnwritableError: If it cannot be stored.
+        """
+        kek = KEK(id=os.urandom(8).hex(), key=os.urandom(_KEY_BYTES))
+        make_private_folder(self.path)
+        path = self._file(kek.id)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+        try:
+            handle = os.open(path, flags, 0o600)
+            try:
+                os.write(handle, kek.key.hex().encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._sync()
+        except OSError as error:
+            problem = f"the key cannot be stored ({error.strerror})"
+        else:
+            return kek
+        with suppress(OSError):
+            path.unlink()
+        raise UnwritableError(
+            path,
+            problem=problem,
+            cure="choose a data folder that this user may write to",
+        )
+
+    def load(self, kek_id: str) -> KEK:
+        """
+        Read the KEK that the outbox names.
+
+        Raises:
+            DamagedError: If it is not there, not a key, or readable by
+                others.
+        """
+        path = self._file(kek_id)
+        try:
+            # Windows keeps other users out by the folder's own rules.
+            mode = path.stat().st_mode if os.name == "posix" else 0
+            key = bytes.fromhex(path.read_text("ascii").strip())
+        except (OSError, ValueError):
+            mode, key = 0, b""
+        if len(key) != _KEY_BYTES:
+            raise DamagedError(
+                path,
+                problem="the key of the outbox is missing or unreadable",
+                cure="restore it; without it the waiting records cannot be "
+                "read, and moving the outbox away starts a new one",
+            )
+        if mode & 0o077:
+            raise DamagedError(
+                path,
+                problem="the key can be read by other users",
+                cure=f"run: chmod 600 {path}",
+            )
+        return KEK(id=kek_id, key=key)
+
+    def has_several(self) -> bool:
+        """
+        Tell whether a crash left an old KEK behind.
+        """
+        return sum(1 for _ in self.path.glob("*.key")) > 1
+
+    def keep_only(self, kek_id: str) -> None:
+        """
+        Destroy every other KEK, what a crash left behind included.
+        """
+        for path in self.path.glob("*.key"):
+            if path.name != f"{kek_id}.key":
+                with suppress(OSError):
+                    _overwrite(path)
+                    path.unlink()
+        self._sync()
+
+    def _file(self, kek_id: str) -> Path:
+        return self.path / f"{kek_id}.key"
+
+    def _sync(self) -> None:
+        if os.name != "posix":
+            return
+        with suppress(OSError):
+            handle = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _overwrite(path: Path) -> None:
+    """
+    Write zeros over a key; it helps on plain disks and harms nowhere.
+    """
+    with path.open("r+b") as file:
+        file.write(b"0" * path.stat().st_size)
+        file.flush()
+        os.fsync(file.fileno())
+
+

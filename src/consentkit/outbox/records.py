@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""
+Records and batches: what waits in the outbox and what goes to a transport.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from attrs import field, frozen
+
+
+__all__ = ["Batch", "Erasure", "JSON", "Record", "new_id"]
+
+#: A JSON value as Python has it.
+JSON = (
+    None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+)
+
+
+@frozen(kw_only=True)
+class Record:
+    """
+    One protected observation on its way, with all that explains it.
+
+    Attributes:
+        id: Made at capture and stable for ever; a receiver de-duplicates
+            by it.
+
+        function, data_type, purpose, recipient: The clause that it rests
+            on.
+
+        protection, privacy_class: What was done to the value, and what the
+            result may be called.
+
+        value: The protected value; absent from the ``repr``.
+
+        captured_at, expires_at: Instants in UTC.
+
+        consent: Hash of the ledger entry.
+
+        policy_version: Version of the policy's text.
+    """
+
+    id: str
+    function: str
+    data_type: str
+    purpose: str
+    recipient: str
+    protection: str
+    privacy_class: str
+    value: JSON = field(repr=False)
+    captured_at: datetime
+    expires_at: datetime
+    consent: str
+    policy_version: str
+
+    def as_json(self) -> dict[str, JSON]:
+        """
+        Give the form that goes over the wire and into the outbox.
+        """
+        return {
+            "id": self.id,
+            "function": self.function,
+            "data_type": self.data_type,
+            "purpose": self.purpose,
+            "recipient": self.recipient,
+            "protection": self.protection,
+            "class": self.privacy_class,
+            "value": self.value,
+            "captured_at": self.captured_at.isoformat(
+                timespec="milliseconds"
+            ),
+            "expires_at": self.expires_at.isoformat(timespec="milliseconds"),
+            "consent": self.consent,
+            "policy_version": self.policy_version,
+        }
+
+
+@frozen(kw_only=True)
+class Batch:
+    """
+    Records of one grant on their way to one recipient.
+
+    Attributes:
+        id: Idempotency key; the same records keep it over all tries.
+
+        erase: SHA-256, in hex, of the token that later entitles to erase
+            these records.
+    """
+
+    id: str
+    recipient: str
+    erase: str
+    records: tuple[Record, ...]
+
+    def as_json(self) -> dict[str, JSON]:
+        """
+        Give the body of a delivery, format 1.
+        """
+        return {
+            "format": 1,
+            "batch": self.id,
+            "recipient": self.recipient,
+            "erase": self.erase,
+            "records": [record.as_json() for record in self.records],
+        }
+
+
+@frozen(kw_only=True)
+class Erasure:
+    """
+    A request to erase all that was delivered under one grant.
+
+    Attributes:
+        id: Idempotency key of the request.
+
+        token: 32 random bytes, in hex; whoever shows the token whose digest
+            the batches carried is entitled to the erasure.
+    """
+
+    id: str
+    recipient: str
+    token: str = field(repr=False)
+    requested_at: datetime
+
+    def as_json(self) -> dict[str, JSON]:
+        """
+        Give the body of an erasure request, format 1.
+        """
+        return {
+            "format": 1,
+            "erasure": self.id,
+            "recipient": self.recipient,
+            "token": self.token,
+            "requested_at": self.requested_at.isoformat(
+                timespec="milliseconds"
+            ),
+        }
+
+
+def new_id() -> str:
+    """
+    Make a UUID of version 7: sortable by time, 74 random bits.
+
+    Source: RFC 9562, 5.7.
+    """
+    stamp = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (stamp & (2**48 - 1)) << 80 | 0x7 << 76
+    value |= (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (2**62 - 1)
+    return str(UUID(int=value))

@@ -1,0 +1,687 @@
+# SPDX-License-Identifier: MIT
+"""
+The outbox on disk: sealed records that wait, in one SQLite file.
+
+Records are kept and taken out lane by lane, oldest first. Everything that
+must be true together is one transaction: a record is kept only while its
+lane exists, and a withdrawal ends the lane and bars its grant for ever, so
+that no process can keep a record after it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from cryptography.exceptions import InvalidTag
+
+from consentkit._sqlite import Database
+from consentkit.consent.choices import Destroyed
+from consentkit.exceptions import DamagedError
+from consentkit.gate import Permit, Reason
+from consentkit.limits import Limits
+from consentkit.outbox.keys import KEK, KeyFolder, Lane, make_lane
+from consentkit.outbox.records import Batch, Erasure, Record, new_id
+
+
+__all__ = ["LaneStatus", "OutboxStatus", "OutboxStore"]
+
+_VERSION = 1
+
+_SCHEMA = """\
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE lanes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    element TEXT NOT NULL,
+    grant_hash TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    attempted INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (grant_hash, recipient)
+);
+
+CREATE TABLE ended (grant_hash TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE records (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    lane INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    expires INTEGER NOT NULL,
+    batch TEXT
+);
+
+CREATE INDEX records_by_lane ON records (lane, n);
+
+CREATE INDEX records_by_expiry ON records (expires);
+
+CREATE TABLE totals (records INTEGER NOT NULL, bytes INTEGER NOT NULL);
+
+INSERT INTO totals VALUES (0, 0);
+
+CREATE TRIGGER records_in AFTER INSERT ON records BEGIN
+    UPDATE totals SET records = records + 1,
+        bytes = bytes + length(NEW.sealed); END;
+
+CREATE TRIGGER records_out AFTER DELETE ON records BEGIN
+    UPDATE totals SET records = records - 1,
+        bytes = bytes - length(OLD.sealed); END;
+
+CREATE TABLE under_way (
+    batch TEXT PRIMARY KEY,
+    lane INTEGER NOT NULL,
+    grant_hash TEXT NOT NULL,
+    records INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE erasures (
+    id TEXT PRIMARY KEY,
+    recipient TEXT NOT NULL,
+    token TEXT NOT NULL,
+    requested TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE counts (
+    reason TEXT NOT NULL,
+    element TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (reason, element)
+) WITHOUT ROWID"""
+
+
+@frozen(kw_only=True)
+class LaneStatus:
+    """
+    What waits under one grant for one recipient.
+    """
+
+    element: str
+    grant: str
+    recipient: str
+    waiting: int
+    attempted: bool
+
+
+@frozen(kw_only=True)
+class OutboxStatus:
+    """
+    What is in the outbox.
+
+    Attributes:
+        waiting: Records that wait.
+
+        sealed_bytes: Their size on disk.
+
+        erasures: Erasure requests that wait.
+
+        counts: By reason (``delivered``, ``duplicate``, ``rejected``,
+            ``expired``, ``withdrawn``, ...), how many records so far.
+    """
+
+    waiting: int = 0
+    sealed_bytes: int = 0
+    erasures: int = 0
+    lanes: tuple[LaneStatus, ...] = ()
+    counts: Mapping[str, int] = {}
+
+
+class OutboxStore:
+    """
+    The records, lanes and erasure requests of one data folder.
+
+    No file is made before the first record is kept.
+    """
+
+    def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
+        self.path = path
+        self._db = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._keys = KeyFolder(keys)
+        self._limits = limits
+        self._kek: KEK | None = None
+        self._lanes: dict[tuple[str, str], Lane] = {}
+
+    def exists(self) -> bool:
+        """
+        Tell whether anything was ever kept, without opening the file.
+        """
+        return self._db.exists()
+
+    def close(self) -> None:
+        """
+        Close the file and forget the keys.
+        """
+        self._db.close()
+        self._kek = None
+        self._lanes.clear()
+
+    # Keeping
+
+    def lane(self, permit: Permit) -> Lane | None:
+        """
+        Give the lane of *permit*, made if need be.
+
+        Returns:
+            ``None`` if its grant has ended.
+        """
+        with self._db.writing() as db:
+            return self._lane(db, permit)
+
+    def keep(
+        self, kept: Sequence[tuple[Permit, Record]]
+    ) -> tuple[Reason | None, ...]:
+        """
+        Keep records in one durable commit.
+
+        Returns:
+            For each record, in order, why it was not kept, or ``None``.
+        """
+        with self._db.writing() as db:
+            return tuple(self._keep(db, p, r) for p, r in kept)
+
+    def _keep(
+        self, db: sqlite3.Connection, permit: Permit, record: Record
+    ) -> Reason | None:
+        lane = self._lane(db, permit)
+        if lane is None:
+            return Reason.CONSENT_CHANGED
+        plain = json.dumps(
+            record.as_json(), separators=(",", ":"), ensure_ascii=False
+        ).encode()
+        count, size = db.execute("SELECT * FROM totals").fetchone()
+        limits = self._limits
+        if (
+            len(plain) > limits.record_bytes
+            or count >= limits.records
+            or size + len(plain) > limits.outbox_bytes
+        ):
+            _count(db, "outbox_full", lane.element, 1)
+            return Reason.OUTBOX_FULL
+        expires = int(record.expires_at.timestamp())
+        sealed = lane.seal(plain, record=record.id, expires=expires)
+        db.execute(
+            "INSERT INTO records (id, lane, sealed, expires) "
+            "VALUES (?, ?, ?, ?)",
+            (record.id, lane.id, sealed, expires),
+        )
+        return None
+
+    def _lane(self, db: sqlite3.Connection, permit: Permit) -> Lane | None:
+        key = (permit.entry.hash, permit.recipient)
+        row = db.execute(
+            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
+            "WHERE grant_hash = ? AND recipient = ?",
+            key,
+        ).fetchone()
+        if row is not None:
+            known = self._lanes.get(key)
+            if known is not None and known.id == row[0]:
+                return known
+            self._lanes[key] = lane = _unwrap(self._load_kek(db), row)
+            return lane
+        self._lanes.pop(key, None)
+        barred = db.execute(
+            "SELECT 1 FROM ended WHERE grant_hash = ?", key[:1]
+        ).fetchone()
+        return None if barred else self._make_lane(db, permit)
+
+    def _make_lane(self, db: sqlite3.Connection, permit: Permit) -> Lane:
+        fresh = make_lane(
+            element=permit.element,
+            grant=permit.entry.hash,
+            recipient=permit.recipient,
+        )
+        kek = self._load_kek(db)
+        db.execute(
+            "INSERT INTO lanes (element, grant_hash, recipient, wrapped) "
+            "VALUES (?, ?, ?, ?)",
+            (fresh.element, fresh.grant, fresh.recipient, kek.wrap(fresh)),
+        )
+        row = db.execute(
+            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
+            "WHERE id = last_insert_rowid()"
+        ).fetchone()
+        # Not cached: the transaction may yet be rolled back.
+        return _unwrap(kek, row)
+
+    def _load_kek(self, db: sqlite3.Connection) -> KEK:
+        row = db.execute(
+            "SELECT value FROM meta WHERE name = 'kek'"
+        ).fetchone()
+        if row is None:
+            self._kek = self._keys.make()
+            db.execute("INSERT INTO meta VALUES ('kek', ?)", (self._kek.id,))
+        elif self._kek is None or self._kek.id != row[0]:
+            self._kek = self._keys.load(row[0])
+        return self._kek
+
+    # Delivering
+
+    def lanes(self) -> tuple[LaneStatus, ...]:
+        """
+        List the lanes that have records waiting, oldest record first.
+        """
+        if not self.exists():
+            return ()
+        with self._db.reading() as db:
+            rows = db.execute(
+                "SELECT element, grant_hash, recipient, COUNT(*), attempted "
+                "FROM records JOIN lanes ON lanes.id = records.lane "
+                "GROUP BY lanes.id ORDER BY MIN(n)"
+            ).fetchall()
+        return tuple(
+            LaneStatus(
+                element=element,
+                grant=grant,
+                recipient=recipient,
+                waiting=waiting,
+                attempted=bool(attempted),
+            )
+            for element, grant, recipient, waiting, attempted in rows
+        )
+
+    def claim(self, lane: LaneStatus, *, most: int) -> Batch | None:
+        """
+        Take the oldest batch of *lane* for sending.
+
+        A batch that was sent before and not settled comes again with the
+        same id and the same records.
+
+        Returns:
+            ``None`` if the lane has ended or is empty.
+        """
+        with self._db.writing() as db:
+            row = db.execute(
+                "SELECT id, element, grant_hash, recipient, wrapped "
+                "FROM lanes WHERE grant_hash = ? AND recipient = ?",
+                (lane.grant, lane.recipient),
+            ).fetchone()
+            if row is None:
+                return None
+            held = _unwrap(self._load_kek(db), row)
+            batch = self._batch_id(db, held.id, most)
+            if batch is None:
+                return None
+            records = self._open_all(db, held, batch)
+            db.execute(
+                "UPDATE lanes SET attempted = 1 WHERE id = ?", (held.id,)
+            )
+            db.execute(
+                "INSERT OR REPLACE INTO under_way VALUES (?, ?, ?, ?)",
+                (batch, held.id, held.grant, len(records)),
+            )
+            return Batch(
+                id=batch,
+                recipient=held.recipient,
+                erase=held.erase,
+                records=records,
+            )
+
+    def _batch_id(
+        self, db: sqlite3.Connection, lane: int, most: int
+    ) -> str | None:
+        row = db.execute(
+            "SELECT batch FROM records WHERE lane = ? ORDER BY n LIMIT 1",
+            (lane,),
+        ).fetchone()
+        if row is None:
+            return None
+        if row[0] is not None:
+            return str(row[0])
+        batch = new_id()
+        db.execute(
+            "UPDATE records SET batch = ? WHERE n IN (SELECT n FROM records "
+            "WHERE lane = ? AND batch IS NULL ORDER BY n LIMIT ?)",
+            (batch, lane, most),
+        )
+        return batch
+
+    def _open_all(
+        self, db: sqlite3.Connection, lane: Lane, batch: str
+    ) -> tuple[Record, ...]:
+        rows = db.execute(
+            "SELECT id, sealed, expires FROM records "
+            "WHERE lane = ? AND batch = ? ORDER BY n",
+            (lane.id, batch),
+        ).fetchall()
+        records: list[Record] = []
+        for record, sealed, expires in rows:
+            try:
+                plain = lane.open(sealed, record=record, expires=expires)
+            except InvalidTag:
+                # It can never be read again; it must not hold up the rest.
+                db.execute("DELETE FROM records WHERE id = ?", (record,))
+                _count(db, "unreadable", lane.element, 1)
+            else:
+                records.append(_record(plain))
+        return tuple(records)
+
+    def is_live(self, batch: Batch) -> bool:
+        """
+        Tell whether *batch* may still go out: its lane has not ended.
+        """
+        with self._db.reading() as db:
+            row = db.execute(
+                "SELECT 1 FROM under_way JOIN lanes "
+                "ON lanes.id = under_way.lane WHERE batch = ?",
+                (batch.id,),
+            ).fetchone()
+        return row is not None
+
+    def settle(
+        self, batch: Batch, *, element: str, done: Mapping[str, str]
+    ) -> None:
+        """
+        Note what became of *batch*.
+
+        Args:
+            done: By record id, the reason under which it is counted and
+                taken out; a record that is not named waits on.
+        """
+        with self._db.writing() as db:
+            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
+            for record, reason in done.items():
+                gone = db.execute(
+                    "DELETE FROM records WHERE id = ?", (record,)
+                )
+                # A record that a withdrawal took first is counted there.
+                _count(db, reason, element, gone.rowcount)
+
+    def split(self, batch: Batch) -> None:
+        """
+        Dissolve *batch*, so that its records go out in smaller ones.
+        """
+        with self._db.writing() as db:
+            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
+            db.execute(
+                "UPDATE records SET batch = NULL WHERE batch = ?", (batch.id,)
+            )
+
+    def forget_under_way(self) -> None:
+        """
+        Clear what a killed process left; only for who delivers alone.
+        """
+        with self._db.writing() as db:
+            db.execute("DELETE FROM under_way")
+
+    def is_under_way(self, grants: frozenset[str]) -> bool:
+        """
+        Tell whether a batch of an ended grant is still on its way.
+        """
+        with self._db.reading() as db:
+            rows = db.execute("SELECT grant_hash FROM under_way").fetchall()
+        return any(grant in grants for (grant,) in rows)
+
+    def erasures(self) -> tuple[Erasure, ...]:
+        """
+        List the erasure requests that wait, oldest first.
+        """
+        if not self.exists():
+            return ()
+        with self._db.reading() as db:
+            rows = db.execute(
+                "SELECT id, recipient, token, requested FROM erasures "
+                "ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Erasure(
+                id=id_,
+                recipient=recipient,
+                token=token,
+                requested_at=datetime.fromisoformat(requested),
+            )
+            for id_, recipient, token, requested in rows
+        )
+
+    def settle_erasure(self, erasure: Erasure) -> None:
+        """
+        Note that the recipient has carried out *erasure*.
+        """
+        with self._db.writing() as db:
+            db.execute("DELETE FROM erasures WHERE id = ?", (erasure.id,))
+            _count(db, "erasure_confirmed", "", 1)
+
+    # Ending
+
+    def destroy(self, grants: Iterable[str], *, now: datetime) -> Destroyed:
+        """
+        End grants: destroy their keys and records, queue erasures.
+
+        Grants that hold no lane are barred all the same.
+        """
+        named = frozenset(grants)
+        if not named:
+            return Destroyed()
+        with self._db.writing() as db:
+            kek = self._kek_or_none(db)
+            rows = db.execute(
+                "SELECT id, element, grant_hash, recipient, wrapped, "
+                "attempted FROM lanes"
+            ).fetchall()
+            doomed = [row for row in rows if row[2] in named]
+            destroyed = self._end(db, kek, doomed, now)
+            db.executemany(
+                "INSERT OR IGNORE INTO ended VALUES (?)",
+                [(grant,) for grant in named],
+            )
+            if doomed:
+                self._rotate(db, kek, [r for r in rows if r not in doomed])
+        if doomed:
+            self._sweep()
+        return destroyed
+
+    def _kek_or_none(self, db: sqlite3.Connection) -> KEK | None:
+        try:
+            return self._load_kek(db)
+        except DamagedError:
+            # Without it the lanes are unreadable already; ending them must
+            # not fail for that.
+            return None
+
+    def _end(
+        self,
+        db: sqlite3.Connection,
+        kek: KEK | None,
+        doomed: list[Any],
+        now: datetime,
+    ) -> Destroyed:
+        records = in_flight = erasures = 0
+        for row in doomed:
+            lane, element, grant = row[:3]
+            (waiting,) = db.execute(
+                "SELECT COUNT(*) FROM records WHERE lane = ?", (lane,)
+            ).fetchone()
+            (moving,) = db.execute(
+                "SELECT COALESCE(SUM(records), 0) FROM under_way "
+                "WHERE lane = ?",
+                (lane,),
+            ).fetchone()
+            _count(db, "withdrawn", element, waiting)
+            _count(db, "perhaps_delivered", element, moving)
+            if row[5]:
+                erasures += self._queue_erasure(db, kek, row, now)
+            db.execute("DELETE FROM lanes WHERE id = ?", (lane,))
+            self._lanes.pop((grant, row[3]), None)
+            records += waiting
+            in_flight += moving
+        return Destroyed(
+            records=records, in_flight=in_flight, erasures=erasures
+        )
+
+    def _queue_erasure(
+        self,
+        db: sqlite3.Connection,
+        kek: KEK | None,
+        row: Any,
+        now: datetime,
+    ) -> int:
+        if kek is None:
+            _count(db, "erasure_impossible", row[1], 1)
+            return 0
+        token = _unwrap(kek, row[:5]).erasure_token.hex()
+        db.execute(
+            "INSERT INTO erasures VALUES (?, ?, ?, ?)",
+            (new_id(), row[3], token, now.astimezone(UTC).isoformat()),
+        )
+        return 1
+
+    def _rotate(
+        self, db: sqlite3.Connection, old: KEK | None, rest: list[Any]
+    ) -> None:
+        if old is None:
+            return
+        # Inside the transaction: no other process can take the new file for
+        # one that a crash left behind.
+        new = self._keys.make()
+        for row in rest:
+            lane = _unwrap(old, row[:5])
+            db.execute(
+                "UPDATE lanes SET wrapped = ? WHERE id = ?",
+                (new.wrap(lane), lane.id),
+            )
+        db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
+
+    def _sweep(self) -> None:
+        """
+        Destroy old KEKs and the rows that no key opens any more.
+        """
+        self._db.checkpoint()
+        with self._db.writing() as db:
+            row = db.execute(
+                "SELECT value FROM meta WHERE name = 'kek'"
+            ).fetchone()
+            if row is not None:
+                self._keys.keep_only(row[0])
+            db.execute(
+                "DELETE FROM records WHERE lane NOT IN "
+                "(SELECT id FROM lanes)"
+            )
+        self._db.checkpoint()
+
+    def reconcile(self, valid: frozenset[str], *, now: datetime) -> None:
+        """
+        Complete what a crash cut short: end every grant not in *valid*.
+        """
+        with self._db.reading() as db:
+            rows = db.execute("SELECT grant_hash FROM lanes").fetchall()
+            orphans = db.execute(
+                "SELECT 1 FROM records WHERE lane NOT IN "
+                "(SELECT id FROM lanes) LIMIT 1"
+            ).fetchone()
+        stale = {grant for (grant,) in rows} - valid
+        if stale:
+            self.destroy(stale, now=now)
+        elif orphans is not None or self._keys.has_several():
+            self._sweep()
+
+    def expire(self, now: datetime) -> int:
+        """
+        Destroy records whose retention is over; give how many.
+        """
+        if not self.exists():
+            return 0
+        moment = int(now.timestamp())
+        with self._db.reading() as db:
+            due = db.execute(
+                "SELECT 1 FROM records WHERE expires <= ? LIMIT 1", (moment,)
+            ).fetchone()
+        if due is None:
+            return 0
+        with self._db.writing() as db:
+            rows = db.execute(
+                "SELECT element, COUNT(*) FROM records JOIN lanes "
+                "ON lanes.id = records.lane WHERE expires <= ? "
+                "GROUP BY element",
+                (moment,),
+            ).fetchall()
+            db.execute("DELETE FROM records WHERE expires <= ?", (moment,))
+            for element, count in rows:
+                _count(db, "expired", element, count)
+        self._db.checkpoint()
+        return sum(count for _, count in rows)
+
+    # Looking
+
+    def status(self) -> OutboxStatus:
+        """
+        Tell what waits, without opening a single record.
+        """
+        if not self.exists():
+            return OutboxStatus()
+        lanes = self.lanes()
+        with self._db.reading() as db:
+            count, size = db.execute("SELECT * FROM totals").fetchone()
+            (erasures,) = db.execute(
+                "SELECT COUNT(*) FROM erasures"
+            ).fetchone()
+            counts = db.execute(
+                "SELECT reason, SUM(n) FROM counts GROUP BY reason"
+            ).fetchall()
+        return OutboxStatus(
+            waiting=count,
+            sealed_bytes=size,
+            erasures=erasures,
+            lanes=lanes,
+            counts=dict(counts),
+        )
+
+    def inspect(self) -> Iterator[Record]:
+        """
+        Open every waiting record, oldest first.
+        """
+        if not self.exists():
+            return
+        with self._db.writing() as db:
+            kek = self._load_kek(db)
+            rows = db.execute(
+                "SELECT lanes.id, element, grant_hash, recipient, wrapped, "
+                "records.id, sealed, expires FROM records "
+                "JOIN lanes ON lanes.id = records.lane ORDER BY n"
+            ).fetchall()
+        for row in rows:
+            lane = _unwrap(kek, row[:5])
+            yield _record(lane.open(row[6], record=row[5], expires=row[7]))
+
+
+def _unwrap(kek: KEK, row: Any) -> Lane:
+    lane, element, grant, recipient, wrapped = row
+    try:
+        return kek.unwrap(
+            wrapped,
+            id=lane,
+            element=element,
+            grant=grant,
+            recipient=recipient,
+        )
+    except InvalidTag:
+        pass
+    raise DamagedError(
+        Path("outbox"),
+        problem=f"the keys of {element} cannot be opened",
+        cure="restore the outbox and its key folder together",
+    )
+
+
+def _count(
+    db: sqlite3.Connection, reason: str, element: str, number: int
+) -> None:
+    if number:
+        db.execute(
+            "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT "
+            "DO UPDATE SET n = n + excluded.n",
+            (reason, element, number),
+        )
+
+
+def _record(plain: bytes) -> Record:
+    raw = json.loads(plain)
+    raw["privacy_class"] = raw.pop("class")
+    for name in ("captured_at", "expires_at"):
+        raw[name] = datetime.fromisoformat(raw[name])
+    return Record(**raw)

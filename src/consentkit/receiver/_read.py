@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+"""
+Reading format 1, strictly: every field, and nothing beside them.
+
+A fault names the place and the rule, never the value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+from attrs import field, frozen
+
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.outbox.records import Batch, Erasure, Record
+
+
+__all__ = [
+    "FormatError",
+    "Refused",
+    "parse",
+    "read_batch",
+    "read_erasure",
+    "read_record",
+]
+
+_MOST_RECORDS: Final = 10_000
+_MOST_DEPTH: Final = 32
+
+_UUID: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+)
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII
+)
+_CLASSES: Final = frozenset(one.value for one in PrivacyClass)
+
+_BATCH_KEYS: Final = frozenset(
+    {"format", "batch", "recipient", "erase", "records"}
+)
+_ERASURE_KEYS: Final = frozenset(
+    {"format", "erasure", "recipient", "token", "requested_at"}
+)
+_NAME_KEYS: Final = (
+    "function",
+    "data_type",
+    "purpose",
+    "recipient",
+    "protection",
+    "policy_version",
+)
+_RECORD_KEYS: Final = frozenset(
+    {
+        *_NAME_KEYS,
+        "id",
+        "class",
+        "value",
+        "captured_at",
+        "expires_at",
+        "consent",
+    }
+)
+
+
+class FormatError(Exception):
+    """
+    A document is not of format 1.
+
+    Attributes:
+        path: Where, as in ``$.records[2].expires_at``.
+
+        problem: What is wrong there.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+@frozen(kw_only=True)
+class Refused:
+    """
+    One record of a batch that is not of format 1, and why.
+    """
+
+    id: str
+    path: str
+    problem: str = field()
+
+
+def parse(body: bytes) -> object:
+    """
+    Read JSON as RFC 8259 has it: no ``NaN``, UTF-8 only.
+
+    Raises:
+        FormatError: If it is none.
+    """
+    problem = "is not JSON in UTF-8"
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
+    except FormatError as error:
+        problem = error.problem
+    except RecursionError:
+        problem = "is nested too deeply"
+    except ValueError:
+        pass
+    raise FormatError("$", problem)
+
+
+def read_batch(document: object) -> tuple[Batch, list[Refused]]:
+    """
+    Read a batch: its good records, and those that are refused.
+
+    Raises:
+        FormatError: If the batch itself, or the id of a record, is faulty.
+    """
+    found = _fields(document, "$", _BATCH_KEYS)
+    _check_format(found)
+    rows = found["records"]
+    if not isinstance(rows, list) or not 0 < len(rows) <= _MOST_RECORDS:
+        _fault("$.records", f"must be a list of 1 to {_MOST_RECORDS} records")
+    recipient = _match(found, "$", "recipient", _NAME)
+    seen: set[str] = set()
+    good: list[Record] = []
+    refused: list[Refused] = []
+    for index, row in enumerate(rows):
+        path = f"$.records[{index}]"
+        # Without an id of its own a record could not be answered for.
+        row_id = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(row_id, str) or not _UUID.fullmatch(row_id):
+            _fault(f"{path}.id", "must be a UUID in lower case")
+        if row_id in seen:
+            _fault(f"{path}.id", "comes twice in the batch")
+        seen.add(row_id)
+        try:
+            record = read_record(row, path)
+            if record.recipient != recipient:
+                _fault(f"{path}.recipient", "must be that of the batch")
+            good.append(record)
+        except FormatError as error:
+            refused.append(
+                Refused(id=row_id, path=error.path, problem=error.problem)
+            )
+    batch = Batch(
+        id=_match(found, "$", "batch", _UUID),
+        recipient=recipient,
+        erase=_match(found, "$", "erase", _DIGEST),
+        records=tuple(good),
+    )
+    return batch, refused
+
+
+def read_record(document: object, path: str = "$") -> Record:
+    """
+    Read one record.
+
+    Raises:
+        FormatError: If it is faulty.
+    """
+    found = _fields(document, path, _RECORD_KEYS)
+    names = {key: _match(found, path, key, _NAME) for key in _NAME_KEYS}
+    if found["class"] not in _CLASSES:
+        _fault(f"{path}.class", f"must be one of {', '.join(_CLASSES)}")
+    _check_value(found["value"], f"{path}.value")
+    return Record(
+        id=_match(found, path, "id", _UUID),
+        privacy_class=found["class"],
+        value=found["value"],
+        captured_at=_instant(found, path, "captured_at"),
+        expires_at=_instant(found, path, "expires_at"),
+        consent=_match(found, path, "consent", _DIGEST),
+        **names,
+    )
+
+
+def read_erasure(document: object) -> Erasure:
+    """
+    Read an erasure request.
+
+    Raises:
+        FormatError: If it is faulty.
+    """
+    found = _fields(document, "$", _ERASURE_KEYS)
+    _check_format(found)
+    return Erasure(
+        id=_match(found, "$", "erasure", _UUID),
+        recipient=_match(found, "$", "recipient", _NAME),
+        token=_match(found, "$", "token", _DIGEST),
+        requested_at=_instant(found, "$", "requested_at"),
+    )
+
+
+def _fault(path: str, problem: str) -> NoReturn:
+    raise FormatError(path, problem)
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    _fault("$", "holds a number that JSON does not have")
+
+
+def _fields(
+    document: object, path: str, keys: frozenset[str]
+) -> Mapping[str, Any]:
+    if not isinstance(document, dict):
+        _fault(path, "must be an object")
+    for key in sorted(keys):
+        if key not in document:
+            _fault(f"{path}.{key}", "is missing")
+    if len(document) > len(keys):
+        # Their names come from outside, so they are not repeated.
+        _fault(path, "has a field that format 1 does not know")
+    return document
+
+
+def _check_format(found: Mapping[str, Any]) -> None:
+    if found["format"] != 1 or isinstance(found["format"], bool):
+        _fault("$.format", "must be 1, the only format that is known here")
+
+
+_RULES: Final[Mapping[re.Pattern[str], str]] = {
+    _UUID: "must be a UUID in lower case",
+    _DIGEST: "must be 64 hexadecimal digits in lower case",
+    _NAME: "must be a text of 1 to 256 printable characters",
+    _INSTANT: "must be an instant in UTC, as 2026-01-31T12:00:00.000Z",
+}
+
+
+def _match(
+    found: Mapping[str, Any], path: str, key: str, rule: re.Pattern[str]
+) -> str:
+    value = found[key]
+    if not isinstance(value, str) or not rule.fullmatch(value):
+        _fault(f"{path}.{key}", _RULES[rule])
+    return value
+
+
+def _instant(found: Mapping[str, Any], path: str, key: str) -> datetime:
+    text = _match(found, path, key, _INSTANT)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        problem = "is no date or time of the calendar"
+    _fault(f"{path}.{key}", problem)
+
+
+def _check_value(value: object, path: str) -> None:
+    waiting = [(value, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        if depth > _MOST_DEPTH:
+            _fault(path, f"is nested deeper than {_MOST_DEPTH} levels")
+        if isinstance(one, float) and not math.isfinite(one):
+            _fault(path, "holds a number that is too large")
+        if isinstance(one, dict):
+            waiting.extend((item, depth + 1) for item in one.values())
+        elif isinstance(one, list):
+            waiting.extend((item, depth + 1) for item in one)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""
+Third-party SDKs: what is known of them, and the door that starts them.
+"""
+
+from __future__ import annotations
+
+from consentkit.registry.load import load_entries, load_registry
+from consentkit.registry.model import SDKEntry, SDKField, SDKPermission
+from consentkit.registry.registry import Registry, Started
+
+
+__all__ = [
+    "Registry",
+    "SDKEntry",
+    "SDKField",
+    "SDKPermission",
+    "Started",
+    "load_entries",
+    "load_registry",
+]

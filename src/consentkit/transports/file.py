@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""
+Delivery into a folder: one file for each batch.
+
+For looking at what would leave, and for hand-overs without a network. The
+format is in ``docs/wire-format.md``. Files appear whole or not at all, and
+outlive a power cut once a record counts as delivered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from consentkit.exceptions import TransportError
+from consentkit.outbox.records import JSON, Batch, Erasure
+from consentkit.transports.base import Answer, Outcome, Transport
+
+
+__all__ = ["FileTransport"]
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class FileTransport(Transport):
+    """
+    Write each batch as ``ID.jsonl`` into a folder.
+
+    An erasure leaves two files: ``erasure-ID.json``, for whoever has taken
+    batches away from the folder already, and ``erased-DIGEST.json``, by which
+    batches that come too late are rejected.
+
+    Args:
+        url: ``file:///FOLDER``. The folder is made at the first delivery,
+            for this user alone; one that exists is taken as it is, unless
+            every user may write to it.
+
+    Raises:
+        TransportError: If *url* is not of that form.
+
+    What leaks:
+        The files are for this user alone (mode 0600) and not encrypted. They
+        stay until somebody takes them away or an erasure removes them;
+        backups and snapshots of the disk may keep them longer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._folder = _read_url(url)
+        self.name = f"file://{self._folder.as_posix()}"
+
+    def __repr__(self) -> str:
+        return f"<FileTransport {self.name}>"
+
+    def _send(self, batch: Batch) -> Answer:
+        ids = [record.id for record in batch.records]
+        try:
+            outcome = self._deliver(batch)
+        except OSError as error:
+            return self._failed(ids, error)
+        problem = ""
+        if outcome is Outcome.REJECTED:
+            problem = f"{self.name}: these records were erased"
+        return Answer(outcomes=dict.fromkeys(ids, outcome), problem=problem)
+
+    def _erase(self, erasure: Erasure) -> Answer:
+        try:
+            outcome = self._carry_out(erasure)
+        except OSError as error:
+            return self._failed([erasure.id], error)
+        return Answer(outcomes={erasure.id: outcome})
+
+    def _deliver(self, batch: Batch) -> Outcome:
+        self._make_folder()
+        path = self._folder / f"{_safe(batch.id)}.jsonl"
+        tombstone = self._tombstone(batch.erase)
+        if tombstone.exists():
+            return Outcome.REJECTED
+        if path.exists():
+            return Outcome.DUPLICATE
+        document = dict(batch.as_json())
+        document["records"] = len(batch.records)
+        rows = (record.as_json() for record in batch.records)
+        self._write(path, [document, *rows])
+        # An erasure puts its tombstone before it looks for files: one of the
+        # two always sees the other.
+        if tombstone.exists():
+            self._remove([path])
+            return Outcome.REJECTED
+        return Outcome.DELIVERED
+
+    def _carry_out(self, erasure: Erasure) -> Outcome:
+        digest = sha256(bytes.fromhex(erasure.token)).hexdigest()
+        self._make_folder()
+        request = self._folder / f"erasure-{_safe(erasure.id)}.json"
+        is_known = request.exists()
+        tombstone = self._tombstone(digest)
+        if not tombstone.exists():
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            grave: dict[str, JSON] = {"format": 1, "erase": digest}
+            self._write(tombstone, [{**grave, "erased_at": at}])
+        gone = [
+            path
+            for path in self._folder.glob("*.jsonl")
+            if _erase_of(path) == digest
+        ]
+        # What a crash left half-written may be of this grant too. A writer
+        # that loses its file this way tries again.
+        self._remove([*gone, *self._folder.glob(".*.part")])
+        if is_known:
+            return Outcome.DUPLICATE
+        # Last, so that what stops half-way is done again.
+        self._write(request, [erasure.as_json()])
+        return Outcome.DELIVERED
+
+    def _tombstone(self, digest: str) -> Path:
+        name = digest if _DIGEST.fullmatch(digest) else _safe(digest)
+        return self._folder / f"erased-{name}.json"
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and self._folder.stat().st_mode & 0o002:
+            raise PermissionError(0, "every user may write to it")
+
+    def _write(self, path: Path, rows: Iterable[Mapping[str, JSON]]) -> None:
+        """
+        Write *rows* as lines of JSON, durably and all at once.
+        """
+        text = "".join(
+            json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+            for row in rows
+        )
+        temporary = self._folder / f".{os.urandom(8).hex()}.part"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        try:
+            handle = os.open(temporary, flags, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode(errors="backslashreplace"))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        self._sync()
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        self._sync()
+
+    def _sync(self) -> None:
+        if os.name != "posix":
+            return
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _failed(self, ids: list[str], error: OSError) -> Answer:
+        why = error.strerror or type(error).__name__
+        return Answer(
+            outcomes=dict.fromkeys(ids, Outcome.RETRY),
+            problem=f"{self._folder}: cannot be written ({why}); name a "
+            "folder with free space that this user alone may write to",
+        )
+
+
+def _read_url(url: str) -> Path:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    path = unquote(parts.path)
+    if os.name == "nt":
+        path = path.lstrip("/")
+    folder = Path(path)
+    if (
+        parts.scheme != "file"
+        or parts.netloc not in ("", "localhost")
+        or parts.query
+        or parts.fragment
+        or "\0" in path
+        or not folder.is_absolute()
+    ):
+        msg = "the URL of a FileTransport is file:///FOLDER, from the root on"
+        raise TransportError(msg)
+    return folder
+
+
+def _safe(name: str) -> str:
+    """
+    Give *name* if it can be a file's, else its digest.
+    """
+    if _ID.fullmatch(name):
+        return name
+    return sha256(name.encode(errors="backslashreplace")).hexdigest()
+
+
+def _erase_of(path: Path) -> str:
+    """
+    Read whose batch a file holds, or nothing if it is none of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.readline(64 * 1024))
+    except FileNotFoundError:
+        return ""
+    except (ValueError, RecursionError):
+        return ""
+    return str(head.get("erase", "")) if isinstance(head, dict) else ""

@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: MIT
+"""
+A function in use: the only place where values are read and captured.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import attrs
+
+from attrs import frozen
+
+from consentkit.exceptions import StoreError
+from consentkit.gate import Permit, Reason, Refusal
+from consentkit.policy.model import ProtectionName
+
+
+if TYPE_CHECKING:
+    from consentkit.anonymise.observations import (
+        ClipboardText,
+        Device,
+        DeviceValue,
+        Location,
+        LogLine,
+    )
+    from consentkit.anonymise.protect import Protected
+    from consentkit.collectors.logs import LogHandler
+    from consentkit.collectors.source import Unavailable
+    from consentkit.kit import Kit
+    from consentkit.outbox.records import Record
+
+
+__all__ = ["Kept", "Use"]
+
+_entered: ContextVar[tuple[object, ...]] = ContextVar(
+    "consentkit_uses", default=()
+)
+
+_LOCATION: Final = ("location_coarse", "location_precise")
+_CLIPBOARD: Final = "clipboard_share_code"
+_LOGS: Final = ("service_log", "operation_log", "crash_log", "failure_info")
+# What the other methods read.
+_NOT_DEVICE: Final = frozenset({*_LOCATION, _CLIPBOARD, *_LOGS})
+
+
+class _Observation(Protocol):
+    def protected_values(self) -> tuple[Protected, ...]: ...
+
+
+@frozen(kw_only=True)
+class Kept:
+    """
+    What a capture kept; it is true in a condition.
+
+    Attributes:
+        ids: Ids of the records, stable for ever.
+
+        refused: What of the observation was not kept, and why.
+    """
+
+    ids: tuple[str, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+class Use:
+    """
+    A function in use; made by `Kit.use`, entered with ``with``.
+    """
+
+    def __init__(
+        self, kit: Kit, function: str, *, purpose: str | None
+    ) -> None:
+        self._kit = kit
+        self.function = function
+        self.purpose = purpose
+        self._thread = 0
+        self._open = False
+
+    def __repr__(self) -> str:
+        return f"<Use of {self.function}: {'open' * self._open or 'closed'}>"
+
+    def __enter__(self) -> Self:
+        _entered.set((*_entered.get(), self))
+        self._thread = threading.get_ident()
+        self._open = True
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open = False
+        _entered.set(tuple(u for u in _entered.get() if u is not self))
+
+    def _in_use(self) -> bool:
+        # The context says which task, the thread is asked too: a context
+        # may be copied into another thread.
+        return (
+            self._open
+            and self in _entered.get()
+            and self._thread == threading.get_ident()
+        )
+
+    def permit(
+        self, data_type: str, *, recipient: str | None = None
+    ) -> Permit | Refusal:
+        """
+        Ask the gate about one data type, now.
+        """
+        return self._kit.decide(
+            self.function,
+            data_type,
+            purpose=self.purpose,
+            recipient=recipient,
+            in_use=self._in_use(),
+        )
+
+    # Reading
+
+    def device(
+        self, *data_types: str, recipient: str | None = None
+    ) -> Device | Refusal:
+        """
+        Read properties and identifiers of the device.
+
+        Args:
+            data_types: Which ones; by default all that the policy declares
+                for the function and the device can tell.
+
+            recipient: For whom; by default each clause's first recipient.
+
+        Returns:
+            What was learnt; or the first refusal, if nothing was permitted.
+
+        Raises:
+            MissingExtraError: If the extra ``device`` is not installed and
+                a source needs it.
+        """
+        from consentkit.anonymise.observations import (  # noqa: PLC0415
+            Device,
+            DeviceValue,
+        )
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
+
+        values: list[DeviceValue] = []
+        unavailable: list[Unavailable] = []
+        refused: list[Refusal] = []
+        for data_type in data_types or self._device_types():
+            got = self._read(data_type, recipient)
+            if isinstance(got, Refusal):
+                refused.append(got)
+            elif isinstance(got, Unavailable):
+                unavailable.append(got)
+            else:
+                values.append(DeviceValue(protected=got, value=got.value))
+        if refused and not values and not unavailable:
+            return refused[0]
+        return Device(
+            values=tuple(values),
+            unavailable=tuple(unavailable),
+            refused=tuple(refused),
+        )
+
+    def _device_types(self) -> tuple[str, ...]:
+        """
+        List the declared types that a device source gives; or one, so that
+        there is a refusal to show.
+        """
+        found = self._kit.policy.functions.get(self.function)
+        if found is None or not isinstance(
+            self._kit.decide_function(self.function), type(found)
+        ):
+            # Not permitted as a whole: no source is even looked up.
+            return ("device",) if found is None else tuple(found.clauses)[:1]
+        return tuple(
+            t
+            for t in found.clauses
+            if t not in _NOT_DEVICE and self._kit.source(t) is not None
+        )
+
+    def location(
+        self,
+        data_type: str | None = None,
+        *,
+        recipient: str | None = None,
+    ) -> Location | Unavailable | Refusal:
+        """
+        Read where the device is, in the form that the policy promises.
+
+        Args:
+            data_type: ``location_coarse`` or ``location_precise``; by
+                default the first that the policy declares.
+        """
+        from consentkit.anonymise.observations import (  # noqa: PLC0415
+            Location,
+        )
+        from consentkit.anonymise.protect import Protected  # noqa: PLC0415
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
+
+        chosen = data_type or self._declared(_LOCATION)
+        got = self._read(chosen, recipient)
+        if not isinstance(got, Protected):
+            return got
+        place: Any = got.value
+        if not isinstance(place, dict):
+            return Unavailable(chosen, "only that there is one may be known")
+        return Location(
+            protected=got,
+            latitude=place["latitude"],
+            longitude=place["longitude"],
+            cell_km=place.get("cell_km"),
+        )
+
+    def clipboard(
+        self, scene: str, *, recipient: str | None = None
+    ) -> ClipboardText | Unavailable | Refusal:
+        """
+        Take what the policy declares from the clipboard, and nothing else.
+
+        Call it from the person's own act and nowhere else.
+
+        Args:
+            scene: The situation, as the policy names it.
+        """
+        from consentkit.anonymise.observations import (  # noqa: PLC0415
+            ClipboardText,
+        )
+        from consentkit.anonymise.protect import Protected  # noqa: PLC0415
+
+        permit = self.permit(_CLIPBOARD, recipient=recipient)
+        if isinstance(permit, Refusal):
+            return permit
+        if scene not in permit.clause.scenes:
+            return Refusal(
+                reason=Reason.UNDECLARED_SCENE,
+                function=self.function,
+                data_type=_CLIPBOARD,
+                detail=scene,
+            )
+        got = self._read(_CLIPBOARD, recipient)
+        if not isinstance(got, Protected):
+            return got
+        taken: Any = got.value
+        return ClipboardText(
+            protected=got, intent=taken["intent"], value=taken["value"]
+        )
+
+    def logs(self, **options: Any) -> LogHandler | Refusal:
+        """
+        Give a handler that scrubs and captures log records.
+
+        It captures while the function is permitted, in whatever thread
+        logs, until it is closed or this use ends.
+
+        Args:
+            options: What `consentkit.collectors.logs.LogHandler` takes.
+        """
+        permit = self.permit(self._declared(_LOGS))
+        if isinstance(permit, Refusal):
+            return permit
+        return self._kit.log_handler(
+            self.function,
+            purpose=self.purpose,
+            while_open=lambda: self._open,
+            **options,
+        )
+
+    def log_line_if_permitted(
+        self, data_type: str | None, fields: Callable[[], Any]
+    ) -> LogLine | Refusal:
+        """
+        Scrub one log record of the app.
+
+        Args:
+            data_type: Which log type of the policy it is; by default the
+                first that the function declares.
+
+            fields: Gives the text, or a mapping whose texts are scrubbed;
+                not called without a permit.
+        """
+        from consentkit.anonymise.observations import (  # noqa: PLC0415
+            LogLine,
+        )
+        from consentkit.anonymise.protect import protect  # noqa: PLC0415
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
+
+        permit = self.permit(data_type or self._declared(_LOGS))
+        if isinstance(permit, Refusal):
+            return permit
+        got = protect(permit, fields(), secret=self._secret)
+        if isinstance(got, Unavailable):
+            return self._no(Reason.STAYS_ON_DEVICE, permit.clause.type)
+        value: Any = got.value
+        text = value.get("message", "") if isinstance(value, dict) else value
+        return LogLine(protected=got, text=text)
+
+    def _declared(self, data_types: Sequence[str]) -> str:
+        """
+        Choose the first of *data_types* that the function declares.
+        """
+        found = self._kit.policy.functions.get(self.function)
+        for data_type in data_types:
+            if found is not None and data_type in found.clauses:
+                return data_type
+        return data_types[0]
+
+    def _read(
+        self, data_type: str, recipient: str | None
+    ) -> Protected | Unavailable | Refusal:
+        """
+        Decide, read, protect: the raw value lives in this frame alone.
+        """
+        permit = self.permit(data_type, recipient=recipient)
+        if isinstance(permit, Refusal):
+            return permit
+        if permit.clause.protection.name is ProtectionName.DROP:
+            return self._no(Reason.STAYS_ON_DEVICE, data_type)
+        from consentkit.anonymise.protect import protect  # noqa: PLC0415
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
+
+        source = self._kit.source(data_type)
+        if source is None:
+            return Unavailable(data_type, "no source gives it here")
+        raw = source.read(permit)
+        if isinstance(raw, Unavailable):
+            return raw
+        try:
+            return protect(permit, raw, secret=self._secret)
+        except StoreError as error:
+            problem = str(error)
+        return self._no(Reason.OUTBOX_UNUSABLE, data_type, problem)
+
+    def _secret(self, permit: Permit) -> bytes | None:
+        lane = self._kit.store.lane(permit)
+        return None if lane is None else lane.pseudonym_secret
+
+    def _no(
+        self, reason: Reason, data_type: str = "", detail: str = ""
+    ) -> Refusal:
+        return Refusal(
+            reason=reason,
+            function=self.function,
+            data_type=data_type,
+            purpose=self.purpose or "",
+            detail=detail,
+        )
+
+    # Capturing
+
+    def capture(
+        self, what: _Observation | object, *, recipient: str | None = None
+    ) -> Kept | Refusal:
+        """
+        Keep an observation, or an event of the app's own, for delivery.
+
+        When it returns `Kept`, the record outlives a crash. The gate is
+        asked again: the consent that a value was read under must still
+        hold. It never touches the network and never raises for what the
+        disk does.
+
+        Args:
+            what: What a read of this function returned, or an instance of
+                an attrs class that the policy declares as an event, named
+                as the class in ``snake_case``.
+
+            recipient: For whom, for an event; an observation has its own.
+
+        Raises:
+            TypeError: If *what* is neither.
+        """
+        if isinstance(what, Refusal):
+            return what
+        if hasattr(what, "protected_values"):
+            protected = what.protected_values()
+        else:
+            event = self._event(what, recipient)
+            if isinstance(event, Refusal):
+                return event
+            protected = (event,)
+        return self._keep(protected)
+
+    def _event(
+        self, event: object, recipient: str | None
+    ) -> Protected | Refusal:
+        from consentkit.anonymise.protect import (  # noqa: PLC0415
+            protect_event,
+        )
+
+        if not attrs.has(type(event)):
+            msg = (
+                "capture() takes what a read returned, or an instance of an "
+                f"attrs class; {type(event).__name__} is neither"
+            )
+            raise TypeError(msg)
+        name = _snake_case(type(event).__name__)
+        found = self._kit.policy.functions.get(self.function)
+        spec = found.events.get(name) if found else None
+        if spec is None:
+            decided = self._kit.decide_function(self.function)
+            if isinstance(decided, Refusal):
+                return decided
+            return self._no(Reason.UNDECLARED_EVENT, detail=name)
+        permit = self.permit(spec.type, recipient=recipient)
+        if isinstance(permit, Refusal):
+            return permit
+        fields = attrs.asdict(event, recurse=False)  # type: ignore[call-overload]
+        made = protect_event(permit, spec, fields)
+        if isinstance(made, str):
+            return self._no(
+                Reason.UNDECLARED_EVENT, spec.type, f"{name}: {made}"
+            )
+        return made
+
+    def _keep(self, values: tuple[Protected, ...]) -> Kept | Refusal:
+        pairs: list[tuple[Permit, Record]] = []
+        refused: list[Refusal] = []
+        for value in values:
+            made = self._record(value)
+            if isinstance(made, Refusal):
+                refused.append(made)
+            else:
+                pairs.append(made)
+        try:
+            reasons = self._kit.store.keep(pairs) if pairs else ()
+        except StoreError as error:
+            problem = str(error)
+        else:
+            return self._kept(pairs, reasons, refused)
+        return self._no(Reason.OUTBOX_UNUSABLE, detail=problem)
+
+    def _kept(
+        self,
+        pairs: list[tuple[Permit, Record]],
+        reasons: tuple[Reason | None, ...],
+        refused: list[Refusal],
+    ) -> Kept | Refusal:
+        ids = []
+        for (permit, record), reason in zip(pairs, reasons, strict=True):
+            if reason is None:
+                ids.append(record.id)
+            else:
+                refused.append(self._no(reason, permit.clause.type))
+        if ids:
+            return Kept(ids=tuple(ids), refused=tuple(refused))
+        if refused:
+            return refused[0]
+        return self._no(Reason.STAYS_ON_DEVICE, detail="there is no value")
+
+    def _record(self, value: Protected) -> tuple[Permit, Record] | Refusal:
+        """
+        Gate *value* once more, and make its record.
+        """
+        from consentkit.anonymise.protect import (  # noqa: PLC0415
+            check_protected,
+        )
+        from consentkit.outbox.records import (  # noqa: PLC0415
+            Record,
+            new_id,
+        )
+
+        permit = check_protected(value).permit
+        data_type = permit.clause.type
+        if permit.function.id != self.function:
+            return self._no(
+                Reason.UNDECLARED_FUNCTION,
+                data_type,
+                f"it was read for {permit.function.id}",
+            )
+        now = self._kit.decide(
+            self.function,
+            data_type,
+            purpose=permit.purpose,
+            recipient=permit.recipient,
+            in_use=self._in_use(),
+        )
+        if isinstance(now, Refusal):
+            return now
+        if now.entry.hash != permit.entry.hash:
+            return self._no(Reason.CONSENT_CHANGED, data_type)
+        if value.protection in (
+            ProtectionName.LOCAL_ONLY,
+            ProtectionName.DROP,
+        ):
+            return self._no(Reason.STAYS_ON_DEVICE, data_type)
+        at = self._kit.now()
+        return now, Record(
+            id=new_id(),
+            function=self.function,
+            data_type=data_type,
+            purpose=permit.purpose,
+            recipient=permit.recipient,
+            protection=value.protection.value,
+            privacy_class=value.privacy_class.value,
+            value=value.value,
+            captured_at=at,
+            expires_at=permit.clause.retention.after(at),
+            consent=permit.entry.hash,
+            policy_version=permit.policy_version,
+        )
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

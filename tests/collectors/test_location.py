@@ -1,0 +1,703 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Fixes: from a real gpsd, from recorded tracks, and from broken ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+import time
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit.collectors.gpsd import GpsdSource
+from consentkit.collectors.gpx import GPXParser
+from consentkit.collectors.location import Fix, TrackError, TrackSource
+from consentkit.collectors.nmea import NMEAParser, checksum
+from consentkit.collectors.source import Unavailable
+from consentkit.exceptions import ForgedPermitError
+
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "nmea"
+
+#: Where all the made-up points are; no text of ours may hold these digits.
+PLACE = (48.1173, 11.516667)
+DIGITS = ("48.1173", "4807", "11.516", "01131")
+
+
+@pytest.fixture
+def permit(make_permit):
+    """
+    Give a permit for the precise place.
+    """
+    return make_permit("location_precise")
+
+
+def sentence(body: str) -> bytes:
+    """
+    Write one sentence as a receiver does.
+    """
+    return f"${body}*{checksum(body.encode()):02X}\r\n".encode()
+
+
+def places(source, permit):
+    """
+    Read *source* to its end; give the places and the last answer.
+    """
+    found = []
+    while isinstance(answer := source.read(permit), Fix):
+        found.append((answer.latitude, answer.longitude))
+    return found, answer
+
+
+class TestFix:
+    """
+    The value that all sources give.
+    """
+
+    def test_repr_hides_the_place(self):
+        """
+        Where and when are in neither the repr nor the text of a fix.
+        """
+        fix = Fix(
+            latitude=PLACE[0],
+            longitude=PLACE[1],
+            accuracy_m=5.0,
+            time=datetime(2026, 3, 4, tzinfo=UTC),
+        )
+
+        assert repr(fix) == str(fix) == "Fix(accuracy_m=5.0, crs='wgs84')"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("latitude", 90.0625),
+            ("latitude", float("nan")),
+            ("longitude", -180.0625),
+            ("longitude", float("inf")),
+            ("accuracy_m", -1.0625),
+            ("accuracy_m", float("nan")),
+            ("time", datetime(2026, 3, 4, 5, 6)),
+            ("crs", "osgb0625"),
+        ],
+    )
+    def test_out_of_range(self, field, value):
+        """
+        A value out of its range is refused by its name, and not shown.
+        """
+        with pytest.raises(ValueError, match=field) as caught:
+            Fix(**{"latitude": 1.0, "longitude": 2.0, field: value})
+        assert "0625" not in str(caught.value)
+
+
+class TestNMEA:
+    """
+    Sentences, whole and broken.
+    """
+
+    def test_vector(self):
+        """
+        Every fix agrees with what gpsd makes of the same sentences.
+        """
+        parser = NMEAParser()
+        data = (VECTORS / "quay.nmea").read_bytes()
+        fixes = parser.feed(data) + parser.finish()
+        expected = json.loads((VECTORS / "quay.json").read_text())
+
+        assert [
+            (fix.time, fix.latitude, fix.longitude) for fix in fixes
+        ] == [
+            (
+                datetime.fromisoformat(when),
+                pytest.approx(latitude, abs=2e-9),
+                pytest.approx(longitude, abs=2e-9),
+            )
+            for when, latitude, longitude in expected
+        ]
+
+    @given(st.lists(st.integers(1, 200), max_size=30))
+    def test_pieces(self, sizes):
+        """
+        How the stream is cut into pieces changes nothing.
+        """
+        data = (VECTORS / "quay.nmea").read_bytes()
+        whole, cut = NMEAParser(), NMEAParser()
+        expected = whole.feed(data) + whole.finish()
+        found = []
+        for size in sizes:
+            found += cut.feed(data[:size])
+            data = data[size:]
+        found += cut.feed(data) + cut.finish()
+
+        assert found == expected
+
+    @given(st.binary(max_size=600))
+    def test_noise(self, data):
+        """
+        Noise gives no fix, and is passed over without an error.
+        """
+        parser = NMEAParser()
+
+        assert parser.feed(data) + parser.finish() == []
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "GPRMC,120000,V,4807.0380,N,01131.0000,E,0,0,010624,,,A",
+            "GPRMC,120000,A,4807.0380,N,01131.0000,E,0,0,010624,,,N",
+            "GPGGA,120000,4807.0380,N,01131.0000,E,0,00,,,M,,M,,",
+            "GPGLL,4807.0380,N,01131.0000,E,120000,V,A",
+            "GPGLL,4807.0380,N,01131.0000,E",
+        ],
+    )
+    def test_invalid(self, body):
+        """
+        A position that the receiver calls invalid is none.
+        """
+        parser = NMEAParser()
+
+        assert parser.feed(sentence(body)) == []
+        assert "no fix" in str(parser.passed_over)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            "4860.0000,N,01131.0000,E",
+            "9000.0001,N,01131.0000,E",
+            "4807.0380,N,18000.0001,E",
+            "4807.0380,,01131.0000,E",
+            "04807.0380,N,1131.0000,E",
+            "-4807.0380,N,01131.0000,E",
+            "48.1173,N,11.5166,E",
+            ",N,,E",
+        ],
+    )
+    def test_no_position(self, fields):
+        """
+        A field that is no position is told without its digits.
+        """
+        parser = NMEAParser()
+
+        assert parser.feed(sentence(f"GPGGA,120000,{fields},1,08")) == []
+        assert "a position" in str(parser.passed_over)
+        assert not any(d in str(parser.passed_over) for d in DIGITS)
+
+    def test_long_line(self):
+        """
+        A line longer than any sentence is noise; the next one counts.
+        """
+        parser = NMEAParser()
+        good = sentence("GPGGA,120000,4807.0380,N,01131.0000,E,1,08,0.9")
+        for _ in range(100):
+            assert parser.feed(b"$" + b"A" * 10_000) == []
+
+        assert len(parser.feed(b"\n" + good)) == 1
+        assert len(parser._rest) <= 513
+
+    @pytest.mark.parametrize(
+        ("clock", "day"), [("", "010624"), ("120000", ""), ("120060", "x")]
+    )
+    def test_no_time(self, clock, day):
+        """
+        Where date or time of day are missing, the fix has no time.
+        """
+        body = f"GPRMC,{clock},A,4807.0380,N,01131.0000,E,0,0,{day},,,A"
+        (fix,) = NMEAParser().feed(sentence(body))
+
+        assert fix.time is None
+        assert (fix.latitude, fix.longitude) == pytest.approx(PLACE, abs=1e-6)
+
+
+GPX = """<?xml version="1.0" encoding="UTF-8"?>
+<gpx version="1.1" creator="by hand" xmlns="http://www.topografix.com/GPX/1/1">
+<metadata><time>2001-01-01T00:00:00Z</time></metadata>
+<wpt lat="1" lon="2"><time>2001-01-01T00:00:00Z</time></wpt>
+<trk><trkseg>
+<trkpt lat="48.1173" lon="11.516667"><ele>500</ele>
+<time>2026-03-04T05:06:07Z</time></trkpt>
+<trkpt lat="-48.1174" lon="-11.516668"/>
+<trkpt lat="48" lon="11."><time>2026-03-04T06:06:09+01:00</time></trkpt>
+<trkpt lat="48.2" lon="11.5"><time>last Tuesday</time></trkpt>
+</trkseg></trk>
+</gpx>
+"""
+
+
+def gpx(points: str) -> str:
+    """
+    Put points into a small document.
+    """
+    return f"<gpx>\n<trk><trkseg>\n{points}\n</trkseg></trk></gpx>"
+
+
+class TestGPX:
+    """
+    Documents, whole and broken.
+    """
+
+    def test_points(self):
+        """
+        Points of the track are fixes; marked places are not.
+        """
+        parser = GPXParser()
+        fixes = parser.feed(GPX.encode()) + parser.finish()
+
+        assert [(fix.latitude, fix.longitude) for fix in fixes] == [
+            (48.1173, 11.516667),
+            (-48.1174, -11.516668),
+            (48, 11),
+            (48.2, 11.5),
+        ]
+        assert [fix.time for fix in fixes] == [
+            datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+            None,
+            datetime(2026, 3, 4, 5, 6, 9, tzinfo=UTC),
+            None,
+        ]
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_encodings(self, permit, tmp_path, encoding):
+        """
+        A document tells its encoding, or has a mark for it.
+        """
+        file = tmp_path / "track.gpx"
+        text = GPX.replace("UTF-8", encoding.removesuffix("-sig"))
+        file.write_text(text, encoding=encoding)
+        found, _ = places(TrackSource(file), permit)
+
+        assert found[0] == (48.1173, 11.516667)
+
+    def test_prefix(self):
+        """
+        Names may have a namespace's prefix.
+        """
+        parser = GPXParser()
+        text = gpx('<trkpt lat="1" lon="2"/>').replace("<", "<g:")
+
+        assert len(parser.feed(text.replace("<g:/", "</g:").encode())) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "line", "problem"),
+        [
+            (gpx('<trkpt lat="48.1173"/>'), 3, "lat and lon"),
+            (gpx('<trkpt lat="48.1173" lon="4807e1"/>'), 3, "lat and lon"),
+            (gpx('\n<trkpt lat="48,1173" lon="11"/>'), 4, "lat and lon"),
+            (gpx('<trkpt lat="481.173" lon="11.516"/>'), 3, "on the earth"),
+            (gpx('<trkpt lat="nan" lon="nan"/>'), 3, "lat and lon"),
+            (gpx('<trkpt lat="48.1173" lon="11.516">'), 4, "mismatched tag"),
+            (gpx("&place;"), 3, "undefined entity"),
+            ("<html><body/></html>", 1, "not GPX"),
+            ("<gpx><trk>\n", 2, "no element found"),
+        ],
+    )
+    def test_broken(self, permit, tmp_path, text, line, problem):
+        """
+        A broken file is told by name, line and problem, without a place.
+        """
+        file = tmp_path / "broken.gpx"
+        file.write_text(text)
+        _, answer = places(TrackSource(file), permit)
+
+        assert isinstance(answer, Unavailable)
+        assert answer.reason.startswith(f"{file}, line {line}: ")
+        assert problem in answer.reason
+        assert not any(d in answer.reason for d in DIGITS)
+
+    def test_entities(self, permit, tmp_path):
+        """
+        A document that declares entities is refused before they count.
+        """
+        bomb = "".join(
+            f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12)
+        )
+        file = tmp_path / "bomb.gpx"
+        file.write_text(
+            f'<!DOCTYPE gpx [<!ENTITY l0 "ha">{bomb}]>\n'
+            + gpx('<trkpt lat="1" lon="2"><time>&l11;</time></trkpt>')
+        )
+        start = time.monotonic()
+        answer = TrackSource(file).read(permit)
+
+        assert "document type" in answer.reason
+        assert time.monotonic() - start < 1
+
+    def test_no_value_in_the_context(self):
+        """
+        The error of a broken point hangs on no other error.
+        """
+        with pytest.raises(TrackError) as caught:
+            GPXParser().feed(gpx('<trkpt lat="48.1173" lon="x"/>').encode())
+        assert caught.value.__context__ is None
+
+
+class TestTrackSource:
+    """
+    Recorded tracks as a source.
+    """
+
+    def test_nothing_is_opened_before_a_read(self, tmp_path):
+        """
+        A track that does not exist can be named; nothing is looked at.
+        """
+        source = TrackSource(tmp_path / "later.gpx")
+
+        assert (source.reads, source.data_types) == (
+            0,
+            {"location_precise", "location_coarse"},
+        )
+
+    def test_next_fix(self, permit, make_permit):
+        """
+        Each read gives the next fix, for either type, to the end.
+        """
+        source = TrackSource(VECTORS / "quay.nmea")
+        first = source.read(permit)
+        second = source.read(make_permit("location_coarse"))
+        found, answer = places(source, permit)
+
+        assert second.time - first.time == timedelta(seconds=2)
+        assert len(found) == 3
+        assert answer.reason == "the track is at its end"
+        assert source.read(permit).reason == "the track is at its end"
+        assert source.reads == 7
+
+    def test_other_permit(self, make_permit, tmp_path):
+        """
+        A permit for something else opens no file.
+        """
+        source = TrackSource(tmp_path / "none")
+
+        with pytest.raises(ForgedPermitError):
+            source.read(make_permit("os_name"))
+        assert source.reads == 0
+
+    def test_long_track(self, permit, tmp_path):
+        """
+        A track of many pieces is read whole, a piece at a time.
+        """
+        count = 2_000
+        file = tmp_path / "long.gpx"
+        points = "\n".join(
+            f'<trkpt lat="{n / 100}" lon="11"/>' for n in range(count)
+        )
+        file.write_text(gpx(points))
+        source = TrackSource(file)
+        source.read(permit)
+
+        assert len(source._waiting) < count / 2
+        found, answer = places(source, permit)
+        assert [lat for lat, _ in found] == [n / 100 for n in range(1, count)]
+        assert answer.reason == "the track is at its end"
+
+    def test_fixes_before_a_fault(self, permit, tmp_path):
+        """
+        What stands before a fault is given; then the fault stays.
+        """
+        file = tmp_path / "half.gpx"
+        filler = f"<!--{'x' * 20_000}-->"
+        file.write_text(gpx(f'<trkpt lat="1" lon="2"/>{filler}<trkpt/>'))
+        source = TrackSource(file)
+        found, answer = places(source, permit)
+
+        assert found == [(1, 2)]
+        assert "line 3" in answer.reason
+        assert source.read(permit) == answer
+
+    def test_file_that_comes_later(self, permit, tmp_path):
+        """
+        A missing file is told; once it is there, it is read.
+        """
+        file = tmp_path / "later.gpx"
+        source = TrackSource(file)
+
+        assert source.read(permit) == Unavailable(
+            "location_precise", f"{file}: No such file or directory"
+        )
+        file.write_text(GPX)
+        assert isinstance(source.read(permit), Fix)
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "line 1: neither GPX nor NMEA 0183"),
+            (b"latitude;longitude\n48.1173;11.516\n", "neither GPX nor NMEA"),
+            (b"\x00\x01" * 99, "neither GPX nor NMEA"),
+            (b"<gpx></gpx>", "holds no position"),
+            (b"$GPGGA,broken\n", "holds no position, line 1: not a sent"),
+            (
+                b"$GPGGA,120000,4807.0380,N,01131.0000,E,1,08*00\n",
+                "holds no position, line 1: the checksum is wrong",
+            ),
+        ],
+    )
+    def test_unusable(self, permit, tmp_path, content, reason):
+        """
+        A file without a position is told with the first thing amiss.
+        """
+        file = tmp_path / "track"
+        file.write_bytes(content)
+        answer = TrackSource(file).read(permit)
+
+        assert str(file) in answer.reason
+        assert reason in answer.reason
+        assert not any(d in answer.reason for d in DIGITS)
+
+    def test_no_file_stays_open(self, permit):
+        """
+        Between reads, no file is open.
+        """
+        source = TrackSource(VECTORS / "quay.nmea")
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        source.read(permit)
+
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def free_port(kind=socket.SOCK_STREAM) -> int:
+    """
+    Find a port of this machine that nobody uses.
+    """
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_gpsd(*arguments: str):
+    """
+    Run a real gpsd; give its port.
+    """
+    port = free_port()
+    command = ["gpsd", "-N", "-n", "-S", str(port), *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def talking_receiver(port: int, body: str):
+    """
+    Send what a receiver would say, by UDP, until the end of the block.
+    """
+    quiet = threading.Event()
+
+    def talk() -> None:
+        second = 0
+        while not quiet.wait(0.1):
+            second = (second + 1) % 60
+            clock = f"1200{second:02d}.00"
+            line = sentence(body.format(clock=clock))
+            speaker.sendto(line, ("127.0.0.1", port))
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        try:
+            yield
+        finally:
+            quiet.set()
+            thread.join()
+
+
+@pytest.mark.need_tool("gpsd")
+class TestRealGpsd:
+    """
+    The daemon of this machine, fed with sentences.
+    """
+
+    def test_fix(self, permit):
+        """
+        A receiver's position comes through the real daemon.
+        """
+        udp = free_port(socket.SOCK_DGRAM)
+        body = "GPRMC,{clock},A,4807.0380,N,01131.0000,E,0,0,010624,,,A"
+        with (
+            running_gpsd(f"udp://127.0.0.1:{udp}") as port,
+            talking_receiver(udp, body),
+        ):
+            fix = GpsdSource(port=port, timeout_seconds=10).read(permit)
+
+        assert isinstance(fix, Fix), fix
+        assert (fix.latitude, fix.longitude) == pytest.approx(PLACE, abs=1e-6)
+        assert fix.time is not None
+
+    def test_receiver_without_a_fix(self, permit):
+        """
+        A receiver that has no fix makes none, within the deadline.
+        """
+        udp = free_port(socket.SOCK_DGRAM)
+        body = "GPRMC,{clock},V,,,,,,,010624,,,N"
+        with (
+            running_gpsd(f"udp://127.0.0.1:{udp}") as port,
+            talking_receiver(udp, body),
+        ):
+            start = time.monotonic()
+            source = GpsdSource(port=port, timeout_seconds=0.8)
+            answer = source.read(permit)
+            taken = time.monotonic() - start
+
+        assert answer.reason == "gpsd has no fix yet"
+        assert 0.7 < taken < 1.5
+
+    def test_no_receiver(self, permit, tmp_path):
+        """
+        A daemon without a receiver says what to do.
+        """
+        with running_gpsd("-F", str(tmp_path / "control")) as port:
+            answer = GpsdSource(port=port, timeout_seconds=0.5).read(permit)
+
+        assert "no receiver" in answer.reason
+
+
+@contextlib.contextmanager
+def fake_gpsd(*pieces: bytes, stay: bool = True):
+    """
+    Answer one connection with *pieces*; then stay silent, or hang up.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                for piece in pieces:
+                    connection.sendall(piece)
+                if stay:
+                    done.wait(20)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            done.set()
+            thread.join(5)
+
+
+def tpv(**fields: object) -> bytes:
+    """
+    Write a report of a position.
+    """
+    report = {"class": "TPV", "mode": 3, "lat": 48.1173, "lon": 11.516667}
+    return json.dumps({**report, **fields}).encode() + b"\r\n"
+
+
+class TestGpsdSource:
+    """
+    What else may be on the other end.
+    """
+
+    def test_nothing_listens(self, permit):
+        """
+        A daemon that is not there is named, with the cure.
+        """
+        port = free_port()
+        answer = GpsdSource(port=port).read(permit)
+
+        assert f"gpsd does not answer on 127.0.0.1:{port}" in answer.reason
+        assert "start it" in answer.reason
+
+    def test_unknown_host(self, permit):
+        """
+        A host that cannot be found is the same to the person.
+        """
+        answer = GpsdSource("gpsd.invalid").read(permit)
+
+        assert "does not answer on gpsd.invalid:2947" in answer.reason
+
+    def test_noise_before_the_fix(self, permit):
+        """
+        What is no report, or too long for one, is passed over.
+        """
+        pieces = [
+            b"hello\n\xff\xfe\n[]\n{}\n" + b"[" * 60_000 + b"\n",
+            b'{"class":' + b"9" * 5_000 + b"}\n",
+            b"x" * 300_000,
+            b'"}\n',
+            tpv(mode=1),
+            tpv(lat="48.1173"),
+            tpv(lat=True),
+            tpv(lat=float("nan")),
+            tpv(lon=1e400),
+            tpv(lon=10**400),
+            tpv(eph=7.5, time="2026-03-04T05:06:07.500Z"),
+        ]
+        with fake_gpsd(*pieces) as port:
+            fix = GpsdSource(port=port).read(permit)
+
+        assert fix == Fix(
+            latitude=48.1173,
+            longitude=11.516667,
+            accuracy_m=7.5,
+            time=datetime(2026, 3, 4, 5, 6, 7, 500_000, tzinfo=UTC),
+        )
+
+    def test_report_in_pieces(self, permit):
+        """
+        A report may come in any pieces.
+        """
+        pieces = [bytes([byte]) for byte in tpv(epx=3.0, epy=4.0, time="?")]
+        with fake_gpsd(*pieces) as port:
+            fix = GpsdSource(port=port).read(permit)
+
+        assert (fix.accuracy_m, fix.time) == (5.0, None)
+
+    def test_silent_end(self, permit):
+        """
+        A connection on which nothing comes ends at the deadline.
+        """
+        start = time.monotonic()
+        with fake_gpsd() as port:
+            answer = GpsdSource(port=port, timeout_seconds=0.3).read(permit)
+
+        assert "sent nothing" in answer.reason
+        assert time.monotonic() - start < 2
+
+    def test_endless_noise(self, permit):
+        """
+        Noise without an end does not keep a read beyond its deadline.
+        """
+        noise = [b"x" * 65_536] * 100_000
+        start = time.monotonic()
+        with fake_gpsd(*noise, stay=False) as port:
+            answer = GpsdSource(port=port, timeout_seconds=0.3).read(permit)
+
+        assert isinstance(answer, Unavailable)
+        assert time.monotonic() - start < 2
+
+    def test_hanging_up(self, permit):
+        """
+        A daemon that hangs up is told as that.
+        """
+        with fake_gpsd(b'{"class":"VERSION"}\n', stay=False) as port:
+            answer = GpsdSource(port=port).read(permit)
+
+        assert "closed the connection" in answer.reason
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    def test_deadline(self, seconds):
+        """
+        A read without a deadline cannot be set up.
+        """
+        with pytest.raises(ValueError, match="timeout_seconds"):
+            GpsdSource(timeout_seconds=seconds)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+
+"""
+What every test shares: a clean environment, and Hypothesis's profiles.
+"""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+from tests import needs
+
+
+hypothesis.settings.register_profile("dev", max_examples=50)
+hypothesis.settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+_PROXIES = frozenset(
+    {"all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy"}
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Hide settings of whoever runs the tests; the display stays.
+    """
+    for name in list(os.environ):
+        if name.startswith("CONSENTKIT_") or name.lower() in _PROXIES:
+            monkeypatch.delenv(name)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """
+    Obey the markers *need_tool* and *need_extra*.
+    """
+    for mark in item.iter_markers("need_tool"):
+        needs.need_tool(*mark.args)
+    for mark in item.iter_markers("need_extra"):
+        needs.need_extra(*mark.args)
+
+
+@pytest.fixture
+def need_tool() -> Callable[..., None]:
+    """
+    Give `tests.needs.need_tool`, to be called with names of programs.
+    """
+    return needs.need_tool
+
+
+@pytest.fixture
+def need_extra() -> Callable[..., None]:
+    """
+    Give `tests.needs.need_extra`, to be called with names of extras.
+    """
+    return needs.need_extra

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+
+"""
+What a test needs of the machine: programs and extras.
+
+Where one is missing, the test is skipped and says so. With
+``CONSENTKIT_TESTS_STRICT=1`` (CI sets it) it fails instead: a test that never
+runs shows nothing. An extra that is left out on purpose is named by
+``CONSENTKIT_TESTS_NOEXTRAS``: ``1`` for all of them, or names with commas.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+
+__all__ = ["has_extra", "has_tool", "need_extra", "need_tool"]
+
+#: The modules by which an installed extra is known.
+_MODULES = {
+    "demo": ("psutil", "machineid", "starlette", "uvicorn"),
+    "device": ("psutil", "machineid"),
+    "httpx2": ("httpx2",),
+    "receiver": ("starlette", "uvicorn"),
+}
+
+# Read once: fixtures clean the environment around each test.
+_STRICT = os.environ.get("CONSENTKIT_TESTS_STRICT", "0") not in {"", "0"}
+_LEFT_OUT = frozenset(
+    name.strip()
+    for name in os.environ.get("CONSENTKIT_TESTS_NOEXTRAS", "").split(",")
+    if name.strip() not in {"", "0"}
+)
+
+
+def has_tool(*names: str) -> bool:
+    """
+    Tell whether all programs *names* are on the path.
+    """
+    return all(shutil.which(name) for name in names)
+
+
+def need_tool(*names: str) -> None:
+    """
+    Skip the running test, or module, unless programs *names* are there.
+    """
+    missing = [name for name in names if not has_tool(name)]
+    if missing:
+        _absent(f"needs {', '.join(missing)} on PATH", strict=_STRICT)
+
+
+def has_extra(*names: str) -> bool:
+    """
+    Tell whether all extras *names* of consentkit are installed.
+    """
+    return all(
+        importlib.util.find_spec(module) is not None
+        for name in names
+        for module in _MODULES[name]
+    )
+
+
+def need_extra(*names: str) -> None:
+    """
+    Skip the running test, or module, unless extras *names* are installed.
+    """
+    missing = [name for name in names if not has_extra(name)]
+    if missing:
+        meant = "1" in _LEFT_OUT or _LEFT_OUT.issuperset(missing)
+        reason = f"needs consentkit[{','.join(missing)}]"
+        _absent(reason, strict=_STRICT and not meant)
+
+
+def _absent(reason: str, *, strict: bool) -> None:
+    if strict:
+        pytest.fail(f"{reason}, and CONSENTKIT_TESTS_STRICT is set")
+    pytest.skip(reason, allow_module_level=True)
