@@ -55,11 +55,16 @@ def imeis(tac: str) -> Iterator[str]:
         yield f"{tac}{serial}{-total % 10}"
 
 
-def undo(digest: str, tac: str, digest_of: Callable[[str], str]) -> str | None:
+def undo(
+    digest: str, tac: str, digest_of: Callable[[str], str]
+) -> tuple[str | None, int]:
     """
-    Find the IMEI of a digest, or None if it is of no IMEI of the model.
+    Find the IMEI of a digest, if it is of the model, and count the tries.
     """
-    return next((it for it in imeis(tac) if digest_of(it) == digest), None)
+    for tries, imei in enumerate(imeis(tac), 1):
+        if digest_of(imei) == digest:
+            return imei, tries
+    return None, SERIALS
 
 
 def plain_md5(imei: str) -> str:
@@ -81,19 +86,29 @@ def main() -> None:
     serial = secrets.randbelow(SERIALS)
     imei = next(it for n, it in enumerate(imeis(tac)) if n == serial)
 
-    digest = md5_hex(imei)
-    began = time.perf_counter()
-    found = undo(digest, tac, plain_md5)
-    print(f"MD5 {digest}")
-    print(f"  undone: {found == imei}, {time.perf_counter() - began:.1f} s")
-
-    digest = keyed_hex(secrets.token_bytes(32), imei)
+    attack("MD5", md5_hex(imei), imei, plain_md5)
     guess = secrets.token_bytes(32)
+    attack(
+        "HMAC, key guessed (one of 2**256)",
+        keyed_hex(secrets.token_bytes(32), imei),
+        imei,
+        lambda it: keyed_hex(guess, it),
+    )
+
+
+def attack(
+    name: str, digest: str, imei: str, digest_of: Callable[[str], str]
+) -> None:
+    """
+    Try to undo one digest, and print what came of it.
+    """
     began = time.perf_counter()
-    found = undo(digest, tac, lambda it: keyed_hex(guess, it))
-    print(f"HMAC with a secret key {digest}")
-    print(f"  undone: {found == imei}, {time.perf_counter() - began:.1f} s")
-    print("  and 2**256 - 1 keys to go")
+    found, tries = undo(digest, imei[:8], digest_of)
+    seconds = time.perf_counter() - began
+    outcome = "undone" if found == imei else "not undone"
+    print(f"{name}: {digest}")
+    print(f"  {outcome} after {tries:,} tries in {seconds:.2f} s")
+    print(f"  whole model: {seconds / tries * SERIALS:.1f} s")
 
 
 if __name__ == "__main__":

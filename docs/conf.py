@@ -10,8 +10,13 @@ Links into other projects' documentation are resolved only if
 from __future__ import annotations
 
 import os
+import sys
 
 from importlib import metadata
+from pathlib import Path
+
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 
 project = "consentkit"
@@ -21,9 +26,9 @@ release = metadata.version("consentkit")
 version = release.rpartition(".")[0]
 
 extensions = [
+    "consentkit_docs",
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["_build", "adr/template.md"]
@@ -40,6 +45,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# As fields, so that an attribute is not described twice.
+napoleon_use_ivar = True
 napoleon_custom_sections = [
     ("Source", "notes_style"),
     ("Sources", "notes_style"),

@@ -83,7 +83,6 @@ class Reason(Enum):
     STAYS_ON_DEVICE = "stays_on_device"
     OUTBOX_FULL = "outbox_full"
     OUTBOX_UNUSABLE = "outbox_unusable"
-    SDK_FAILED = "sdk_failed"
     CLOSED = "closed"
 
 
@@ -117,7 +116,6 @@ _MEANING: Final[Mapping[Reason, str]] = {
     "no form",
     Reason.OUTBOX_FULL: "the outbox is full",
     Reason.OUTBOX_UNUSABLE: "the outbox cannot be used",
-    Reason.SDK_FAILED: "the SDK's own initialiser raised",
     Reason.CLOSED: "the kit is closed",
 }
 

@@ -153,6 +153,10 @@ class Use:
             Unavailable,
         )
 
+        if not data_types:
+            decided = self._kit.decide_function(self.function)
+            if isinstance(decided, Refusal):
+                return decided
         values: list[DeviceValue] = []
         unavailable: list[Unavailable] = []
         refused: list[Refusal] = []
@@ -174,15 +178,9 @@ class Use:
 
     def _device_types(self) -> tuple[str, ...]:
         """
-        List the declared types that a device source gives; or one, so that
-        there is a refusal to show.
+        List the declared types that a device source gives.
         """
-        found = self._kit.policy.functions.get(self.function)
-        if found is None or not isinstance(
-            self._kit.decide_function(self.function), type(found)
-        ):
-            # Not permitted as a whole: no source is even looked up.
-            return ("device",) if found is None else tuple(found.clauses)[:1]
+        found = self._kit.policy.functions[self.function]
         return tuple(
             t
             for t in found.clauses

@@ -37,6 +37,8 @@ def build_permit(
     Promise one data type, grant it, and ask the gate for it.
 
     Args:
+        data_type: What is promised.
+
         protection: With its parameters, or by name.
 
         clause: Other fields of the clause.

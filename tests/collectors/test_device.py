@@ -6,6 +6,7 @@ Facts of the device, read from this machine.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import time
 import zoneinfo
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,8 +179,7 @@ class TestLibraries:
         """
         The machine's id is the one that the library reads.
         """
-        import machineid
-
+        machineid = importlib.import_module("machineid")
         try:
             expected = machineid.id()
         except machineid.MachineIdNotFound:
@@ -191,8 +192,7 @@ class TestLibraries:
         """
         The address is one of the machine's, and the same at each read.
         """
-        import psutil
-
+        psutil = importlib.import_module("psutil")
         listed = {
             address.address
             for found in psutil.net_if_addrs().values()
@@ -356,7 +356,9 @@ class TestSystem:
         Each fact of the running system is a text or a whole number.
         """
         source = make_system_source()
-        facts = {t: source.read(make_permit(t)) for t in source.data_types}
+        facts: dict[str, Any] = {
+            name: source.read(make_permit(name)) for name in source.data_types
+        }
         total, _, _ = shutil.disk_usage(os.sep)
 
         assert facts["cpu_count"] == os.cpu_count()
@@ -526,6 +528,6 @@ class TestLocale:
         """
         This machine's zone has a name or an offset.
         """
-        zone = make_locale_source().read(make_permit("timezone"))
+        zone = str(make_locale_source().read(make_permit("timezone")))
 
-        assert zone.startswith("UTC") or zoneinfo.ZoneInfo(zone)
+        assert zone.startswith("UTC") or zone in zoneinfo.available_timezones()

@@ -209,7 +209,7 @@ class TestLoadVocabulary:
         Nobody in the process changes the words for the others.
         """
         with pytest.raises(TypeError):
-            WORDS.data_types["mine"] = _make_type("none")  # type: ignore[index]
+            WORDS.data_types["mine"] = TYPES[0]  # type: ignore[index]
 
     def test_repr_is_short(self) -> None:
         """

@@ -372,7 +372,9 @@ class TestLoadEntries:
             "[[", "colour = 1\n[[", 1
         )
         self._write(tmp_path, other.replace("true", '"true"'), "other.toml")
-        third = GOOD.replace("acme", "third").replace("analytics", "analytical")
+        third = GOOD.replace("acme", "third").replace(
+            "analytics", "analytical"
+        )
         self._write(
             tmp_path, third.replace('["imei"]', '["imie"]'), "third.toml"
         )

@@ -315,6 +315,17 @@ RULES: tuple[Rule, ...] = (
         late=True,
     ),
     Rule(
+        name="identity number by its name",
+        type="RESIDENT_ID_CN",
+        gate=any_of("card", "identity", "idno", "id_no", "身份证"),
+        pattern=r"(?:id[_-]?card|identity|id[_-]?no|身份证)"
+        rf"(?:[_-]?(?:no|num(?:ber)?)|号码?)?{_IS}"
+        r"([0-9]{15}(?:[0-9]{2}[0-9x])?)(?![0-9a-z])",
+        group=1,
+        folded=True,
+        late=True,
+    ),
+    Rule(
         name="identifier of a device by its name",
         type="DEVICE_ID",
         gate=any_of("id", "serial", "idf", "imsi"),

@@ -8,6 +8,8 @@ else.
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, final
 
@@ -36,6 +38,14 @@ from consentkit.policy.vocabulary import load_vocabulary
 __all__ = ["Protected", "check_protected", "protect", "protect_event"]
 
 _SEAL: Final = object()
+
+_TAKES: Final[Mapping[str, str]] = {
+    "bool": "a bool",
+    "int": "an int of 64 bits, zero or more where it is bucketed",
+    "float": "a finite float, zero or more where it is bucketed",
+    "enum": "one of its declared values",
+    "text": "text",
+}
 
 #: Gives the secret that pseudonyms of a permit's grant are made from, or
 #: ``None`` if the grant has ended.
@@ -77,6 +87,10 @@ class Protected:
         raise UnprotectedError(msg)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
+        msg = "a protected value cannot be changed"
+        raise UnprotectedError(msg)
+
+    def __delattr__(self, name: str) -> NoReturn:
         msg = "a protected value cannot be changed"
         raise UnprotectedError(msg)
 
@@ -130,7 +144,7 @@ def protect(
     """
     clause = check_permit(permit).clause
     try:
-        value = _STEPS[clause.protection.name](permit, raw, secret)
+        value = _clean(_STEPS[clause.protection.name](permit, raw, secret))
     except (ValueError, TypeError, AttributeError):
         value = None
     if value is None:
@@ -157,13 +171,17 @@ def protect_event(
     bucketed = permit.clause.protection.name is ProtectionName.BUCKET
     value: dict[str, JSON] = {"event": spec.name}
     for name, field in spec.fields.items():
-        made = _field(field.kind, field.values, fields[name])
+        try:
+            made = _clean(_field(field.kind, field.values, fields[name]))
+            if bucketed and type(made) in (int, float):
+                made = bucket(made)
+        except (ValueError, OverflowError):
+            made = None
         if made is None:
-            return f"its field {name} takes {field.kind}"
-        if bucketed and isinstance(made, int | float) and made >= 0:
-            made = made if isinstance(made, bool) else bucket(made)
+            return f"its field {name} takes {_TAKES[field.kind]}"
         value[name] = made
-    return _sealed(permit, value)
+    free = any(field.kind == "text" for field in spec.fields.values())
+    return _sealed(permit, value, free_text=free)
 
 
 def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
@@ -174,25 +192,53 @@ def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
         case "bool", bool():
             return given
         case "int", int() if not isinstance(given, bool):
-            return given
+            return int(given)
         case "float", int() | float() if not isinstance(given, bool):
-            number = float(given)
-            return number if abs(number) < float("inf") else None
+            return float(given)
         case "enum", str() if given in values:
-            return str(given)
+            # The declared one: an enumeration's own text is another.
+            return values[values.index(given)]
         case "text", str():
             return scrub(given).text
         case _:
             return None
 
 
-def _sealed(permit: Permit, value: JSON) -> Protected:
+def _clean(value: JSON) -> JSON:
+    """
+    Give *value* as any reader of JSON takes it.
+
+    Raises:
+        ValueError: If it holds a number that JSON does not have.
+    """
+    match value:
+        case str():
+            # Half of a surrogate pair, as in names of files, has no UTF-8.
+            return value.encode(errors="replace").decode()
+        case float() if not math.isfinite(value):
+            msg = "not a finite number"
+            raise ValueError(msg)
+        case int() if not -(2**63) <= value < 2**63:
+            msg = "a number of more than 64 bits"
+            raise ValueError(msg)
+        case Mapping():
+            return {str(_clean(k)): _clean(v) for k, v in value.items()}
+        case _:
+            return value
+
+
+def _sealed(
+    permit: Permit, value: JSON, *, free_text: bool = False
+) -> Protected:
+    privacy_class = _class_of(permit)
+    if free_text and privacy_class is PrivacyClass.DE_IDENTIFIED:
+        privacy_class = PrivacyClass.LINKABLE
     return Protected(
         seal=_SEAL,
         permit=permit,
         value=value,
         protection=permit.clause.protection.name,
-        privacy_class=_class_of(permit),
+        privacy_class=privacy_class,
     )
 
 

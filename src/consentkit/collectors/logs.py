@@ -101,13 +101,8 @@ class LogHandler(logging.Handler):
         """
         Scrub and capture one record.
         """
-        own = record.name == "consentkit" or record.name.startswith(
-            "consentkit."
-        )
+        own = f"{record.name}.".startswith("consentkit.")
         if own or getattr(self._inside, "now", False):
-            return
-        if not self._while_open():
-            self._counts["refused"] += 1
             return
         self._inside.now = True
         try:
@@ -118,6 +113,8 @@ class LogHandler(logging.Handler):
             self._inside.now = False
 
     def _capture(self, record: logging.LogRecord) -> str:
+        if not self._while_open():
+            return "refused"
         with self._kit.use(self._function, purpose=self._purpose) as use:
             type_ = self._type_of(record)
             # Asked before the record is even formatted.
@@ -147,8 +144,10 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         kind, error, trace = record.exc_info
         fields["exception"] = kind.__name__
         fields["reason"] = str(error)
+        # Walked, not extracted: that would read the source files.
+        frames = [(f.f_code, line) for f, line in traceback.walk_tb(trace)]
         fields["trace"] = " < ".join(
-            f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}"
-            for frame in reversed(traceback.extract_tb(trace))
+            f"{PurePath(code.co_filename).name}:{line} {code.co_name}"
+            for code, line in reversed(frames)
         )
     return fields

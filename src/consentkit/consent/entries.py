@@ -24,6 +24,9 @@ __all__ = ["GENESIS", "Act", "Entry", "entry_from_body"]
 #: What the first entry of a ledger is chained to.
 GENESIS = "0" * 64
 
+_VERSION = 1
+_NUMBERS = frozenset({"seq", "v"})
+
 
 class Act(Enum):
     """
@@ -74,7 +77,7 @@ class Entry:
     language: str
     prev: str
     subject: str = "local"
-    v: int = 1
+    v: int = _VERSION
 
     @property
     def body(self) -> str:
@@ -117,10 +120,18 @@ def entry_from_body(body: str) -> Entry:
     Raises:
         ValueError: If the text is not exactly what an entry would write.
     """
-    raw = json.loads(body)
+    try:
+        raw = json.loads(body)
+    except RecursionError:
+        raw = None
     if not isinstance(raw, Mapping):
         msg = "an entry is a JSON object"
         raise ValueError(msg)  # noqa: TRY004 - one error for bad input
+    for name, value in raw.items():
+        # A boolean is an integer to Python, but not to JSON.
+        if type(value) is not (int if name in _NUMBERS else str):
+            msg = "an entry with a field of another kind"
+            raise ValueError(msg)
     try:
         entry = Entry(
             **{
@@ -129,10 +140,10 @@ def entry_from_body(body: str) -> Entry:
                 "at": datetime.fromisoformat(raw["at"]).astimezone(UTC),
             }
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         msg = f"an entry with other fields ({type(error).__name__})"
         raise ValueError(msg) from None
-    if entry.body != body:
+    if entry.v != _VERSION or entry.body != body:
         msg = "an entry that is not in its canonical form"
         raise ValueError(msg)
     return entry

@@ -54,6 +54,10 @@ _ON_REFUSAL: Final = frozenset(
 # What never leaves the device needs no decision of its own.
 _STAYS: Final = frozenset({"drop", "local_only"})
 _KINDS: Final = frozenset({"bool", "int", "float", "text"})
+# An event's fields are free; a digest or a grid would be claimed, not made.
+_FOR_EVENTS: Final = frozenset(
+    {ProtectionName.NONE, ProtectionName.BUCKET, ProtectionName.SCRUB}
+)
 _MOST_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -70,6 +74,8 @@ def load_policy(path: Path | str) -> Policy:
         raw = file.read_bytes()
     except OSError as error:
         problem = f"the file cannot be read ({error.strerror})"
+    except ValueError:
+        problem = "no path of a file can hold a NUL"
     else:
         return _parse(raw, file)
     raise PolicyError(
@@ -85,7 +91,8 @@ def parse_policy(text: str) -> Policy:
     Raises:
         PolicyError: As `load_policy`.
     """
-    return _parse(text.encode(), None)
+    # What no UTF-8 file can hold is found as what it is in one.
+    return _parse(text.encode(errors="surrogatepass"), None)
 
 
 def _parse(raw: bytes, path: Path | None) -> Policy:
@@ -95,7 +102,7 @@ def _parse(raw: bytes, path: Path | None) -> Policy:
         raise PolicyError(path, faults)
     try:
         tables = tomllib.loads(raw.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         faults = (_not_toml(error),)
     else:
         found = _of_schema(tables)
@@ -108,11 +115,16 @@ def _parse(raw: bytes, path: Path | None) -> Policy:
     raise PolicyError(path, faults)
 
 
-def _not_toml(error: UnicodeDecodeError | tomllib.TOMLDecodeError) -> Fault:
-    if isinstance(error, UnicodeDecodeError):
-        problem = f"not UTF-8 from byte {error.start} on"
-    else:
-        problem = f"not TOML: {error}"
+def _not_toml(error: ValueError | RecursionError) -> Fault:
+    match error:
+        case UnicodeDecodeError():
+            problem = f"not UTF-8 from byte {error.start} on"
+        case tomllib.TOMLDecodeError():
+            problem = f"not TOML: {error}"
+        case RecursionError():
+            problem = "nested too deeply"
+        case _:
+            problem = "not TOML: a number with too many digits"
     return Fault(path="$", problem=problem)
 
 
@@ -467,22 +479,42 @@ class _Checker:
         for i, table in enumerate(tables):
             at = f"{path}[{i}]"
             self.check_id(f"{at}.name", table.name)
-            self.known(
-                f"{at}.type", table.type, clauses, "type that is collected"
-            )
+            self.event_type(f"{at}.type", table.type, clauses)
             made[table.name] = EventSpec(
                 name=table.name,
                 type=table.type,
                 fields=MappingProxyType(
                     {
-                        name: self.event_field(f"{at}.fields.{name}", spec)
+                        name: self.event_field(
+                            f"{at}.fields.{name}", name, spec
+                        )
                         for name, spec in table.fields.items()
                     }
                 ),
             )
         return MappingProxyType(made)
 
-    def event_field(self, path: str, spec: FieldSpec) -> EventField:
+    def event_type(
+        self, path: str, type_: str, clauses: Mapping[str, Clause]
+    ) -> None:
+        if not self.known(path, type_, clauses, "type that is collected"):
+            return
+        protection = clauses[type_].protection.name
+        if protection not in _FOR_EVENTS and protection.value not in _STAYS:
+            self.fault(
+                path,
+                f"{protection.value!r}, which protects {type_!r}, cannot "
+                "protect the fields of an event",
+                "a type with 'none', 'bucket' or 'scrub'",
+            )
+
+    def event_field(self, path: str, name: str, spec: FieldSpec) -> EventField:
+        if name == "event" or not name.isidentifier():
+            self.fault(
+                path,
+                "no name for a field",
+                "a name of Python's, other than 'event'",
+            )
         if spec.kind == "enum":
             if not spec.values:
                 self.fault(path, "an enumeration without values")

@@ -16,10 +16,10 @@ from attrs import frozen
 __all__ = ["Period"]
 
 _FORM = re.compile(
-    r"P(?:(?P<years>\d{1,4})Y)?(?:(?P<months>\d{1,4})M)?"
-    r"(?:(?P<weeks>\d{1,4})W)?(?:(?P<days>\d{1,5})D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d{1,5})H)?(?:(?P<minutes>\d{1,6})M)?"
-    r"(?:(?P<seconds>\d{1,8})S)?)?"
+    r"P(?:(?P<years>[0-9]{1,4})Y)?(?:(?P<months>[0-9]{1,4})M)?"
+    r"(?:(?P<weeks>[0-9]{1,4})W)?(?:(?P<days>[0-9]{1,5})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,5})H)?"
+    r"(?:(?P<minutes>[0-9]{1,6})M)?(?:(?P<seconds>[0-9]{1,8})S)?)?"
 )
 
 
@@ -69,13 +69,17 @@ class Period:
 
     def after(self, start: datetime) -> datetime:
         """
-        Give the instant that is this period after *start*.
+        Give the instant that is this period after *start*, or the last
+        one that there is.
         """
         months = start.year * 12 + start.month - 1 + self.months
         year, month = min(months // 12, 9998), months % 12 + 1
         day = min(start.day, calendar.monthrange(year, month)[1])
         moved = start.replace(year=year, month=month, day=day)
-        return moved + timedelta(seconds=self.seconds)
+        try:
+            return moved + timedelta(seconds=self.seconds)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=start.tzinfo)
 
     def __str__(self) -> str:
         days, rest = divmod(self.seconds, 86_400)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from attrs import field, frozen
+from attrs import frozen
 
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.outbox.records import Batch, Erasure, Record
@@ -41,7 +41,7 @@ _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
 _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII
 )
-_CLASSES: Final = frozenset(one.value for one in PrivacyClass)
+_CLASSES: Final = tuple(one.value for one in PrivacyClass)
 
 _BATCH_KEYS: Final = frozenset(
     {"format", "batch", "recipient", "erase", "records"}
@@ -97,7 +97,7 @@ class Refused:
 
     id: str
     path: str
-    problem: str = field()
+    problem: str
 
 
 def parse(body: bytes) -> object:
@@ -116,7 +116,8 @@ def parse(body: bytes) -> object:
         problem = "is nested too deeply"
     except ValueError:
         pass
-    raise FormatError("$", problem)
+    root = "$"
+    raise FormatError(root, problem)
 
 
 def read_batch(document: object) -> tuple[Batch, list[Refused]]:
@@ -225,7 +226,7 @@ def _fields(
 
 
 def _check_format(found: Mapping[str, Any]) -> None:
-    if found["format"] != 1 or isinstance(found["format"], bool):
+    if type(found["format"]) is not int or found["format"] != 1:
         _fault("$.format", "must be 1, the only format that is known here")
 
 

@@ -150,7 +150,7 @@ class _Desk:
         """
         return await self._serve(request, self._take_erasure)
 
-    async def health(self, request: Request) -> Response:
+    async def health(self, _: Request) -> Response:
         """
         Tell whether the store can be used.
         """
@@ -267,7 +267,7 @@ async def _in_thread(work: Callable[[], _Document]) -> _Document:
     return await run_in_threadpool(work)
 
 
-async def _not_here(request: Request, error: Exception) -> Response:
+async def _not_here(_: Request, error: Exception) -> Response:
     from starlette.responses import JSONResponse
 
     status = getattr(error, "status_code", 404)

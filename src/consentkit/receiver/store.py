@@ -21,8 +21,9 @@ from typing import Literal
 from attrs import frozen
 
 from consentkit._sqlite import Database
+from consentkit.exceptions import DamagedError
 from consentkit.outbox.records import Batch, Record
-from consentkit.receiver._read import read_record
+from consentkit.receiver._read import FormatError, read_record
 
 
 __all__ = ["Counts", "Erased", "Store", "StoredRecord", "Verdict"]
@@ -250,13 +251,24 @@ class Store:
                 ).fetchall()
         return [
             StoredRecord(
-                record=read_record(json.loads(body)),
+                record=self._read(body),
                 batch=batch,
                 erase=erase,
                 received_at=datetime.fromtimestamp(received / 1000, UTC),
             )
             for batch, erase, received, body in found
         ]
+
+    def _read(self, body: str) -> Record:
+        try:
+            return read_record(json.loads(body))
+        except (ValueError, FormatError) as error:
+            kind = type(error).__name__
+        raise DamagedError(
+            self.path,
+            problem=f"a record is not what was stored ({kind})",
+            cure="restore the file from a backup",
+        )
 
     def counts(self) -> Counts:
         """

@@ -244,7 +244,9 @@ def _read(response: Any) -> Reply:
     }
     body = bytearray()
     is_too_long = False
-    for chunk in response.iter_raw():
+    # An encoded body was not asked for, and could swell beyond bounds.
+    is_plain = headers.get("content-encoding", "identity") == "identity"
+    for chunk in response.iter_bytes() if is_plain else ():
         body += chunk
         if len(body) > _MOST_REPLY_BYTES:
             body.clear()

@@ -30,7 +30,12 @@ def angle(value: float, digits: int, letters: str) -> str:
 
 
 def epoch(
-    clock: str, day: str, place: tuple[float, float], *, kinds: str, talker: str
+    clock: str,
+    day: str,
+    place: tuple[float, float],
+    *,
+    kinds: str,
+    talker: str,
 ) -> list[str]:
     """
     Say one position in the sentences *kinds*.

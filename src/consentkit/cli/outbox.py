@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""
+``consentkit outbox``: what waits, and what became of the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from typing import Any
+
+from consentkit.cli._common import (
+    add_json,
+    add_place,
+    kit_of,
+    print_json,
+    print_table,
+)
+
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """
+    Add the command.
+    """
+    parser = commands.add_parser("outbox", help="look into the outbox")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    status = actions.add_parser(
+        "status",
+        help="how much waits, for whom",
+        description="Tell how much waits, for whom and under which consent, "
+        "and what became of the rest. No record is opened.",
+    )
+    inspect = actions.add_parser(
+        "inspect",
+        help="open every waiting record",
+        description="Open every waiting record, oldest first, and show it as "
+        "it would leave.",
+    )
+    for action, run in ((status, _status), (inspect, _inspect)):
+        add_place(action)
+        add_json(action)
+        action.set_defaults(run=run)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        status = kit.status()
+    if arguments.json:
+        print_json(
+            {
+                "waiting": status.waiting,
+                "sealed_bytes": status.sealed_bytes,
+                "erasures": status.erasures,
+                "lanes": [
+                    {
+                        "element": lane.element,
+                        "recipient": lane.recipient,
+                        "consent": lane.grant,
+                        "waiting": lane.waiting,
+                    }
+                    for lane in status.lanes
+                ],
+                "counts": dict(status.counts),
+            }
+        )
+        return 0
+    print(
+        f"{status.waiting} records wait ({status.sealed_bytes} bytes, "
+        f"sealed), and {status.erasures} erasure requests"
+    )
+    if status.lanes:
+        print_table(
+            ("WAITING", "ELEMENT", "RECIPIENT", "CONSENT"),
+            [
+                (str(x.waiting), x.element, x.recipient, x.grant[:12])
+                for x in status.lanes
+            ],
+        )
+    for reason, number in sorted(status.counts.items()):
+        print(f"{number} {reason.replace('_', ' ')} so far")
+    return 0
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        records = [record.as_json() for record in kit.store.inspect()]
+    if arguments.json:
+        print_json({"records": records})
+        return 0
+    print_table(
+        ("CAPTURED (UTC)", "FUNCTION", "DATA TYPE", "PROTECTION", "VALUE"),
+        [
+            (
+                str(record["captured_at"])[:19],
+                str(record["function"]),
+                str(record["data_type"]),
+                str(record["protection"]),
+                json.dumps(record["value"], ensure_ascii=False),
+            )
+            for record in records
+        ],
+    )
+    return 0

@@ -1,0 +1,556 @@
+# SPDX-License-Identifier: MIT
+"""
+Personal data taken out of lines: what must go, what must stay.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import traceback
+
+from datetime import date
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit.anonymise._numbers import find_numbers
+from consentkit.anonymise.scrub import (
+    DROPPED,
+    LIMIT_CHARACTERS,
+    RULES,
+    TYPES,
+    Rule,
+    Scrubbed,
+    Span,
+    scrub,
+)
+
+
+#: Type and line; the personal part stands between the brackets ⟦⟧.
+FOUND = [
+    ("MOBILE_CN", "login ok phone=⟦13812345678⟧ from app"),
+    ("MOBILE_CN", "sms sent to ⟦138 1234 5678⟧ 17-05-16"),
+    ("MOBILE_CN", "sms sent to ⟦138-1234-5678⟧."),
+    ("MOBILE_CN", "mobile=⟦+86 13812345678⟧ id=1"),
+    ("MOBILE_CN", "from ⟦+86-138-1234-5678⟧"),
+    ("MOBILE_CN", "from ⟦008613812345678⟧"),
+    ("MOBILE_CN", "用户手机号⟦13812345678⟧，已注册"),
+    ("MOBILE_CN", "手机号：⟦１３８１２３４５６７８⟧"),
+    ("MOBILE_CN", "uid_⟦13812345678⟧_x"),
+    ("PHONE_INTL", "dial ⟦+44 20 7946 0157⟧ 2017-05-16"),
+    ("PHONE_INTL", "dial ⟦+1 (415) 524-5758⟧ now"),
+    ("PHONE_INTL", "dial ⟦+14155245758⟧"),
+    ("PHONE_INTL", "dial ⟦+852 91590401⟧ 31"),
+    ("PHONE_INTL", "dial ⟦+86 10 6552 9988⟧"),
+    ("PHONE", "tel: ⟦010-65529988⟧ ext"),
+    ("PHONE", '"phone": "⟦(212)555-0123⟧"'),
+    ("RESIDENT_ID_CN", "realname idcard=⟦11010119900307002X⟧ ok"),
+    ("RESIDENT_ID_CN", "身份证⟦11010119900307002x⟧。"),
+    ("RESIDENT_ID_CN", "id ⟦110101 19900307 002X⟧"),
+    ("RESIDENT_ID_CN", "idcard=⟦110101199003070000⟧ (bad check digit)"),
+    ("RESIDENT_ID_CN", "身份证号：⟦110101900307001⟧，"),
+    ("BANK_CARD", "binding card ⟦6222024740954611130⟧ ok"),
+    ("BANK_CARD", "card ⟦4111 1111 1111 1111⟧ 123"),
+    ("BANK_CARD", "card ⟦4111-1111-1111-1111⟧"),
+    ("BANK_CARD", "card ⟦3782 822463 10005⟧"),
+    ("PLATE_CN", "entry plate=⟦粤B12345⟧ ok"),
+    ("PLATE_CN", "entry ⟦京A·D12345⟧"),
+    ("IMEI", "getDeviceId() returned ⟦359999019841923⟧"),
+    ("IMEI", "imei: ⟦35-999901-984192-3⟧ x"),
+    ("IMEI", "imei=⟦359999 01 984192 3⟧"),
+    ("IMEI", "imei=⟦359999019841924⟧ (bad check digit)"),
+    ("MAC", "bssid=⟦00:1b:21:3c:4d:5e⟧ up"),
+    ("MAC", "MAC:⟦00-1B-21-3C-4D-5E⟧"),
+    ("MAC", "mac=⟦001b.213c.4d5e⟧ up"),
+    ("MAC", "mac=⟦001b213c4d5e⟧"),
+    ("MAC", "eui ⟦00:1b:21:ff:fe:3c:4d:5e⟧"),
+    ("IPV4", "from ⟦203.0.113.77⟧ port 22"),
+    ("IPV4", "from /⟦10.11.10.1⟧:8080"),
+    ("IPV4", "peer ::ffff:⟦203.0.113.77⟧"),
+    ("IPV6", "peer ⟦2408:132f::1fb9:edab⟧ done"),
+    ("IPV6", "peer [⟦240e:6d73:6676:f22e:2581:393d:9114:6933⟧]:443"),
+    ("IPV6", "peer ⟦fe80::a825:dc3f:7a2c:4926⟧%eth0"),
+    ("HOST_IP", "rhost=dsl-⟦082-083-227-067⟧.arcor-ip.net"),
+    ("HOST_IP", "rhost=⟦68.143.156.89⟧.nw.nuvox.net"),
+    ("HOST_IP", "host calvisitor-⟦10-105-160-237⟧ kernel"),
+    ("HOST_IP", "rhost=⟦24-54-36-16⟧.bflony.adelphia.net"),
+    ("EMAIL", "user email=⟦li.wei+news@mail.example.co.uk⟧ ok"),
+    ("EMAIL", "给⟦wangfang@example.com⟧发信"),
+    ("EMAIL", "?to=⟦li.wei%40example.com⟧&x=1"),
+    ("EMAIL", "⟦13812345678@example.com⟧"),
+    ("JWT", "Authorization: Bearer ⟦eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.aGk-_x⟧"),
+    ("API_KEY", "aws key ⟦AKIAABCDEFGHIJKLMNOP⟧ loaded"),
+    ("API_KEY", "key ⟦ghp_abcdefghijklmnopqrstuvwxyz0123456789⟧"),
+    ("SECRET_VALUE", "POST /login password=⟦P@ss0777!⟧&remember=1"),
+    ("SECRET_VALUE", '{"password": "⟦two words⟧", "n": 1}'),
+    ("SECRET_VALUE", r"{\"token\":\"⟦abcdef⟧\"}"),
+    ("SECRET_VALUE", "密码：⟦hunter22⟧，请勿泄露"),
+    ("SECRET_VALUE", "Set-Cookie: ⟦sid=1; path=/⟧"),
+    ("SECRET_VALUE", "argv: tool --db-password ⟦hunter2⟧ run"),
+    ("SECRET_VALUE", "Authorization: Basic ⟦dXNlcjpwYXNz⟧"),
+    (
+        "SECRET_VALUE",
+        "⟦-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----⟧ end",
+    ),
+    ("URL_CREDENTIALS", "GET https://⟦admin:bK2tSlX1⟧@cdn.example.com/a"),
+    ("URL_CREDENTIALS", "redis://⟦:p#ss⟧@cache/0"),
+    ("USERNAME_PATH", "open file /home/⟦bob⟧/.config/app"),
+    ("USERNAME_PATH", 'File "/Users/⟦wang_fang⟧/src/main.py", line 3'),
+    ("USERNAME_PATH", r"C:\Users\⟦Li Wei⟧\AppData\Local"),
+    ("USERNAME_PATH", r"'C:\\Users\\⟦dev-ops⟧\\Temp'"),
+    ("GEO_POINT", "fix lat,lng=⟦31.230416,121.473701⟧ acc=12m"),
+    ("GEO_POINT", "geocode ⟦31.230416, 121.473701⟧ -> ok"),
+    ("GEO_POINT", "fix ⟦31.230416,121.473701⟧,12.5"),
+    ("GEO_POINT", '"latitude": ⟦31.2304⟧, "alt": 12.5'),
+    ("GEO_POINT", "$GPGGA,123519,⟦4807.038,N,01131.000,E⟧,1"),
+    ("DEVICE_ID", "android_id=⟦f6a6ec3ad3501faa⟧ up"),
+    ("DEVICE_ID", '"deviceId":"⟦747BC829-A271-45C4-8859-2692BE9836A9⟧"'),
+    ("DEVICE_ID", "sim ⟦89860118801234567890⟧ ready"),
+]
+
+#: Look-alikes that must survive.
+KEPT = [
+    "onExtend:1514040720000 14 0 4",
+    "REPORT : 7189 5132 153988 240",
+    "ts=6163820681294 up=7368268",
+    "trace_id=936b4e33aa160463de1b2e37b1dc83ff span_id=4740bcb79b866b61",
+    "setTodayTotalDetailSteps=1514045280000##0##549659##8661##16256",
+    "req-3ea4052c-895d-4b64-9e2d-04d64c4d94ab - - - - -",
+    "2017-05-16 00:09:51.249 2931 INFO nova.compute",
+    "sensor v=(-4.845531, -3.931475, 8.047491)",
+    "Rect(0, 640 - 3913, 5860)",
+    "track no SF167830897869",
+    "token count=128 limit=4096",
+    "token=Token{a64f992",
+    "token: android.os.BinderProxy@9bd99ce",
+    "authentication failure; logname= uid=0 euid=0",
+    "zookeeper 0:0:0:0:0:0:0:0:2181",
+    "package_for_KB2~amd64~~6.1.1.2 applied",
+    "version 1.2.3.4 and v1.2.3.4",
+    "Chrome/91.0.0.0 at 127.0.0.1",
+    "std::vector, dead::beef::, Foo::add",
+    "AA:BB:CC:DD:EE:FF:00:11:22:33 fingerprint",
+    "mac=00:00:00:00:00:00 then 02:00:00:00:00:00",
+    "0.13812345678 and 0x13812345678",
+    "https://example.com/home/index.html",
+    "/Users/Shared/app and C:\\Users\\Public\\x",
+    "password=******* secret=null",
+    "mac=000000000000 or 0000.0000.0000",
+    "rhost=999-1-1-1.pool.example.net and 999.1.1.1.pool.example.net",
+    "Authorization: ********",
+    "run --token undefined",
+    "deviceId=undefined-yet",
+    "phone=1234-56",
+    "screenshot-17-05-16-13.png",
+    "新版本 新A功能 京东",
+    "bill 12345678901234567890123",
+]
+
+#: Beginnings and middles of the rules' patterns, over and over.
+WORST = [
+    "a", "A", "0", "1", " ", "-", ":", "::", ".", "=", "@", "+", "'", '"',
+    "\\", "%", "京", "１", "a.", "a@", "a@a.", "%40", "1.", "1-", "1 ", "00:",
+    "00-", "0000.", "1.1.1.1.", "1-1-1-1-", "a1-1-1-1-", "1111 ", "1111-",
+    "111111 ", "1.1111,", "-1.1111, ", "11.1111;", "://", "://a:", "://a:a@",
+    "eyJ", "eyJ_", "_eyJaaaaaaaa.", "eyJaaaaaaaa.aa.", "AKIA", "sk-", "xoxa-",
+    "ghp_", "sg.", "authorization: ", "bearer ", "bearer aaaaaaaa", "cookie: ",
+    "password", "password=", "password='", "password=aaaa(", "token  :  ",
+    "密码是", "--", "--token ", "--aaaaaaaaaaaaaaaaaaaaaaaa", "mac=", "/home/",
+    "\\users\\", "\\users\\aaaa ", "lat=", "lat=1.", "1111.11,n,", "京A",
+    "imei=", "imei: 1 ", "deviceid=", "deviceid=a", "serialno", "+1", "+1 ",
+    "+1(", "phone=", "phone=1", "phone(", "手机", "f::", "fe80:", "+86 ",
+    "-----begin private key-----", "-----begin ", "aa:aa:aa:aa:aa:",
+]  # fmt: skip
+
+#: Values with nothing in common with what stands around them.
+SENTINELS = {
+    "mobile": "13812345678",
+    "mail": "sentinel.person@example.com",
+    "IMEI": "359999019841923",
+    "resident": "11010119900307002X",
+    "token": "token=s3ntinelS3cret",
+    "place": "31.230416,121.473701",
+    "MAC": "00:1b:21:3c:4d:5e",
+    "home": "/home/sentinelperson/x",
+}
+
+
+def _bracketed(line: str) -> tuple[str, int, int]:
+    start, end = line.index("⟦"), line.index("⟧") - 1
+    return line.replace("⟦", "").replace("⟧", ""), start, end
+
+
+class TestRules:
+    """
+    What goes and what stays.
+    """
+
+    @pytest.mark.parametrize(("kind", "line"), FOUND)
+    def test_exactly_the_personal_part_goes(self, kind, line):
+        """
+        WP-LOG-1: Each form is found, named and replaced, and no more.
+        """
+        text, start, end = _bracketed(line)
+
+        result = scrub(text)
+
+        assert result.spans == (Span(start, end, kind),)
+        assert result.text == f"{text[:start]}<{kind}>{text[end:]}"
+
+    @pytest.mark.parametrize("line", KEPT)
+    def test_look_alikes_stay(self, line):
+        """
+        Stamps, counters, hashes, versions and names are left alone.
+        """
+        assert scrub(line) == Scrubbed(line, ())
+
+    def test_every_type_is_shown_above(self):
+        """
+        No type of span is without an example.
+        """
+        assert {kind for kind, _ in FOUND} == TYPES
+        assert {rule.type for rule in RULES} <= TYPES
+
+    def test_rules_have_names_of_their_own(self):
+        """
+        A rule can be named in a report.
+        """
+        assert len({rule.name for rule in RULES}) == len(RULES)
+
+    @pytest.mark.parametrize("head", ["4", "51", "62", "2221", "6011"])
+    @given(st.from_regex("[0-9]{15}", fullmatch=True))
+    def test_of_ten_check_digits_one_makes_a_card(self, head, digits):
+        """
+        16 digits of an issuer are a card only with their check digit.
+        """
+        cards = [
+            last
+            for last in "0123456789"
+            if scrub(f"n {(head + digits)[:15]}{last} x").spans
+            == (Span(2, 18, "BANK_CARD"),)
+        ]
+
+        assert len(cards) == 1
+
+    @given(
+        st.dates(date(1900, 1, 1), date(2099, 12, 31)),
+        st.integers(0, 999),
+        st.sampled_from(["11", "31", "44", "65"]),
+    )
+    def test_of_eleven_last_places_one_is_a_resident(self, born, order, area):
+        """
+        An identity number is found by its date and check digit.
+        """
+        head = f"{area}0101{born:%Y%m%d}{order:03}"
+
+        found = [
+            last
+            for last in "0123456789X"
+            if scrub(head + last).spans == (Span(0, 18, "RESIDENT_ID_CN"),)
+        ]
+
+        assert len(found) == 1
+
+
+class TestLine:
+    """
+    `scrub()` as a whole.
+    """
+
+    def test_many_things_in_one_line(self):
+        """
+        WP-LOG-1: Phone, mail, IMEI, MAC, identity number, coordinates and
+        token in Chinese and English text: none is left.
+        """
+        line = "用户 user " + " 和 and ".join(SENTINELS.values()) + " 完成"
+
+        result = scrub(line)
+
+        assert len(result.spans) == len(SENTINELS)
+        for value in SENTINELS.values():
+            assert value not in result.text
+        assert "sentinel" not in result.text
+        assert "完成" in result.text
+
+    def test_overlaps_are_one_span(self):
+        """
+        What two rules find, in part or whole, is replaced once.
+        """
+        result = scrub("password=13812345678@example.com&x=1")
+
+        assert result.text == "password=<SECRET_VALUE>&x=1"
+
+    @given(st.text())
+    def test_spans_are_in_order_and_apart(self, text):
+        """
+        Spans lie within the text, do not overlap, and explain the result.
+        """
+        result = scrub(text)
+
+        rebuilt, at = "", 0
+        for span in result.spans:
+            assert at <= span.start < span.end <= len(text)
+            rebuilt += text[at : span.start] + f"<{span.type}>"
+            at = span.end
+        assert result.text == rebuilt + text[at:]
+
+    @given(
+        st.text(" .,;()[]<>|用户é#\t\n", max_size=40),
+        st.sampled_from(sorted(SENTINELS.values())),
+        st.text(" .,;()[]<>|用户é#\t\n", max_size=40),
+    )
+    def test_surroundings_do_not_matter(self, before, value, after):
+        """
+        WP-LOG-1: Whatever stands around a value, after a blank it is found.
+        """
+        result = scrub(f"{before} {value} {after}")
+
+        assert value not in result.text
+
+    @given(st.lists(st.sampled_from([line for _, line in FOUND]), max_size=4))
+    def test_scrubbing_twice_is_scrubbing_once(self, lines):
+        """
+        A scrubbed text has nothing more to give.
+        """
+        once = scrub("\n".join(_bracketed(line)[0] for line in lines))
+
+        assert scrub(once.text).text == once.text
+
+    @given(st.characters(), st.sampled_from(sorted(SENTINELS.values())))
+    def test_offsets_survive_odd_letters(self, letter, value):
+        """
+        Letters whose lower case is longer, or that are wide, shift nothing.
+        """
+        result = scrub(f"İ{letter}İ {value} İ")
+
+        assert result.text.startswith(f"İ{letter}İ ")
+        assert result.text.endswith(" İ")
+
+    def test_the_result_can_be_logged(self):
+        """
+        Neither result nor span tells what was found.
+        """
+        result = scrub("mobile=13812345678 name=sentinel")
+
+        assert repr(result) == (
+            "Scrubbed(spans=(Span(start=7, end=18, type='MOBILE_CN'),), "
+            "dropped=False, cut=False)"
+        )
+
+    def test_bytes_are_refused(self):
+        """
+        Undecoded text is the caller's mistake, and is not repeated.
+        """
+        with pytest.raises(TypeError, match="decode") as caught:
+            scrub(b"13812345678")  # type: ignore[arg-type]
+
+        assert "138" not in str(caught.value)
+
+
+class TestLimit:
+    """
+    Texts over the limit.
+    """
+
+    def test_the_rest_is_dropped(self):
+        """
+        Of a long text the first part is kept, and the cut is told.
+        """
+        result = scrub("word " * 5000)
+
+        assert result.cut
+        assert len(result.text) <= LIMIT_CHARACTERS + len(" <CUT>")
+        assert result.text.endswith("word <CUT>")
+
+    def test_one_long_word_is_dropped_whole(self):
+        """
+        A word without end may be half of anything, so nothing is kept.
+        """
+        assert scrub("x" * (LIMIT_CHARACTERS + 1)).text == " <CUT>"
+
+    @pytest.mark.parametrize("name", sorted(SENTINELS))
+    def test_no_half_of_a_value_is_left(self, name):
+        """
+        WP-LOG-1: Wherever the cut falls in a value, no part of it stays.
+        """
+        value = SENTINELS[name].replace("token=", "password=")
+        for shift in range(len(value) + 2):
+            padding = "x " * ((LIMIT_CHARACTERS - shift) // 2)
+            text = padding.ljust(LIMIT_CHARACTERS - shift) + value + " y"
+
+            kept = scrub(text).text.replace(" <CUT>", "").split("x ")[-1]
+
+            assert (
+                not set(kept)
+                - set(" x<>_")
+                - set("".join(TYPES))
+                - set("password=/home/")
+            )
+            assert not re.search("[0-9@.:]", kept)
+
+    def test_a_number_in_groups_is_not_left_in_part(self):
+        """
+        The figures before the cut go too: they may be its first groups.
+        """
+        text = "y" * 8176 + " 138 1234 5678 " + "z" * 50
+
+        assert scrub(text).text == "y" * 8176 + " <CUT>"
+
+    @pytest.mark.parametrize("size", [LIMIT_CHARACTERS, LIMIT_CHARACTERS - 1])
+    def test_up_to_the_limit_nothing_is_cut(self, size):
+        """
+        The limit itself is allowed.
+        """
+        text = ("word " * 2000)[:size]
+
+        assert scrub(text) == Scrubbed(text, ())
+
+
+class TestFailure:
+    """
+    When a rule fails.
+    """
+
+    @pytest.mark.parametrize("part", ["gate", "pattern", "validator"])
+    def test_the_line_is_dropped(self, part):
+        """
+        WP-LOG-1: An exception anywhere drops the whole line, and the value
+        is in nothing that comes out.
+        """
+
+        def fail(text):
+            raise RuntimeError(text)
+
+        broken = Rule(
+            name="broken",
+            type="IMEI",
+            gate=fail if part == "gate" else bool,
+            pattern="(" if part == "pattern" else "sentinel",
+            validator=fail if part == "validator" else len,
+        )
+
+        result = scrub("a sentinel b", rules=[*RULES, broken])
+
+        assert result == Scrubbed(DROPPED, (), dropped=True)
+        assert "sentinel" not in repr(result)
+
+    def test_own_rules_can_be_added(self):
+        """
+        A new rule is one more record.
+        """
+        badge = Rule(
+            name="badge",
+            type="DEVICE_ID",
+            gate=lambda line: "badge" in line,
+            pattern=r"badge ([a-z]{4})",
+            group=1,
+            folded=True,
+        )
+
+        assert scrub("Badge ABCD 1", rules=[*RULES, badge]).text == (
+            "Badge <DEVICE_ID> 1"
+        )
+
+
+class TestCrash:
+    """
+    Tracebacks.
+    """
+
+    def test_messages_and_paths_are_scrubbed(self):
+        """
+        WP-LOG-2: A sentinel in the message of an exception, and in the path
+        of its file, is in no line of the scrubbed traceback.
+        """
+        program = compile(
+            "raise ValueError('bad user sentinel.person@example.com "
+            "13812345678 token=s3ntinelS3cret')",
+            "/home/sentinelperson/app/main.py",
+            "exec",
+        )
+        try:
+            exec(program)
+        except ValueError as error:
+            crash = "".join(traceback.format_exception(error))
+
+        kept = "\n".join(scrub(line).text for line in crash.splitlines())
+
+        assert "sentinel" in crash
+        assert "sentinel" not in kept
+        assert "s3ntinel" not in kept
+        assert "13812345678" not in kept
+        assert "/home/<USERNAME_PATH>/app/main.py" in kept
+        assert kept == scrub(crash).text.rstrip("\n")
+
+
+class TestSpeed:
+    """
+    Patterns that cannot hang, and nothing done at import.
+    """
+
+    @pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
+    def test_the_worst_text_of_a_rule_is_quick(self, rule):
+        """
+        8 KiB of the characters that a pattern likes, with ends that it does
+        not, take under 100 ms (here 7).
+        """
+        slowest = 0.0
+        for fragment in WORST:
+            body = fragment * LIMIT_CHARACTERS
+            for end in ("", "\n", " x"):
+                text = body[: LIMIT_CHARACTERS - len(end)] + end
+                began = time.perf_counter()
+                for match in rule.find(text):
+                    if rule.validator and match[rule.group]:
+                        rule.validator(match[rule.group])
+                slowest = max(slowest, time.perf_counter() - began)
+
+        assert slowest < 0.1
+
+    def test_the_worst_text_of_all_is_quick(self):
+        """
+        Whole calls stay under 100 ms too, the pass over numbers included.
+        """
+        slowest = 0.0
+        for fragment in WORST:
+            text = (fragment * LIMIT_CHARACTERS)[:LIMIT_CHARACTERS]
+            began = time.perf_counter()
+            scrub(text)
+            list(find_numbers(text))
+            slowest = max(slowest, time.perf_counter() - began)
+
+        assert slowest < 0.1
+
+    @pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
+    def test_no_repeat_is_without_end(self, rule):
+        """
+        Every repeat is bounded, but for the one lazy look for a key's end.
+        """
+        outside = re.sub(
+            r"\[(?:\\.|[^\]\\])*\]|\\.",
+            "x",
+            rule.pattern.replace("(?s:.*?)", ""),
+        )
+
+        assert not re.search(r"(?<!\()\*|(?<![}?)x])\+|x\+", outside)
+
+    def test_patterns_are_compiled_at_first_use(self):
+        """
+        Importing the module compiles none of the rules.
+        """
+        program = (
+            "import re; compiled = []; compile_ = re.compile\n"
+            "re.compile = lambda *a: compiled.append(a[0]) or compile_(*a)\n"
+            "from consentkit.anonymise.scrub import RULES, scrub\n"
+            "at_import = {rule.pattern for rule in RULES} & set(compiled)\n"
+            "scrub('password=hunter2')\n"
+            "at_use = {rule.pattern for rule in RULES} & set(compiled)\n"
+            "assert not at_import and at_use, (at_import, at_use)\n"
+        )
+
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

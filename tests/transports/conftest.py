@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""
+Fixtures for tests of transports.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.needs import need_extra
+from tests.transports.servers import RawServer, make_certificates
+
+
+@pytest.fixture(params=["httpx2", "httpx"])
+def library(request, monkeypatch) -> str:
+    """
+    Let consentkit find this HTTP library, and give its name.
+    """
+    if request.param == "httpx2":
+        need_extra("httpx2")
+    else:
+        monkeypatch.setitem(sys.modules, "httpx2", None)
+    return request.param
+
+
+@pytest.fixture
+def serve_raw():
+    """
+    Give what starts a `RawServer`; all are closed in the end.
+    """
+    servers = []
+
+    def start(*args, **options) -> RawServer:
+        servers.append(RawServer(*args, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """
+    Give a folder with a CA and a certificate for 127.0.0.1.
+    """
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other_certificates(tmp_path_factory):
+    """
+    Give a folder with another CA and a certificate for another host.
+    """
+    folder = tmp_path_factory.mktemp("other-certificates")
+    make_certificates(folder, "backend.example")
+    return folder
