@@ -592,7 +592,7 @@ def try_to_read(kit: consentkit.Kit, function: str, data_type: str) -> Any:
     Read one data type of one function, by the method that it has.
     """
     with kit.use(function) as use:
-        if data_type.startswith("location_"):
+        if data_type in ("location_precise", "location_coarse"):
             return use.location(data_type)
         if data_type.startswith("clipboard_"):
             return use.clipboard("receive_share")

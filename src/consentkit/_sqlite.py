@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from consentkit._fork import watch_forks
 from consentkit.exceptions import (
     DamagedError,
     NewerFormatError,
@@ -26,8 +29,12 @@ from consentkit.exceptions import (
 
 __all__ = ["Database", "make_private_folder"]
 
+# How long to wait while another process holds the file.
+_BUSY_SECONDS: Final = 5.0
+
 # A connection that came over a fork must be neither used nor closed: closing
-# it would drop the locks of the parent. It is kept here, and leaks.
+# it would drop the locks of the parent. It is kept here, and leaks. Only a
+# fork out of our own transaction, or past Python's hooks, brings one.
 _inherited: list[sqlite3.Connection] = []
 
 
@@ -68,21 +75,50 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._depth = 0
         #: Rises whenever the file is opened anew.
         self.generation = 0
+        watch_forks(self)
 
     def exists(self) -> bool:
         """
         Tell whether there is a file, without opening it.
+
+        Raises:
+            StoreError: If nobody can tell, since the folder is closed.
         """
         return self._identity() is not None
 
     def _identity(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return found.st_dev, found.st_ino
+        except OSError as error:
+            problem = f"the file cannot be looked at ({error.strerror})"
+        else:
+            return found.st_dev, found.st_ino
+        raise StoreError(
+            self.path,
+            problem=problem,
+            cure="let this user read the folder, or choose another",
+        )
+
+    def before_fork(self) -> None:
+        """
+        Wait for the transaction of another thread, and close the file.
+
+        SQLite would count the parent's locks as the child's own.
+        """
+        self._lock.acquire()
+        if not self._depth:
+            self._close()
+
+    def after_fork(self, *, in_child: bool) -> None:  # noqa: ARG002
+        """
+        Let both processes open the file again.
+        """
+        self._lock.release()
 
     def _forget_over_fork(self) -> None:
         if self._pid != os.getpid():
@@ -90,6 +126,7 @@ class Database:
                 _inherited.append(self._connection)
             self._connection = None
             self._lock = threading.RLock()
+            self._depth = 0
             self._pid = os.getpid()
 
     @contextmanager
@@ -98,7 +135,7 @@ class Database:
         Give the connection for reads; the file must exist.
         """
         self._forget_over_fork()
-        with self._lock, self._errors():
+        with self._lock, self._inside(), self._errors():
             yield self._open(create=False)
 
     @contextmanager
@@ -109,7 +146,7 @@ class Database:
         It commits durably at the end, and rolls back on an exception.
         """
         self._forget_over_fork()
-        with self._lock, self._errors():
+        with self._lock, self._inside(), self._errors():
             connection = self._open(create=True)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -135,16 +172,27 @@ class Database:
         """
         self._forget_over_fork()
         with self._lock:
-            if self._connection is not None:
-                with suppress(sqlite3.Error):
-                    self._connection.close()
-            self._connection = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+    @contextmanager
+    def _inside(self) -> Generator[None]:
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def _open(self, *, create: bool) -> sqlite3.Connection:
         identity = self._identity()
         if self._connection is not None and identity == self._file:
             return self._connection
-        self.close()  # the file was replaced or removed under us
+        self._close()  # the file was replaced or removed under us
         if identity is None:
             if not create:
                 raise DamagedError(
@@ -179,7 +227,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
             self.path,
-            timeout=10.0,
+            timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
@@ -195,9 +243,7 @@ class Database:
                 cure="upgrade consentkit",
             )
         if found == 0:
-            # Switching to WAL and making the tables is safe in several
-            # processes at once: each statement waits for the lock.
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection)
         # FULL: a commit outlives a power cut, not only a crash.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -218,9 +264,12 @@ class Database:
             problem = self._store_error(error)
         else:
             return
-        # Raised past the except block, so that nothing of a row is in the
-        # context.
-        raise problem
+        try:
+            raise problem
+        finally:
+            # The frames of what SQLite raised hold rows; being past the
+            # except block is not enough, as the ``with`` is still in it.
+            problem.__context__ = None
 
     def _store_error(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -259,3 +308,20 @@ class Database:
             problem=f"the file is not as expected ({name})",
             cure="move it away or restore it from a backup",
         )
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """
+    Switch to WAL, which SQLite refuses at once while others open the file.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        time.sleep(0.01)

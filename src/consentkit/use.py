@@ -199,6 +199,9 @@ class Use:
         Args:
             data_type: ``location_coarse`` or ``location_precise``; by
                 default the first that the policy declares.
+
+        Raises:
+            ValueError: If *data_type* is another one.
         """
         from consentkit.anonymise.observations import (  # noqa: PLC0415
             Location,
@@ -209,6 +212,9 @@ class Use:
         )
 
         chosen = data_type or self._declared(_LOCATION)
+        if chosen not in _LOCATION:
+            msg = f"location() reads {' or '.join(_LOCATION)}; use device()"
+            raise ValueError(msg)
         got = self._read(chosen, recipient)
         if not isinstance(got, Protected):
             return got
@@ -237,21 +243,18 @@ class Use:
             ClipboardText,
         )
         from consentkit.anonymise.protect import Protected  # noqa: PLC0415
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
 
-        permit = self.permit(_CLIPBOARD, recipient=recipient)
-        if isinstance(permit, Refusal):
-            return permit
-        if scene not in permit.clause.scenes:
-            return Refusal(
-                reason=Reason.UNDECLARED_SCENE,
-                function=self.function,
-                data_type=_CLIPBOARD,
-                detail=scene,
-            )
-        got = self._read(_CLIPBOARD, recipient)
+        got = self._read(_CLIPBOARD, recipient, scene=scene)
         if not isinstance(got, Protected):
             return got
         taken: Any = got.value
+        if not isinstance(taken, dict):
+            return Unavailable(
+                _CLIPBOARD, "only that there is one may be known"
+            )
         return ClipboardText(
             protected=got, intent=taken["intent"], value=taken["value"]
         )
@@ -318,7 +321,7 @@ class Use:
         return data_types[0]
 
     def _read(
-        self, data_type: str, recipient: str | None
+        self, data_type: str, recipient: str | None, *, scene: str = ""
     ) -> Protected | Unavailable | Refusal:
         """
         Decide, read, protect: the raw value lives in this frame alone.
@@ -326,6 +329,8 @@ class Use:
         permit = self.permit(data_type, recipient=recipient)
         if isinstance(permit, Refusal):
             return permit
+        if permit.clause.scenes and scene not in permit.clause.scenes:
+            return self._no(Reason.UNDECLARED_SCENE, data_type, scene)
         if permit.clause.protection.name is ProtectionName.DROP:
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
         from consentkit.anonymise.protect import protect  # noqa: PLC0415
@@ -383,8 +388,16 @@ class Use:
         Raises:
             TypeError: If *what* is neither.
         """
+        from consentkit.collectors.source import (  # noqa: PLC0415
+            Unavailable,
+        )
+
         if isinstance(what, Refusal):
             return what
+        if isinstance(what, Unavailable):
+            return self._no(
+                Reason.STAYS_ON_DEVICE, what.data_type, "there is no value"
+            )
         if hasattr(what, "protected_values"):
             protected = what.protected_values()
         else:
@@ -515,4 +528,5 @@ class Use:
 
 
 def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    parts = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    return re.sub(parts, "_", name).lower()

@@ -44,6 +44,9 @@ logger = logging.getLogger("consentkit")
 
 #: How long a sender may take for the body of one request.
 _BODY_SECONDS: Final = 30.0
+#: How much of a body that is too large is read and thrown away: a sender that
+#: is cut off while it writes would never see why.
+_DRAINED_BYTES: Final = 64 * 1024 * 1024
 #: What a sender is asked to wait while the store is unusable.
 _PAUSE_SECONDS: Final = 30
 
@@ -215,23 +218,26 @@ class _Desk:
 
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
+        size, status = 0, 408
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > self._max_body_bytes:
-                        raise _RefusalError(
-                            413,
-                            f"more than {self._max_body_bytes} bytes; "
-                            "send fewer records at a time",
-                            path="$",
-                            headers={"Connection": "close"},
-                        )
+                    size += len(chunk)
+                    if size <= self._max_body_bytes:
+                        body += chunk
+                    elif size > self._max_body_bytes + _DRAINED_BYTES:
+                        break
         except TimeoutError:
             problem = "the body did not come in time"
         else:
-            return bytes(body)
-        raise _RefusalError(408, problem, headers={"Connection": "close"})
+            if size <= self._max_body_bytes:
+                return bytes(body)
+            problem = f"more than {self._max_body_bytes} bytes; "
+            problem += "send fewer records at a time"
+            status = 413
+        raise _RefusalError(
+            status, problem, path="$", headers={"Connection": "close"}
+        )
 
 
 async def _guarded(work: Callable[[], Awaitable[_Document]]) -> Response:

@@ -18,12 +18,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from consentkit.exceptions import TransportError
-from consentkit.outbox.records import JSON, Batch, Erasure
 from consentkit.transports.base import Answer, Outcome, Transport
+
+
+if TYPE_CHECKING:
+    from consentkit.outbox.records import JSON, Batch, Erasure
 
 
 __all__ = ["FileTransport"]

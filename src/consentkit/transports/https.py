@@ -25,7 +25,6 @@ from urllib.parse import urlsplit
 from attrs import evolve, frozen
 
 from consentkit.exceptions import TransportError
-from consentkit.outbox.records import JSON, Batch, Erasure
 from consentkit.transports._answers import again, read_erased, read_outcomes
 from consentkit.transports._http import HTTPClient, Reply, make_client
 from consentkit.transports._line import Line
@@ -34,6 +33,8 @@ from consentkit.transports.base import Answer, Transport
 
 if TYPE_CHECKING:
     import ssl
+
+    from consentkit.outbox.records import JSON, Batch, Erasure
 
 
 __all__ = ["HTTPSTransport"]

@@ -8,11 +8,15 @@ from __future__ import annotations
 import threading
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from consentkit.exceptions import TransportError
-from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.transports.base import Answer, Outcome, Transport
+
+
+if TYPE_CHECKING:
+    from consentkit.outbox.records import Batch, Erasure, Record
 
 
 __all__ = ["MemoryTransport"]
