@@ -55,12 +55,15 @@ def draw(lines: list[str]) -> str:
     width = round(widest * CHARACTER + 2 * MARGIN)
     height = len(lines) * LINE + 2 * MARGIN
     rows = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
+            f'height="{height}" viewBox="0 0 {width} {height}">'
+        ),
         f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>',
-        '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, '
-        "'DejaVu Sans Mono', monospace\" font-size=\"14\" "
-        'fill="#d1d7e0" xml:space="preserve">',
+        (
+            '<g font-family="ui-monospace, Menlo, Consolas, monospace" '
+            'font-size="14" fill="#d1d7e0" xml:space="preserve">'
+        ),
     ]
     for number, line in enumerate(lines):
         rows += spans(line, MARGIN + (number + 1) * LINE - 5)

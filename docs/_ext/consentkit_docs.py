@@ -47,9 +47,7 @@ class CommandLine(SphinxDirective):
         # argparse fits its help to the terminal, and colours it.
         os.environ["COLUMNS"] = "80"
         os.environ["NO_COLOR"] = "1"
-        return [
-            self._section(parser) for parser in commands_of(make_parser())
-        ]
+        return [self._section(parser) for parser in commands_of(make_parser())]
 
     def _section(self, parser: argparse.ArgumentParser) -> nodes.section:
         name = nodes.make_id(parser.prog)

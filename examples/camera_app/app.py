@@ -80,9 +80,11 @@ class CameraApp:
 
     def __init__(self, kit: consentkit.Kit) -> None:
         self.kit = kit
-        self.log = logging.Logger("kankan", level=logging.DEBUG)
+        self.log = logging.getLogger("kankan")
+        self.log.setLevel(logging.DEBUG)
+        self.log.propagate = False
         self.handler = kit.log_handler("logs")
-        self.log.addHandler(self.handler)
+        self.log.handlers[:] = [self.handler]
 
     def bind_camera(self, fixes: int) -> list[Any]:
         """

@@ -94,7 +94,7 @@ _HOME = {
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         return version("consentkit")
     if name not in _HOME:

@@ -91,7 +91,7 @@ class Database:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -319,7 +319,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            is_busy = code == sqlite3.SQLITE_BUSY
             if not is_busy or time.monotonic() >= deadline:
                 raise
         else:

@@ -296,9 +296,7 @@ class Gate:
             )
         choice = self.state.choices[function]
         if choice.status is not Status.GRANTED:
-            return Refusal(
-                reason=_REASON_OF[choice.status], function=function
-            )
+            return Refusal(reason=_REASON_OF[choice.status], function=function)
         return found
 
     def decide(
@@ -315,6 +313,10 @@ class Gate:
         Decide on one data type of one function.
 
         Args:
+            function: Id of the function.
+
+            data_type: Id of the data type.
+
             purpose: Why; the clause's first purpose when not given.
 
             recipient: For whom; the clause's first recipient when not

@@ -6,7 +6,7 @@ no logic of its own.
 
 from __future__ import annotations
 
-import threading
+import os
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from consentkit._fork import Mutex
 from consentkit.consent.choices import Consent, Destroyed
 from consentkit.consent.ledger import Ledger
 from consentkit.consent.state import Status
@@ -30,7 +31,8 @@ from consentkit.why import Explanation, explain
 if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source
-    from consentkit.outbox import Delivery, FlushReport, OutboxStatus
+    from consentkit.outbox import OutboxStatus
+    from consentkit.outbox.delivery import Delivery, FlushReport
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
     from consentkit.transports import Transport
@@ -43,7 +45,7 @@ def default_data_dir(policy: Policy) -> Path:
     """
     Name the folder for the files of *policy*, by the platform's custom.
     """
-    from platformdirs import user_data_path  # noqa: PLC0415
+    from platformdirs import user_data_path
 
     return user_data_path("consentkit", appauthor=False) / policy.id
 
@@ -155,7 +157,7 @@ class Kit:
         self._transports = _by_recipient(policy, transport)
         self._store: OutboxStore | None = None
         self._delivery: Delivery | None = None
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._gate: Gate | None = None
         self._closed = False
         self._ledger = Ledger(data_dir / "ledger.sqlite3")
@@ -276,6 +278,8 @@ class Kit:
         permitted is refused call by call.
 
         Args:
+            function: Id of the function.
+
             purpose: Why; by default each data type's first purpose.
         """
         return Use(self, function, purpose=purpose)
@@ -287,9 +291,11 @@ class Kit:
         It drops records quietly while *function* is not permitted.
 
         Args:
+            function: Id of the function.
+
             options: What `consentkit.collectors.logs.LogHandler` takes.
         """
-        from consentkit.collectors.logs import LogHandler  # noqa: PLC0415
+        from consentkit.collectors.logs import LogHandler
 
         return LogHandler(self, function, **options)
 
@@ -298,7 +304,7 @@ class Kit:
         Give the source that *data_type* is read from, if there is one.
         """
         if self._sources is None:
-            from consentkit.collectors import (  # noqa: PLC0415
+            from consentkit.collectors import (
                 sources_by_type,
             )
 
@@ -314,7 +320,7 @@ class Kit:
         """
         with self._lock:
             if self._store is None:
-                from consentkit.outbox.store import (  # noqa: PLC0415
+                from consentkit.outbox.store import (
                     OutboxStore,
                 )
 
@@ -329,7 +335,7 @@ class Kit:
         store = self.store
         with self._lock:
             if self._delivery is None:
-                from consentkit.outbox.delivery import (  # noqa: PLC0415
+                from consentkit.outbox.delivery import (
                     Delivery,
                 )
 
@@ -365,7 +371,10 @@ class Kit:
         return self.store.status()
 
     def _has_outbox(self) -> bool:
-        return (self.data_dir / "outbox.sqlite3").exists()
+        # Unlike `Path.exists`, it also says no where it may not look.
+        return os.path.exists(  # noqa: PTH110
+            self.data_dir / "outbox.sqlite3"
+        )
 
     def _carry_out(
         self, elements: frozenset[str], grants: frozenset[str]
@@ -373,15 +382,18 @@ class Kit:
         """
         Destroy what rested on *grants*, and stop the SDKs of *elements*.
         """
-        running = tuple(
-            sdk
-            for element in sorted(elements)
-            for sdk in self.registry.withdrawn(element)
-        )
-        if not grants:
-            return Destroyed(), running
-        destroyed = self.store.destroy(grants, now=self.now())
-        self._deliverer().cut_short(grants)
+        destroyed = Destroyed()
+        try:
+            if grants:
+                destroyed = self.store.destroy(grants, now=self.now())
+                self._deliverer().cut_short(grants)
+        finally:
+            # Last, as it runs code of others; but whatever came before.
+            running = tuple(
+                sdk
+                for element in sorted(elements)
+                for sdk in self.registry.withdrawn(element)
+            )
         return destroyed, running
 
     def _reconcile(self) -> None:
@@ -390,20 +402,26 @@ class Kit:
         """
         if not self._has_outbox():
             return
+        try:
+            self.store.expire(self.now())
+            self.store.reconcile(self._standing, now=self.now())
+        except StoreError as error:
+            _warn(error)
+
+    def _standing(self) -> frozenset[str] | None:
+        """
+        Name the grants that stand, or ``None`` if the ledger cannot tell.
+        """
         state = self.consent.state()
         if state.problem:
             # Nothing is read or sent; what waits stays for the repair.
-            return
+            return None
         standing = (Status.GRANTED, Status.WIDENED)
-        valid = frozenset(
+        return frozenset(
             choice.entry.hash
             for choice in state.choices.values()
             if choice.status in standing and choice.entry is not None
         )
-        try:
-            self.store.reconcile(valid, now=self.now())
-        except StoreError as error:
-            _warn(error)
 
     def close(self) -> None:
         """
@@ -418,7 +436,7 @@ class Kit:
 
 
 def _warn(error: StoreError) -> None:
-    import logging  # noqa: PLC0415
+    import logging
 
     logging.getLogger("consentkit").warning("%s", error)
 
@@ -429,7 +447,7 @@ def _by_recipient(
 ) -> Mapping[str, Transport]:
     if transport is None:
         return {}
-    from consentkit.transports import transport_from_url  # noqa: PLC0415
+    from consentkit.transports import transport_from_url
 
     named: Mapping[str, str | Transport]
     if isinstance(transport, Mapping):

@@ -145,11 +145,11 @@ class Use:
             MissingExtraError: If the extra ``device`` is not installed and
                 a source needs it.
         """
-        from consentkit.anonymise.observations import (  # noqa: PLC0415
+        from consentkit.anonymise.observations import (
             Device,
             DeviceValue,
         )
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -200,14 +200,16 @@ class Use:
             data_type: ``location_coarse`` or ``location_precise``; by
                 default the first that the policy declares.
 
+            recipient: For whom; by default the clause's first recipient.
+
         Raises:
             ValueError: If *data_type* is another one.
         """
-        from consentkit.anonymise.observations import (  # noqa: PLC0415
+        from consentkit.anonymise.observations import (
             Location,
         )
-        from consentkit.anonymise.protect import Protected  # noqa: PLC0415
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import Protected
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -238,12 +240,14 @@ class Use:
 
         Args:
             scene: The situation, as the policy names it.
+
+            recipient: For whom; by default the clause's first recipient.
         """
-        from consentkit.anonymise.observations import (  # noqa: PLC0415
+        from consentkit.anonymise.observations import (
             ClipboardText,
         )
-        from consentkit.anonymise.protect import Protected  # noqa: PLC0415
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import Protected
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -292,11 +296,11 @@ class Use:
             fields: Gives the text, or a mapping whose texts are scrubbed;
                 not called without a permit.
         """
-        from consentkit.anonymise.observations import (  # noqa: PLC0415
+        from consentkit.anonymise.observations import (
             LogLine,
         )
-        from consentkit.anonymise.protect import protect  # noqa: PLC0415
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import protect
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -333,8 +337,8 @@ class Use:
             return self._no(Reason.UNDECLARED_SCENE, data_type, scene)
         if permit.clause.protection.name is ProtectionName.DROP:
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
-        from consentkit.anonymise.protect import protect  # noqa: PLC0415
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import protect
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -388,7 +392,7 @@ class Use:
         Raises:
             TypeError: If *what* is neither.
         """
-        from consentkit.collectors.source import (  # noqa: PLC0415
+        from consentkit.collectors.source import (
             Unavailable,
         )
 
@@ -410,11 +414,13 @@ class Use:
     def _event(
         self, event: object, recipient: str | None
     ) -> Protected | Refusal:
-        from consentkit.anonymise.protect import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import (
             protect_event,
         )
 
-        if not attrs.has(type(event)):
+        kind: Any = type(event)
+        attributes = attrs.fields(kind) if attrs.has(kind) else None
+        if attributes is None:
             msg = (
                 "capture() takes what a read returned, or an instance of an "
                 f"attrs class; {type(event).__name__} is neither"
@@ -431,7 +437,7 @@ class Use:
         permit = self.permit(spec.type, recipient=recipient)
         if isinstance(permit, Refusal):
             return permit
-        fields = attrs.asdict(event, recurse=False)  # type: ignore[call-overload]
+        fields = {a.name: getattr(event, a.name) for a in attributes}
         made = protect_event(permit, spec, fields)
         if isinstance(made, str):
             return self._no(
@@ -478,10 +484,10 @@ class Use:
         """
         Gate *value* once more, and make its record.
         """
-        from consentkit.anonymise.protect import (  # noqa: PLC0415
+        from consentkit.anonymise.protect import (
             check_protected,
         )
-        from consentkit.outbox.records import (  # noqa: PLC0415
+        from consentkit.outbox.records import (
             Record,
             new_id,
         )

@@ -75,7 +75,8 @@ class RawServer:
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}/v1"
         self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
+        #: Sockets of connections, in order; with TLS, each twice.
+        self.accepted: list[socket.socket] = []
         self._threads[0].start()
 
     def close(self) -> None:
@@ -85,9 +86,9 @@ class RawServer:
         self.go.set()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        for one in self._open:
+        for one in self.accepted:
             with suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
+                socket.socket.shutdown(one, socket.SHUT_RD)
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
@@ -100,7 +101,7 @@ class RawServer:
             except OSError:
                 return
             self.connections += 1
-            self._open.append(conn)
+            self.accepted.append(conn)
             thread = threading.Thread(target=self._serve, args=(conn,))
             self._threads.append(thread)
             thread.start()
@@ -112,7 +113,7 @@ class RawServer:
                 return
             if self._context:
                 conn = self._context.wrap_socket(conn, server_side=True)
-                self._open.append(conn)
+                self.accepted.append(conn)
             with conn:
                 while request := read_request(conn):
                     self.requests.append(request)

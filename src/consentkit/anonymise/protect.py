@@ -129,6 +129,8 @@ def protect(
     Protect *raw* as the clause of *permit* promises.
 
     Args:
+        permit: What it was read under.
+
         raw: What the source read: a text, a number, or an object with
             ``latitude`` and ``longitude``, or with ``intent`` and
             ``value``.
@@ -173,8 +175,8 @@ def protect_event(
     for name, field in spec.fields.items():
         try:
             made = _clean(_field(field.kind, field.values, fields[name]))
-            if bucketed and type(made) in (int, float):
-                made = bucket(made)
+            if bucketed and field.kind in {"int", "float"}:
+                made = _bucketed(made)
         except (ValueError, OverflowError):
             made = None
         if made is None:
@@ -315,7 +317,11 @@ def _grid(permit: Permit, raw: Any, _: Secret) -> JSON:
 
 
 def _bucket(_: Permit, raw: Any, __: Secret) -> JSON:
-    return bucket(raw)
+    return _bucketed(raw)
+
+
+def _bucketed(number: Any) -> JSON:
+    return None if number is None else bucket(number)
 
 
 def _truncate(_: Permit, raw: Any, __: Secret) -> JSON:
@@ -352,8 +358,9 @@ def _nothing(_: Permit, __: Any, ___: Secret) -> JSON:
     return None
 
 
-_STEPS: Final[Mapping[ProtectionName, Callable[[Permit, Any, Secret], JSON]]]
-_STEPS = {
+_Step = Callable[[Permit, Any, Secret], JSON]
+
+_STEPS: Final[Mapping[ProtectionName, _Step]] = {
     ProtectionName.NONE: _as_is,
     ProtectionName.LOCAL_ONLY: _as_is,
     ProtectionName.DROP: _nothing,

@@ -120,9 +120,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         for element in chosen:
             if element not in state.choices:
                 kit.consent.grant(element)  # raises, naming the near ones
-        answers = ask(
-            kit.consent, kit.policy, chosen, read=input, write=print
-        )
+        answers = ask(kit.consent, kit.policy, chosen, read=input, write=print)
     if arguments.json:
         print_json({e: answer.value for e, answer in answers.items()})
     elif not chosen:

@@ -74,14 +74,14 @@ def _demo(arguments: argparse.Namespace) -> int:
         place: Any = nullcontext(arguments.keep)
     else:
         place = tempfile.TemporaryDirectory(prefix="consentkit-demo-")
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(folder.parent))
     try:
-        story = import_module("story")
+        story = import_module("camera_app.story")
         with place as path:
             tell = _quiet if arguments.json else print
             figures = story.Story(Path(path), tell).run()
     finally:
-        sys.path.remove(str(folder))
+        sys.path.remove(str(folder.parent))
     if arguments.json:
         print_json(
             {**attrs.asdict(figures), "kept_promise": figures.kept_promise}

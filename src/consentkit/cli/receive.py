@@ -63,7 +63,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _receive(arguments: argparse.Namespace) -> int:
-    from consentkit.receiver import Store, make_app, run  # noqa: PLC0415
+    from consentkit.receiver import Store, make_app, run
 
     store = Store(arguments.store)
     try:

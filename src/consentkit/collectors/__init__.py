@@ -26,13 +26,13 @@ def sources_by_type(
 
     Nothing is read, connected or started by choosing.
     """
-    from consentkit.collectors.clipboard import (  # noqa: PLC0415
+    from consentkit.collectors.clipboard import (
         ClipboardSource,
     )
-    from consentkit.collectors.device import (  # noqa: PLC0415
+    from consentkit.collectors.device import (
         default_device_sources,
     )
-    from consentkit.collectors.gpsd import GpsdSource  # noqa: PLC0415
+    from consentkit.collectors.gpsd import GpsdSource
 
     built_in = (*default_device_sources(), GpsdSource(), ClipboardSource())
     chosen: dict[str, Source[Any]] = {}

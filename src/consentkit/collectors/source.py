@@ -82,6 +82,8 @@ class Source(ABC, Generic[T]):
         Read the value that *permit* is for.
 
         Args:
+            permit: The gate's yes, for one of this source's types.
+
             options: What `_read` of this source takes.
 
         Returns:

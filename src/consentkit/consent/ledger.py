@@ -114,9 +114,7 @@ class Ledger:
         self._db.close()
         self._seen = None
 
-    def _verified(
-        self, rows: list[tuple[int, str, str]]
-    ) -> tuple[Entry, ...]:
+    def _verified(self, rows: list[tuple[int, str, str]]) -> tuple[Entry, ...]:
         entries: list[Entry] = []
         last = GENESIS
         for number, (seq, body, digest) in enumerate(rows, start=1):

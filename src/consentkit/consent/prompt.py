@@ -97,6 +97,14 @@ def ask(
     A separate type is asked about only where its function is granted.
 
     Args:
+        consent: Where the answers go.
+
+        policy: Where the texts come from.
+
+        elements: What to ask about, in this order.
+
+        language: Language of the texts; the policy's own if empty.
+
         read: Shows a prompt and gives the answer, as `input` does.
 
         write: Shows a text, as `print` does.
@@ -149,5 +157,3 @@ def _record(
             consent.deny(element, method="terminal", language=language)
         case Answer.LATER:
             consent.note(element, Act.DEFERRED, method="terminal")
-
-

@@ -94,9 +94,7 @@ class State:
         """
         Make the state of a ledger that cannot be read.
         """
-        return cls(
-            choices=_every(policy, Status.UNREADABLE), problem=problem
-        )
+        return cls(choices=_every(policy, Status.UNREADABLE), problem=problem)
 
 
 def _every(policy: Policy, status: Status) -> Mapping[str, Choice]:

@@ -5,7 +5,6 @@ Is it safe until delivered, and gone when withdrawn?
 
 from __future__ import annotations
 
-from consentkit.outbox.delivery import Delivery, FlushReport
 from consentkit.outbox.records import JSON, Batch, Erasure, Record
 from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
 
@@ -13,9 +12,7 @@ from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
 __all__ = [
     "JSON",
     "Batch",
-    "Delivery",
     "Erasure",
-    "FlushReport",
     "LaneStatus",
     "OutboxStatus",
     "OutboxStore",

@@ -10,16 +10,18 @@ one that another process has under way.
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from attrs import define, field, frozen
 
 from consentkit._filelock import FileLock
+from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
 from consentkit.gate import Gate
 from consentkit.limits import Limits
@@ -30,6 +32,8 @@ from consentkit.transports.base import Answer, Outcome, Transport
 
 
 __all__ = ["Delivery", "FlushReport"]
+
+logger = logging.getLogger("consentkit")
 
 
 @frozen(kw_only=True)
@@ -115,8 +119,9 @@ class Delivery:
         self._clock = clock
         self._limits = limits
         self._lock = lock
-        self._mutex = threading.Lock()
+        self._mutex = Mutex()
         self._moving: tuple[str, Transport] | None = None
+        self._is_closed = False
 
     def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
         """
@@ -129,18 +134,25 @@ class Delivery:
                 batches.
         """
         tally = _Tally()
-        if not self._store.exists():
-            return tally.report(0)
         seconds = timeout_seconds
         if seconds is None:
             seconds = self._limits.flush_seconds
-        deadline = time.monotonic() + seconds
         try:
-            self._flush_alone(tally, deadline)
-            return tally.report(self._store.status().waiting)
-        except (StoreError, OSError) as error:
+            if self._store.exists():
+                self._flush_alone(tally, time.monotonic() + seconds)
+        except StoreError as error:
             tally.problem(str(error))
-        return tally.report(0)
+        except Exception as error:  # noqa: BLE001 - nothing gets out
+            # Its text may hold a value.
+            kind = type(error).__name__
+            logger.debug("delivery failed", extra={"consentkit_error": kind})
+            tally.problem(f"delivery failed ({kind})")
+        return tally.report(self._waiting())
+
+    def _waiting(self) -> int:
+        with suppress(StoreError):
+            return self._store.status().waiting
+        return 0
 
     def _flush_alone(self, tally: _Tally, deadline: float) -> None:
         lock = FileLock(self._lock)
@@ -151,6 +163,7 @@ class Delivery:
         try:
             self._store.forget_under_way()
             tally.add("expired", self._store.expire(self._clock()))
+            tally.problem(self._gate().state.problem)
             down = self._send_erasures(tally, deadline)
             for lane in self._store.lanes():
                 if lane.recipient not in down and not self._send_lane(
@@ -166,11 +179,11 @@ class Delivery:
         """
         down: set[str] = set()
         for erasure in self._store.erasures():
-            transport = self._transports.get(erasure.recipient)
+            if self._is_over(deadline):
+                break
+            transport = self._transport(erasure.recipient, tally)
             if transport is None or erasure.recipient in down:
                 continue
-            if time.monotonic() >= deadline:
-                break
             answer = transport.erase(erasure)
             tally.problem(answer.problem)
             if answer.outcomes[erasure.id] is Outcome.RETRY:
@@ -179,6 +192,15 @@ class Delivery:
                 self._store.settle_erasure(erasure)
                 tally.add("erased")
         return down
+
+    def _is_over(self, deadline: float) -> bool:
+        return self._is_closed or time.monotonic() >= deadline
+
+    def _transport(self, recipient: str, tally: _Tally) -> Transport | None:
+        transport = self._transports.get(recipient)
+        if transport is None:
+            tally.problem(f"no transport leads to {recipient!r}")
+        return transport
 
     def _may_send(self, lane: LaneStatus) -> bool:
         """
@@ -202,17 +224,18 @@ class Delivery:
         """
         Send *lane* to its end; tell whether its backend may be tried more.
         """
-        transport = self._transports.get(lane.recipient)
+        transport = self._transport(lane.recipient, tally)
         if transport is None:
-            tally.problem(f"no transport leads to {lane.recipient!r}")
             return False
         most = self._limits.batch_records
-        while time.monotonic() < deadline and self._may_send(lane):
+        while not self._is_over(deadline) and self._may_send(lane):
             batch = self._store.claim(lane, most=most)
             if batch is None:
                 break
             answer = self._send(lane, batch, transport)
             if answer is None:
+                # A withdrawal came first and may be waiting for this.
+                self._store.settle(batch, element=lane.element, done={})
                 break
             tally.problem(answer.problem)
             if answer.too_large and len(batch.records) > 1:
@@ -234,13 +257,12 @@ class Delivery:
         # From here on a withdrawal either sees the batch as moving, or has
         # ended it already, and then it is not live.
         try:
-            return transport.send(batch) if self._live(batch) else None
+            return (
+                transport.send(batch) if self._store.is_live(batch) else None
+            )
         finally:
             with self._mutex:
                 self._moving = None
-
-    def _live(self, batch: Batch) -> bool:
-        return bool(batch.records) and self._store.is_live(batch)
 
     def _settle(
         self, lane: LaneStatus, batch: Batch, answer: Answer, tally: _Tally
@@ -266,18 +288,30 @@ class Delivery:
         In this process the transfer is cut; one of another process is
         waited for, up to the limit.
         """
+        deadline = time.monotonic() + self._limits.withdraw_wait_seconds
+        self._cancel(grants)
+        while self._store.is_under_way(grants) and time.monotonic() < deadline:
+            # Again, since the transfer may not have begun the first time.
+            self._cancel(grants)
+            self._forget_the_dead()
+
+    def _cancel(self, grants: frozenset[str]) -> None:
         with self._mutex:
             moving = self._moving
-        if moving is not None and moving[0] in grants:
+        if moving is None or moving[0] not in grants:
+            return
+        try:
             moving[1].cancel()
-        deadline = time.monotonic() + self._limits.withdraw_wait_seconds
-        while self._store.is_under_way(grants):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            lock = FileLock(self._lock)
-            if lock.acquire(timeout_seconds=min(left, 0.05)):
-                # Nobody delivers: a killed process left it behind.
+        except Exception as error:  # noqa: BLE001 - a withdrawal goes on
+            _log_transport(moving[1], error)
+
+    def _forget_the_dead(self) -> None:
+        """
+        Clear what a killed process left, if nobody delivers.
+        """
+        lock = FileLock(self._lock)
+        with suppress(StoreError):
+            if lock.acquire(timeout_seconds=0.02):
                 try:
                     self._store.forget_under_way()
                 finally:
@@ -285,7 +319,21 @@ class Delivery:
 
     def close(self) -> None:
         """
-        Close the transports.
+        Close the transports; nothing is sent from now on.
         """
+        self._is_closed = True
         for transport in self._transports.values():
-            transport.close()
+            try:
+                transport.close()
+            except Exception as error:  # noqa: BLE001 - so do the others
+                _log_transport(transport, error)
+
+
+def _log_transport(transport: Transport, error: Exception) -> None:
+    logger.debug(
+        "transport failed",
+        extra={
+            "consentkit_transport": type(transport).__name__,
+            "consentkit_error": type(error).__name__,
+        },
+    )

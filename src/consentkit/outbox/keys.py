@@ -89,8 +89,8 @@ class Lane:
     def _bound(self, record: str, expires: int) -> bytes:
         # Binding all that stands beside the record keeps rows from being
         # swapped, revived or sent to somebody else.
-        parts = ("consentkit record 1", self.element, self.grant)
-        parts += (self.recipient, record, str(expires))
+        lane = (self.element, self.grant, self.recipient)
+        parts = ("consentkit record 1", *lane, record, str(expires))
         return "\0".join(parts).encode()
 
 
@@ -204,9 +204,16 @@ class KeyFolder:
             cure="choose a data folder that this user may write to",
         )
 
-    def load(self, kek_id: str) -> KEK:
+    def load(self, kek_id: str, *, is_to_go: bool = False) -> KEK:
         """
         Read the KEK that the outbox names.
+
+        Args:
+            kek_id: Its id, in the outbox.
+
+        Args:
+            is_to_go: Whether it is only read to be replaced; then it does
+                not matter who else can read it.
 
         Raises:
             DamagedError: If it is not there, not a key, or readable by
@@ -226,7 +233,7 @@ class KeyFolder:
                 cure="restore it; without it the waiting records cannot be "
                 "read, and moving the outbox away starts a new one",
             )
-        if mode & 0o077:
+        if mode & 0o077 and not is_to_go:
             raise DamagedError(
                 path,
                 problem="the key can be read by other users",
@@ -243,12 +250,13 @@ class KeyFolder:
     def keep_only(self, kek_id: str) -> None:
         """
         Destroy every other KEK, what a crash left behind included.
+
+        Raises:
+            UnwritableError: If one cannot be destroyed.
         """
         for path in self.path.glob("*.key"):
             if path.name != f"{kek_id}.key":
-                with suppress(OSError):
-                    _overwrite(path)
-                    path.unlink()
+                _destroy(path)
         self._sync()
 
     def _file(self, kek_id: str) -> Path:
@@ -265,13 +273,18 @@ class KeyFolder:
                 os.close(handle)
 
 
-def _overwrite(path: Path) -> None:
-    """
-    Write zeros over a key; it helps on plain disks and harms nowhere.
-    """
-    with path.open("r+b") as file:
+def _destroy(path: Path) -> None:
+    # Zeros help on plain disks, and harm nowhere.
+    with suppress(OSError), path.open("r+b") as file:
         file.write(b"0" * path.stat().st_size)
         file.flush()
         os.fsync(file.fileno())
-
-
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        problem = f"an old key cannot be destroyed ({error.strerror})"
+    else:
+        return
+    raise UnwritableError(
+        path, problem=problem, cure="let this user write to its folder"
+    )

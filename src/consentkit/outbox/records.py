@@ -15,7 +15,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 
-__all__ = ["Batch", "Erasure", "JSON", "Record", "new_id"]
+__all__ = ["JSON", "Batch", "Erasure", "Record", "new_id"]
 
 #: A JSON value as Python has it.
 JSON = (
@@ -73,9 +73,7 @@ class Record:
             "protection": self.protection,
             "class": self.privacy_class,
             "value": self.value,
-            "captured_at": self.captured_at.isoformat(
-                timespec="milliseconds"
-            ),
+            "captured_at": self.captured_at.isoformat(timespec="milliseconds"),
             "expires_at": self.expires_at.isoformat(timespec="milliseconds"),
             "consent": self.consent,
             "policy_version": self.policy_version,

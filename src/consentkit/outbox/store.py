@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 from cryptography.exceptions import InvalidTag
@@ -33,6 +34,10 @@ from consentkit.outbox.records import Batch, Erasure, Record, new_id
 __all__ = ["LaneStatus", "OutboxStatus", "OutboxStore"]
 
 _VERSION = 1
+
+#: What a sealed value that was damaged on disk raises, whatever SQLite made
+#: of its type.
+_NOT_OURS: Final = (InvalidTag, TypeError, ValueError)
 
 _SCHEMA = """\
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -145,7 +150,9 @@ class OutboxStore:
         self._keys = KeyFolder(keys)
         self._limits = limits
         self._kek: KEK | None = None
-        self._lanes: dict[tuple[str, str], Lane] = {}
+        #: Lanes that were opened, by what they were opened from: another
+        #: file may have another lane under the same id.
+        self._lanes: dict[bytes, Lane] = {}
 
     def exists(self) -> bool:
         """
@@ -191,20 +198,18 @@ class OutboxStore:
         lane = self._lane(db, permit)
         if lane is None:
             return Reason.CONSENT_CHANGED
-        plain = json.dumps(
-            record.as_json(), separators=(",", ":"), ensure_ascii=False
-        ).encode()
-        count, size = db.execute("SELECT * FROM totals").fetchone()
+        plain = _plain(record)
+        expires = int(record.expires_at.timestamp())
+        sealed = lane.seal(plain, record=record.id, expires=expires)
+        count, size = self._totals(db)
         limits = self._limits
         if (
-            len(plain) > limits.record_bytes
+            not 0 < len(plain) <= limits.record_bytes
             or count >= limits.records
-            or size + len(plain) > limits.outbox_bytes
+            or size + len(sealed) > limits.outbox_bytes
         ):
             _count(db, "outbox_full", lane.element, 1)
             return Reason.OUTBOX_FULL
-        expires = int(record.expires_at.timestamp())
-        sealed = lane.seal(plain, record=record.id, expires=expires)
         db.execute(
             "INSERT INTO records (id, lane, sealed, expires) "
             "VALUES (?, ?, ?, ?)",
@@ -220,12 +225,11 @@ class OutboxStore:
             key,
         ).fetchone()
         if row is not None:
-            known = self._lanes.get(key)
-            if known is not None and known.id == row[0]:
-                return known
-            self._lanes[key] = lane = _unwrap(self._load_kek(db), row)
-            return lane
-        self._lanes.pop(key, None)
+            known = self._lanes.get(row[4])
+            if known is None:
+                known = self._unwrap(self._load_kek(db), row)
+                self._lanes[row[4]] = known
+            return known
         barred = db.execute(
             "SELECT 1 FROM ended WHERE grant_hash = ?", key[:1]
         ).fetchone()
@@ -247,8 +251,7 @@ class OutboxStore:
             "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
             "WHERE id = last_insert_rowid()"
         ).fetchone()
-        # Not cached: the transaction may yet be rolled back.
-        return _unwrap(kek, row)
+        return self._unwrap(kek, row)
 
     def _load_kek(self, db: sqlite3.Connection) -> KEK:
         row = db.execute(
@@ -258,6 +261,7 @@ class OutboxStore:
             self._kek = self._keys.make()
             db.execute("INSERT INTO meta VALUES ('kek', ?)", (self._kek.id,))
         elif self._kek is None or self._kek.id != row[0]:
+            self._lanes.clear()
             self._kek = self._keys.load(row[0])
         return self._kek
 
@@ -304,11 +308,16 @@ class OutboxStore:
             ).fetchone()
             if row is None:
                 return None
-            held = _unwrap(self._load_kek(db), row)
+            held = self._unwrap(self._load_kek(db), row)
             batch = self._batch_id(db, held.id, most)
-            if batch is None:
+            while batch is not None:
+                records = self._open_all(db, held, batch)
+                if records:
+                    break
+                # All of it was damaged, and is gone now.
+                batch = self._batch_id(db, held.id, most)
+            else:
                 return None
-            records = self._open_all(db, held, batch)
             db.execute(
                 "UPDATE lanes SET attempted = 1 WHERE id = ?", (held.id,)
             )
@@ -332,12 +341,12 @@ class OutboxStore:
         ).fetchone()
         if row is None:
             return None
-        if row[0] is not None:
-            return str(row[0])
+        if isinstance(row[0], str):
+            return row[0]
         batch = new_id()
         db.execute(
             "UPDATE records SET batch = ? WHERE n IN (SELECT n FROM records "
-            "WHERE lane = ? AND batch IS NULL ORDER BY n LIMIT ?)",
+            "WHERE lane = ? AND typeof(batch) <> 'text' ORDER BY n LIMIT ?)",
             (batch, lane, most),
         )
         return batch
@@ -346,20 +355,19 @@ class OutboxStore:
         self, db: sqlite3.Connection, lane: Lane, batch: str
     ) -> tuple[Record, ...]:
         rows = db.execute(
-            "SELECT id, sealed, expires FROM records "
+            "SELECT n, id, sealed, expires FROM records "
             "WHERE lane = ? AND batch = ? ORDER BY n",
             (lane.id, batch),
         ).fetchall()
         records: list[Record] = []
-        for record, sealed, expires in rows:
-            try:
-                plain = lane.open(sealed, record=record, expires=expires)
-            except InvalidTag:
-                # It can never be read again; it must not hold up the rest.
-                db.execute("DELETE FROM records WHERE id = ?", (record,))
-                _count(db, "unreadable", lane.element, 1)
-            else:
-                records.append(_record(plain))
+        for n, *row in rows:
+            record = _opened(lane, *row)
+            if record is not None:
+                records.append(record)
+                continue
+            # It can never be read again; it must not hold up the rest.
+            db.execute("DELETE FROM records WHERE n = ?", (n,))
+            _count(db, "unreadable", lane.element, 1)
         return tuple(records)
 
     def is_live(self, batch: Batch) -> bool:
@@ -381,6 +389,10 @@ class OutboxStore:
         Note what became of *batch*.
 
         Args:
+            batch: What `claim` gave.
+
+            element: What it belongs to, for the counts.
+
             done: By record id, the reason under which it is counted and
                 taken out; a record that is not named waits on.
         """
@@ -429,15 +441,20 @@ class OutboxStore:
                 "SELECT id, recipient, token, requested FROM erasures "
                 "ORDER BY id"
             ).fetchall()
-        return tuple(
-            Erasure(
-                id=id_,
-                recipient=recipient,
-                token=token,
-                requested_at=datetime.fromisoformat(requested),
+        try:
+            return tuple(
+                Erasure(
+                    id=id_,
+                    recipient=recipient,
+                    token=bytes.fromhex(token).hex(),
+                    requested_at=datetime.fromisoformat(requested),
+                )
+                for id_, recipient, token, requested in rows
             )
-            for id_, recipient, token, requested in rows
-        )
+        except _NOT_OURS:
+            pass
+        problem = "an erasure request cannot be read"
+        raise self._damaged(problem)
 
     def settle_erasure(self, erasure: Erasure) -> None:
         """
@@ -459,7 +476,7 @@ class OutboxStore:
         if not named:
             return Destroyed()
         with self._db.writing() as db:
-            kek = self._kek_or_none(db)
+            kek = self._old_kek(db)
             rows = db.execute(
                 "SELECT id, element, grant_hash, recipient, wrapped, "
                 "attempted FROM lanes"
@@ -476,13 +493,21 @@ class OutboxStore:
             self._sweep()
         return destroyed
 
-    def _kek_or_none(self, db: sqlite3.Connection) -> KEK | None:
-        try:
-            return self._load_kek(db)
-        except DamagedError:
-            # Without it the lanes are unreadable already; ending them must
-            # not fail for that.
+    def _old_kek(self, db: sqlite3.Connection) -> KEK | None:
+        """
+        Give the KEK that is to go, or ``None`` if there is none to be had.
+
+        Without it the lanes are unreadable already; ending them must not
+        fail for that.
+        """
+        row = db.execute(
+            "SELECT value FROM meta WHERE name = 'kek'"
+        ).fetchone()
+        if row is None:
             return None
+        with suppress(DamagedError):
+            return self._keys.load(row[0], is_to_go=True)
+        return None
 
     def _end(
         self,
@@ -493,7 +518,7 @@ class OutboxStore:
     ) -> Destroyed:
         records = in_flight = erasures = 0
         for row in doomed:
-            lane, element, grant = row[:3]
+            lane, element = row[:2]
             (waiting,) = db.execute(
                 "SELECT COUNT(*) FROM records WHERE lane = ?", (lane,)
             ).fetchone()
@@ -507,7 +532,7 @@ class OutboxStore:
             if row[5]:
                 erasures += self._queue_erasure(db, kek, row, now)
             db.execute("DELETE FROM lanes WHERE id = ?", (lane,))
-            self._lanes.pop((grant, row[3]), None)
+            self._lanes.pop(row[4], None)
             records += waiting
             in_flight += moving
         return Destroyed(
@@ -521,10 +546,14 @@ class OutboxStore:
         row: Any,
         now: datetime,
     ) -> int:
-        if kek is None:
+        lane = None
+        if kek is not None:
+            with suppress(DamagedError):
+                lane = self._unwrap(kek, row[:5])
+        if lane is None:
             _count(db, "erasure_impossible", row[1], 1)
             return 0
-        token = _unwrap(kek, row[:5]).erasure_token.hex()
+        token = lane.erasure_token.hex()
         db.execute(
             "INSERT INTO erasures VALUES (?, ?, ?, ?)",
             (new_id(), row[3], token, now.astimezone(UTC).isoformat()),
@@ -540,18 +569,19 @@ class OutboxStore:
         # one that a crash left behind.
         new = self._keys.make()
         for row in rest:
-            lane = _unwrap(old, row[:5])
-            db.execute(
-                "UPDATE lanes SET wrapped = ? WHERE id = ?",
-                (new.wrap(lane), lane.id),
-            )
+            # A lane that is damaged stays so; it is no other's concern.
+            with suppress(DamagedError):
+                lane = self._unwrap(old, row[:5])
+                db.execute(
+                    "UPDATE lanes SET wrapped = ? WHERE id = ?",
+                    (new.wrap(lane), lane.id),
+                )
         db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
 
     def _sweep(self) -> None:
         """
         Destroy old KEKs and the rows that no key opens any more.
         """
-        self._db.checkpoint()
         with self._db.writing() as db:
             row = db.execute(
                 "SELECT value FROM meta WHERE name = 'kek'"
@@ -559,14 +589,24 @@ class OutboxStore:
             if row is not None:
                 self._keys.keep_only(row[0])
             db.execute(
-                "DELETE FROM records WHERE lane NOT IN "
-                "(SELECT id FROM lanes)"
+                "DELETE FROM records WHERE lane NOT IN (SELECT id FROM lanes)"
             )
+        # Old pages, with the wrapped keys in them, are in the log until now.
         self._db.checkpoint()
 
-    def reconcile(self, valid: frozenset[str], *, now: datetime) -> None:
+    def reconcile(
+        self, standing: Callable[[], frozenset[str] | None], *, now: datetime
+    ) -> None:
         """
-        Complete what a crash cut short: end every grant not in *valid*.
+        Complete what a crash cut short: end every grant that stands no more.
+
+        Args:
+            standing: Gives the grants that stand, or ``None`` if nobody can
+                tell; then all stay. It is asked after the lanes were read: a
+                grant is older than its lane, so that one which another
+                process makes meanwhile is not missed.
+
+            now: When.
         """
         with self._db.reading() as db:
             rows = db.execute("SELECT grant_hash FROM lanes").fetchall()
@@ -574,6 +614,9 @@ class OutboxStore:
                 "SELECT 1 FROM records WHERE lane NOT IN "
                 "(SELECT id FROM lanes) LIMIT 1"
             ).fetchone()
+        valid = standing()
+        if valid is None:
+            return
         stale = {grant for (grant,) in rows} - valid
         if stale:
             self.destroy(stale, now=now)
@@ -616,7 +659,7 @@ class OutboxStore:
             return OutboxStatus()
         lanes = self.lanes()
         with self._db.reading() as db:
-            count, size = db.execute("SELECT * FROM totals").fetchone()
+            count, size = self._totals(db)
             (erasures,) = db.execute(
                 "SELECT COUNT(*) FROM erasures"
             ).fetchone()
@@ -645,27 +688,66 @@ class OutboxStore:
                 "JOIN lanes ON lanes.id = records.lane ORDER BY n"
             ).fetchall()
         for row in rows:
-            lane = _unwrap(kek, row[:5])
-            yield _record(lane.open(row[6], record=row[5], expires=row[7]))
+            record = _opened(self._unwrap(kek, row[:5]), *row[5:])
+            if record is not None:
+                yield record
 
+    def _totals(self, db: sqlite3.Connection) -> tuple[int, int]:
+        row = db.execute("SELECT records, bytes FROM totals").fetchone()
+        if row is None or not all(isinstance(n, int) for n in row):
+            problem = "its totals are gone"
+            raise self._damaged(problem)
+        return row[0], row[1]
 
-def _unwrap(kek: KEK, row: Any) -> Lane:
-    lane, element, grant, recipient, wrapped = row
-    try:
-        return kek.unwrap(
-            wrapped,
-            id=lane,
-            element=element,
-            grant=grant,
-            recipient=recipient,
+    def _unwrap(self, kek: KEK, row: Any) -> Lane:
+        lane, element, grant, recipient, wrapped = row
+        try:
+            return kek.unwrap(
+                wrapped,
+                id=lane,
+                element=element,
+                grant=grant,
+                recipient=recipient,
+            )
+        except _NOT_OURS:
+            pass
+        problem = "the keys of a grant cannot be opened"
+        raise self._damaged(problem)
+
+    def _damaged(self, problem: str) -> DamagedError:
+        return DamagedError(
+            self.path,
+            problem=problem,
+            cure="restore the file and its key folder together, or move "
+            "both away to start anew",
         )
-    except InvalidTag:
-        pass
-    raise DamagedError(
-        Path("outbox"),
-        problem=f"the keys of {element} cannot be opened",
-        cure="restore the outbox and its key folder together",
-    )
+
+
+def _plain(record: Record) -> bytes:
+    """
+    Write *record* down; empty if that cannot be done.
+    """
+    try:
+        text = json.dumps(
+            record.as_json(), separators=(",", ":"), ensure_ascii=False
+        )
+    except ValueError:  # an integer of thousands of digits
+        return b""
+    # Half of a surrogate pair, as file names may hold, is written as JSON
+    # escapes it.
+    return text.encode(errors="backslashreplace")
+
+
+def _opened(
+    lane: Lane, record: Any, sealed: Any, expires: Any
+) -> Record | None:
+    """
+    Open one record, or give ``None`` if it is not what was sealed.
+    """
+    try:
+        return _record(lane.open(sealed, record=record, expires=expires))
+    except _NOT_OURS:
+        return None
 
 
 def _count(

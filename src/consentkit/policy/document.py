@@ -216,45 +216,43 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a value of another kind")
 
 
-def _wrong(expected: str, value: object) -> _WrongKindError:
+def _wrong(value: object, expected: str) -> _WrongKindError:
     return _WrongKindError(f"expected {expected}, found {_kind(value)}")
 
 
 def _string(value: object, _: object) -> str:
     if not isinstance(value, str):
-        raise _wrong("a string", value)
+        raise _wrong(value, "a string")
     return value
-
-
 
 
 def _boolean(value: object, _: object) -> bool:
     if not isinstance(value, bool):
-        raise _wrong("a boolean", value)
+        raise _wrong(value, "a boolean")
     return value
 
 
 def _integer(value: object, _: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong("an integer", value)
+        raise _wrong(value, "an integer")
     return value
 
 
 def _number(value: object, _: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _wrong("a number", value)
+        raise _wrong(value, "a number")
     return float(value)
 
 
 def _date(value: object, _: object) -> date:
     if not isinstance(value, date) or isinstance(value, datetime):
-        raise _wrong("a date, such as 2026-04-10", value)
+        raise _wrong(value, "a date, such as 2026-04-10")
     return value
 
 
 def _array_of_tables(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise _wrong("an array", value)
+        raise _wrong(value, "an array")
     return value
 
 
@@ -282,20 +280,19 @@ def _tuple_hook(made: Converter, kind: Any) -> Any:
 
     def hook(value: object, _: object) -> tuple[object, ...]:
         listed = _array_of_tables(value)
-        return tuple(made.structure(listed, list[item]))
+        kind_of_list: Any = list.__class_getitem__(item)
+        return tuple(made.structure(listed, kind_of_list))
 
     return hook
 
 
 def _table_hook(made: Converter, kind: Any) -> Any:
-    inner = make_dict_structure_fn(
-        kind, made, _cattrs_forbid_extra_keys=True
-    )
+    inner = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True)
 
     def hook(value: object, as_kind: object) -> object:
         if not isinstance(value, Mapping):
-            raise _wrong("a table", value)
-        return inner(value, as_kind)  # type: ignore[call-arg,arg-type]
+            raise _wrong(value, "a table")
+        return inner(value, as_kind)
 
     return hook
 
@@ -313,14 +310,14 @@ def _register_spelt_shortly(made: Converter) -> None:
             return ProtectSpec(name=value)
         if isinstance(value, Mapping):
             return protect(value, kind)
-        raise _wrong("a string or a table", value)
+        raise _wrong(value, "a string or a table")
 
     def to_field(value: object, _: object) -> FieldSpec:
         if isinstance(value, str):
             return FieldSpec(kind=value)
         if isinstance(value, list) and all(isinstance(v, str) for v in value):
             return FieldSpec(kind="enum", values=tuple(value))
-        raise _wrong("a kind, or an array of the values", value)
+        raise _wrong(value, "a kind, or an array of the values")
 
     made.register_structure_hook(ProtectSpec, to_protect)
     made.register_structure_hook(FieldSpec, to_field)

@@ -291,9 +291,7 @@ class _Checker:
         self.check_id(f"{path}.id", table.id)
         self.filled(path, table, "name", "text")
         categories = {c.value: c for c in Category}
-        self.known(
-            f"{path}.category", table.category, categories, "category"
-        )
+        self.known(f"{path}.category", table.category, categories, "category")
         self.known(
             f"{path}.on_refusal", table.on_refusal, _ON_REFUSAL, "effect"
         )
@@ -323,9 +321,7 @@ class _Checker:
             self.fault(path, "no lawful basis", 'such as ["consent"]')
         for i, basis in enumerate(bases):
             at = f"{path}[{i}]"
-            if not self.known(
-                at, basis, self._words.bases, "lawful basis"
-            ):
+            if not self.known(at, basis, self._words.bases, "lawful basis"):
                 continue
             if not self._words.bases[basis].automatic:
                 self.fault(
@@ -443,7 +439,7 @@ class _Checker:
         return "one of " + ", ".join(sorted(n.value for n in names))
 
     def parameters(self, at: str, row: CollectsTable) -> None:
-        from consentkit.anonymise.intents import INTENTS  # noqa: PLC0415
+        from consentkit.anonymise.intents import INTENTS
 
         spec = row.protect
         if spec is None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 import attrs
 
@@ -302,14 +303,14 @@ def _plain(value: object) -> object:
             return {str(k): _plain(v) for k, v in value.items()}
         case tuple() | list():
             return [_plain(item) for item in value]
-        case _ if attrs.has(type(value)):
-            return {
-                a.name: _plain(getattr(value, a.name))
-                for a in attrs.fields(type(value))
-                if a.init
-            }
-        case _:
+        case str() | int() | float() | None:
             return value
+    kind: Any = type(value)
+    return {
+        a.name: _plain(getattr(value, a.name))
+        for a in attrs.fields(kind)
+        if a.init
+    }
 
 
 def _digest(value: object) -> str:

@@ -89,7 +89,8 @@ class HTTPSTransport(Transport):
         self._timeout_seconds = timeout_seconds
         self._client = client
         direct = place.host if place.is_loopback else None
-        self._make = partial(make_client, verify, direct)
+        is_plain = place.base.startswith("http:")
+        self._make = partial(make_client, verify, direct, is_plain=is_plain)
         self._line: Line | None = None
         self._pid = os.getpid()
         self._is_closed = False

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""
+An app for cameras and doorbells that lives by its privacy policy.
+"""

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+
+"""
+What several tests build on: small policies, spies for sources, a clock.
+
+The policy in ``vectors/policies/small.toml`` has one function of each kind;
+`tables` gives it as a fresh tree that a test may change.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import consentkit
+
+from consentkit.collectors.clipboard import Take
+from consentkit.collectors.location import Fix
+from consentkit.collectors.source import Source, Unavailable
+from consentkit.consent.entries import GENESIS, Act, Entry
+from consentkit.consent.state import fold
+from consentkit.gate import Gate, OSPermission, Permit
+from consentkit.policy import Policy, parse_policy
+
+
+__all__ = [
+    "IMEI",
+    "MAC",
+    "MAC_MD5",
+    "PLACE",
+    "SHARE_CODE",
+    "SMALL",
+    "START",
+    "Clock",
+    "Spy",
+    "Spies",
+    "acts",
+    "make_kit",
+    "permit_for",
+    "small",
+    "tables",
+    "to_toml",
+]
+
+SMALL = Path(__file__).parent / "vectors" / "policies" / "small.toml"
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+# Planted values: made up, in the right form, and easy to search for.
+MAC = "3C:5A:B4:01:23:45"
+MAC_MD5 = "43a3d9ceab1e7f5d2c5b8d9d7fb9ee50"  # replaced below by a test
+IMEI = "490154203237518"
+PLACE = Fix(latitude=48.85837, longitude=2.29448)
+SHARE_CODE = "kankan-share:Q7mB2xTf9LkD"
+
+
+def tables() -> dict[str, Any]:
+    """
+    Give the small policy as a tree of TOML, the caller's own.
+    """
+    return tomllib.loads(SMALL.read_text(encoding="utf-8"))
+
+
+def small(**changes: Callable[[dict[str, Any]], object]) -> Policy:
+    """
+    Give the small policy; each of *changes* is done to its tree before.
+    """
+    tree = tables()
+    for change in changes.values():
+        change(tree)
+    return parse_policy(to_toml(tree))
+
+
+def to_toml(tree: Mapping[str, Any]) -> str:
+    """
+    Write *tree* as TOML: keys at the top, everything below inline.
+    """
+    return "".join(f"{_key(k)} = {_inline(v)}\n" for k, v in tree.items())
+
+
+def _inline(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _key(value)
+        case int() | float():
+            return str(value)
+        case date():
+            return value.isoformat()
+        case list():
+            return f"[{', '.join(_inline(item) for item in value)}]"
+        case dict():
+            pairs = (f"{_key(k)} = {_inline(v)}" for k, v in value.items())
+            return f"{{ {', '.join(pairs)} }}"
+        case _:
+            msg = f"TOML has no {type(value).__name__}"
+            raise TypeError(msg)
+
+
+def _key(text: str) -> str:
+    # The escapes of JSON are escapes of TOML; DEL must be one there.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+class Clock:
+    """
+    Time that passes when told to.
+    """
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, **delta: float) -> None:
+        """
+        Let time pass, or go back.
+        """
+        self.now += timedelta(**delta)
+
+
+class Spy(Source[Any]):
+    """
+    A source of one data type that gives a planted value.
+    """
+
+    def __init__(self, data_type: str, value: object) -> None:
+        self.name = f"spy of {data_type}"
+        self.data_types = frozenset({data_type})
+        self.value = value
+
+    def _read(self, permit: Permit, **_: Any) -> Any:
+        if isinstance(self.value, BaseException):
+            raise self.value
+        return self.value
+
+
+class Spies:
+    """
+    A spy for each data type of the small policy that has a source.
+    """
+
+    def __init__(self, **values: object) -> None:
+        planted: dict[str, object] = {
+            "location_precise": PLACE,
+            "network_status": "connected",
+            "wifi_password": "correct horse battery",
+            "device_name": "Ann's phone",
+            "mac_address": MAC,
+            "system_id": "6f1d3c58b0a94e7786d2f0a1c3e5b7d9",
+            "imei": IMEI,
+            "app_usage_time": 700,
+            "clipboard_share_code": Take("share_code", SHARE_CODE),
+            **values,
+        }
+        self.by_type = {t: Spy(t, v) for t, v in planted.items()}
+
+    def __iter__(self) -> Iterator[Spy]:
+        return iter(self.by_type.values())
+
+    def __getitem__(self, data_type: str) -> Spy:
+        return self.by_type[data_type]
+
+    @property
+    def reads(self) -> int:
+        """
+        How often any of them was read.
+        """
+        return sum(spy.reads for spy in self)
+
+
+def make_kit(
+    data_dir: Path,
+    *grants: str,
+    policy: Policy | None = None,
+    spies: Spies | None = None,
+    **options: Any,
+) -> consentkit.Kit:
+    """
+    Open a kit under the small policy and grant elements.
+    """
+    kit = consentkit.open(
+        policy or small(),
+        data_dir=data_dir,
+        sources=spies or Spies(),
+        **options,
+    )
+    for element in grants:
+        kit.consent.grant(element)
+    return kit
+
+
+def acts(
+    policy: Policy, *steps: tuple[str, Act], terms: str | None = None
+) -> tuple[Entry, ...]:
+    """
+    Make the chained entries of a person who acted so, a minute apart.
+
+    Args:
+        terms: In place of the policy's present ones.
+    """
+    entries: list[Entry] = []
+    for seq, (element, act) in enumerate(steps, start=1):
+        function = policy.functions[element.partition("/")[0]]
+        entries.append(
+            Entry(
+                seq=seq,
+                at=START + timedelta(minutes=seq),
+                act=act,
+                method="app",
+                element=element,
+                terms=function.terms if terms is None else terms,
+                policy=policy.id,
+                version=policy.version,
+                text=policy.digest,
+                language=policy.language,
+                prev=entries[-1].hash if entries else GENESIS,
+            )
+        )
+    return tuple(entries)
+
+
+def permit_for(
+    function: str,
+    data_type: str,
+    *,
+    policy: Policy | None = None,
+    recipient: str | None = None,
+    again: bool = False,
+) -> Permit:
+    """
+    Grant all of the policy and ask the real gate.
+
+    Args:
+        again: Whether all is withdrawn and granted once more before.
+    """
+    policy = policy or small()
+    steps = [(e, Act.GRANTED) for e in policy.elements]
+    if again:
+        steps += [(e, Act.WITHDRAWN) for e in policy.elements] + steps
+    gate = Gate(policy=policy, state=fold(acts(policy, *steps), policy))
+    permit = gate.decide(
+        function,
+        data_type,
+        recipient=recipient,
+        os_permission=OSPermission.GRANTED,
+    )
+    assert isinstance(permit, Permit), permit
+    return permit
