@@ -56,7 +56,10 @@ napoleon_custom_sections = [
 ]
 
 nitpicky = True
-nitpick_ignore_regex: list[tuple[str, str]] = []
+nitpick_ignore_regex: list[tuple[str, str]] = [
+    # Variables of types, and what only stands for a type.
+    ("py:class", r"consentkit\..*\.(T|_\w+)"),
+]
 
 if os.environ.get("CONSENTKIT_DOCS_ONLINE"):
     extensions.append("sphinx.ext.intersphinx")

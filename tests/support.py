@@ -14,6 +14,7 @@ import tomllib
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from consentkit.collectors.source import Source, Unavailable
 from consentkit.consent.entries import GENESIS, Act, Entry
 from consentkit.consent.state import fold
 from consentkit.gate import Gate, OSPermission, Permit
-from consentkit.policy import Policy, parse_policy
+from consentkit.policy import Policy, load_policy, parse_policy
 
 
 __all__ = [
@@ -53,7 +54,8 @@ START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 # Planted values: made up, in the right form, and easy to search for.
 MAC = "3C:5A:B4:01:23:45"
-MAC_MD5 = "43a3d9ceab1e7f5d2c5b8d9d7fb9ee50"  # replaced below by a test
+# MD5 of "3C5AB4012345", by md5sum.
+MAC_MD5 = "b4dbaa117e2f646679a2d06b555b0e3a"
 IMEI = "490154203237518"
 PLACE = Fix(latitude=48.85837, longitude=2.29448)
 SHARE_CODE = "kankan-share:Q7mB2xTf9LkD"
@@ -70,10 +72,17 @@ def small(**changes: Callable[[dict[str, Any]], object]) -> Policy:
     """
     Give the small policy; each of *changes* is done to its tree before.
     """
+    if not changes:
+        return _small()
     tree = tables()
     for change in changes.values():
         change(tree)
     return parse_policy(to_toml(tree))
+
+
+@cache
+def _small() -> Policy:
+    return load_policy(SMALL)
 
 
 def to_toml(tree: Mapping[str, Any]) -> str:

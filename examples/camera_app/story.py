@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
 import sqlite3
 import textwrap
@@ -18,6 +19,7 @@ import time
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from consentkit.receiver import Store, make_app, serve
 
 HERE = Path(__file__).parent
 FIXES = 3
+WIDTH = 80
 WITHDRAWN = "product_improvement"
 CLIPBOARD = "the file clipboard.txt"
 
@@ -141,23 +144,52 @@ class Figures:
     seconds: float = 0.0
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        """
+        Name what is not as the policy promises; a run in which nothing
+        happens keeps no promise.
+        """
+        kept = {
+            "something was not refused before the choice": (
+                self.refused_before_choice == self.tried_before_choice > 0
+            ),
+            "a source was read before the choice": (
+                not self.reads_before_choice
+            ),
+            "a file was made before the choice": not self.files_before_choice,
+            "nothing was delivered": self.delivered > 0,
+            "a record is stored twice": not self.duplicates,
+            "the withdrawal destroyed nothing": (
+                self.destroyed_on_withdrawal > 0
+            ),
+            "there was nothing to erase": (
+                self.delivered_before_withdrawal > 0
+            ),
+            "something of the withdrawn function is at the backend": (
+                not self.after_withdrawal
+            ),
+            "nothing was refused after the withdrawal": (
+                self.refused_after_withdrawal > 0
+            ),
+            "no raw value was looked for": (
+                self.raw_identifiers_looked_for > 0
+            ),
+            "a raw value has left": not self.raw_identifiers_seen_by_backend,
+            "a captured record is not accounted for": (
+                self.captured
+                == self.delivered
+                + self.destroyed_on_withdrawal
+                + self.delivered_before_withdrawal
+            ),
+        }
+        return tuple(fault for fault, is_kept in kept.items() if not is_kept)
+
+    @property
     def kept_promise(self) -> bool:
         """
         Whether every figure is what the policy promises.
         """
-        return bool(
-            self.refused_before_choice == self.tried_before_choice
-            and not self.reads_before_choice
-            and not self.files_before_choice
-            and not self.duplicates
-            and not self.after_withdrawal
-            and self.refused_after_withdrawal
-            and not self.raw_identifiers_seen_by_backend
-            and self.captured
-            == self.delivered
-            + self.destroyed_on_withdrawal
-            + self.delivered_before_withdrawal
-        )
+        return not self.broken
 
 
 class Story:
@@ -176,7 +208,11 @@ class Story:
         self.real_clipboard = best_clipboard_source()
         self.file_clipboard = FileClipboard(HERE / "clipboard.txt")
         self.logs = LogLines(HERE / "app.log.txt")
-        self.own = (AppFacts(), self.track, *default_device_sources())
+        self.own: tuple[consentkit.Source[Any], ...] = (
+            AppFacts(),
+            self.track,
+            *default_device_sources(),
+        )
 
     # Telling
 
@@ -192,7 +228,7 @@ class Story:
         """
         Tell a sentence or two.
         """
-        self._tell(textwrap.indent(textwrap.fill(text, 76), "   "))
+        self._tell(textwrap.indent(textwrap.fill(text, WIDTH - 3), "   "))
 
     def row(self, left: str, right: str, *, good: bool | None = None) -> None:
         """
@@ -203,7 +239,17 @@ class Story:
             False: self.style.bad,
             None: str,
         }
-        self._tell(f"     {left:<34} {paint[good](right)}")
+        self.lines(f"{left:<32}", right, paint[good])
+
+    def lines(
+        self, left: str, right: str, paint: Callable[[str], str]
+    ) -> None:
+        """
+        Tell *left*, and *right* beside it on as many lines as it takes.
+        """
+        for text in textwrap.wrap(right, WIDTH - 5 - len(left)) or [""]:
+            self._tell(f"     {left}{paint(text)}".rstrip())
+            left = " " * len(left)
 
     # The run
 
@@ -212,19 +258,19 @@ class Story:
         Run it from the first start to the last look at the backend.
         """
         start = time.monotonic()
-        store = Store(self.folder / "backend.sqlite3")
-        wire = Wire(make_app(store))
-        with serve(wire) as server:
-            kit = self.open(server.url, self.file_clipboard)
-            self.promise(kit)
-            app = CameraApp(kit)
-            self.before(kit, app)
-            self.choose(kit)
-            self.collect(kit, app, server.url)
-            self.deliver(kit, wire)
-            self.withdraw(kit, CameraApp(kit), wire)
-            kit.close()
-        store.close()
+        with closing(Store(self.folder / "backend.sqlite3")) as store:
+            wire = Wire(make_app(store))
+            with (
+                serve(wire) as server,
+                self.open(server.url, self.file_clipboard) as kit,
+            ):
+                app = CameraApp(kit)
+                self.promise(kit)
+                self.before(kit, app)
+                self.choose(kit)
+                self.collect(kit, app, server.url)
+                self.deliver(kit, wire)
+                self.withdraw(kit, app, wire)
         self.look(wire)
         self.figures.seconds = round(time.monotonic() - start, 2)
         self.end()
@@ -251,7 +297,6 @@ class Story:
         """
         Give each source's own counter.
         """
-        sources: list[consentkit.Source[Any]]
         sources = [*self.own, self.file_clipboard]
         if self.real_clipboard is not None:
             sources.append(self.real_clipboard)
@@ -298,11 +343,16 @@ class Story:
         figures.files_before_choice = (
             sum(1 for _ in self.data.rglob("*")) if self.data.exists() else 0
         )
+        self.say(
+            f"Every data type of every function, its own events, {len(SDKS)} "
+            f"SDK starts, and {len(self.logs.lines)} lines of its log."
+        )
         by_reason = Counter(_no(refusal) for refusal in refused)
         for reason, number in by_reason.most_common():
-            self.row(f"{number} refused", reason)
+            self.row(f"{number} of {len(answers)} refused", reason)
         self.row(
-            f"{app.handler.counts.refused} log lines refused",
+            f"{app.handler.counts.refused} of {len(self.logs.lines)} "
+            "log lines refused",
             "dropped unread",
         )
         self.row(
@@ -371,7 +421,7 @@ class Story:
             if taken[0]:
                 self.figures.clipboard = self.real_clipboard.name
                 return taken
-            why = f"{self.real_clipboard.name} holds nothing to take"
+            why = f"{self.real_clipboard.name}: {_why_not(taken[0])}"
         else:
             why = "there is no clipboard here"
         self.figures.clipboard = f"{CLIPBOARD} ({why})"
@@ -381,7 +431,8 @@ class Story:
         """
         Begin the lines of one function.
         """
-        self._tell(f"   {self.style.bold(name)}  {self.style.dim(more)}")
+        said = f"  {self.style.dim(more)}" if more else ""
+        self._tell(f"   {self.style.bold(name)}{said}")
 
     def show(self, function: str, answers: Iterable[Any]) -> None:
         """
@@ -396,31 +447,16 @@ class Story:
                 singles += [*answer, *answer.unavailable, *answer.refused]
             else:
                 singles.append(answer)
-        for text in dict.fromkeys(filter(None, map(self.describe, singles))):
-            self._tell(text)
-
-    def describe(self, single: Any) -> str:
-        """
-        Describe one observation in a line.
-        """
-        match single:
-            case consentkit.Location():
-                value = (
-                    f"{single.cell_km:g} km cell at "
-                    f"{single.latitude:.3f}, {single.longitude:.3f}"
-                )
-            case consentkit.ClipboardText() | consentkit.DeviceValue():
-                value = str(single.value)
-            case consentkit.Unavailable():
-                value = self.style.dim(f"unavailable: {single.reason}")
-                return f"     {single.data_type:<22}{value}"
-            case consentkit.Refusal():
-                value = self.style.bad(_no(single))
-                return f"     {single.data_type:<22}{value}"
-            case _:
-                return ""
-        how = f"{single.protection.value}, {single.privacy_class.value}"
-        return f"     {single.data_type:<22}{value:<34}{self.style.dim(how)}"
+        described = [_describe(single) for single in singles]
+        for data_type, value, how in dict.fromkeys(filter(None, described)):
+            left = f"{data_type:<21} "
+            if how is None:
+                self.lines(left, value, self.style.bad)
+            elif how:
+                room = min(33, WIDTH - 5 - len(left) - len(how))
+                self._tell(f"     {left}{value:<{room}}{self.style.dim(how)}")
+            else:
+                self.lines(left, value, self.style.dim)
 
     def deliver(self, kit: consentkit.Kit, wire: Wire) -> None:
         """
@@ -440,13 +476,20 @@ class Story:
             "already",
             good=not second.waiting,
         )
+        for problem in second.problems:
+            self.row("", problem, good=False)
         arrived = Counter(r["id"] for r in wire.records())
-        stored = self.backend("SELECT id FROM records")
+        stored = [
+            json.loads(r)["id"] for r in self.backend("SELECT body FROM records")
+        ]
         self.figures.arrivals = sum(arrived.values())
-        self.figures.duplicates = len(stored) - len(set(stored))
+        # Each record that came may be there once, and nothing else at all.
+        self.figures.duplicates = len(stored) - len(
+            set(stored) & arrived.keys()
+        )
         self.row(
             f"{sum(arrived.values())} arrivals of {len(arrived)} records",
-            f"{len(stored)} stored, {self.figures.duplicates} twice",
+            f"{len(stored)} stored, {self.figures.duplicates} of them twice",
             good=not self.figures.duplicates,
         )
 
@@ -511,7 +554,7 @@ class Story:
         )
         for (function, type_, protection, class_), number in table.items():
             how = self.style.dim(f"{protection}, {class_}")
-            self._tell(f"     {number:>3} {function:<18}{type_:<34}{how}")
+            self._tell(f"     {number:>3}  {function:<20}{type_:<29}{how}")
         seen = {body for _, body in wire.bodies}
         files = [p.read_bytes() for p in self.folder.glob("backend*")]
         haystack = b"\0".join([*seen, *files]).lower()
@@ -528,11 +571,11 @@ class Story:
         figures.raw_identifiers_seen_by_backend = len(found)
         self.row(
             f"{len(needles)} raw values looked for",
-            f"{len(found)} found, on the wire and in the backend's files",
+            f"{len(found)} found, on the wire or in the backend's files",
             good=not found,
         )
         if figures.md5_of_a_mac_arrived:
-            self.row("MD5 of this machine's MAC", "found, as promised")
+            self.row("MD5 of this machine's MAC", "sent as promised, and erased there since")
 
     def end(self) -> None:
         """
@@ -543,13 +586,16 @@ class Story:
         verdict = (
             self.style.good("Every figure is as the policy promises.")
             if figures.kept_promise
-            else self.style.bad("A figure is not as the policy promises.")
+            else self.style.bad("Not every figure is as the policy promises:")
         )
+        self._tell(f"   {verdict}")
+        for fault in figures.broken:
+            self._tell(f"   - {fault}")
         self._tell(
-            f"   {verdict} {figures.captured} captured = "
+            f"   {figures.captured} captured = "
             f"{figures.delivered} at the backend + "
-            f"{figures.destroyed_on_withdrawal} destroyed + "
-            f"{figures.delivered_before_withdrawal} erased. "
+            f"{figures.destroyed_on_withdrawal} destroyed here + "
+            f"{figures.delivered_before_withdrawal} erased there. "
             f"{figures.seconds:g} s."
         )
         self._tell("")
@@ -584,6 +630,8 @@ class Story:
         track = (HERE / "track.gpx").read_text(encoding="utf-8")
         raw += re.findall(r'l(?:at|on)="([-\d.]+)"', track)
         raw += re.findall(r"\d{12,}", self.file_clipboard_text())
+        # A host name may be a common word; as a value it stands in quotes.
+        raw.append(json.dumps(platform.node()))
         for line in self.logs.lines:
             raw += _PERSONAL.findall(line)
         return sorted({value for value in raw if len(value) > 5})
@@ -593,6 +641,31 @@ class Story:
         Read what else was on the clipboard that the demo ships.
         """
         return (HERE / "clipboard.txt").read_text(encoding="utf-8")
+
+
+def _describe(single: Any) -> tuple[str, str, str | None] | None:
+    """
+    Give type, value and protection of one observation.
+
+    In place of a protection, what is unavailable has an empty text, and
+    what is refused ``None``.
+    """
+    match single:
+        case consentkit.Location():
+            value = (
+                f"{single.cell_km:g} km cell at "
+                f"{single.latitude:.3f}, {single.longitude:.3f}"
+            )
+        case consentkit.ClipboardText() | consentkit.DeviceValue():
+            value = _short(str(single.value), 32)
+        case consentkit.Unavailable():
+            return single.data_type, f"unavailable: {single.reason}", ""
+        case consentkit.Refusal():
+            return single.data_type, _no(single), None
+        case _:
+            return None
+    how = f"{single.protection.value}, {single.privacy_class.value}"
+    return single.data_type, value, how
 
 
 def try_to_read(kit: consentkit.Kit, function: str, data_type: str) -> Any:
@@ -652,6 +725,15 @@ def _no(refusal: object) -> str:
     Give the reason of a refusal in short.
     """
     return str(refusal).partition(": refused, ")[2].partition(" (")[0]
+
+
+def _why_not(answer: object) -> str:
+    """
+    Say why there is no value.
+    """
+    if isinstance(answer, consentkit.Unavailable):
+        return answer.reason
+    return _no(answer)
 
 
 def _message(value: Any) -> object:

@@ -12,6 +12,7 @@ All errors of consentkit, split by what the caller can do about them.
     │   ├── DamagedError        the file is not what was written
     │   └── NewerFormatError    the file is of a newer consentkit
     ├── ForgedPermitError       a permit that the gate did not make
+    ├── DeadPermitError         a permit that holds no more
     ├── UnprotectedError        a value that was not protected
     ├── RegistryError           a third-party SDK entry cannot be used
     └── TransportError          a transport was set up wrongly
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConsentKitError",
     "DamagedError",
+    "DeadPermitError",
     "ForgedPermitError",
     "MissingExtraError",
     "NewerFormatError",
@@ -140,6 +142,12 @@ class NewerFormatError(StoreError):
 class ForgedPermitError(ConsentKitError):
     """
     Something that is not a permit of the gate was used as one.
+    """
+
+
+class DeadPermitError(ConsentKitError):
+    """
+    A permit was used after its use ended or its consent was taken back.
     """
 
 

@@ -23,7 +23,7 @@ reason:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NoReturn, final
 
@@ -31,7 +31,7 @@ from attrs import frozen
 
 from consentkit.consent.entries import Entry
 from consentkit.consent.state import Choice, State, Status
-from consentkit.exceptions import ForgedPermitError
+from consentkit.exceptions import DeadPermitError, ForgedPermitError
 from consentkit.policy.model import Clause, Function, Policy
 
 
@@ -174,6 +174,7 @@ class Permit:
     """
 
     __slots__ = (
+        "_holds",
         "_seal",
         "clause",
         "controller",
@@ -186,6 +187,7 @@ class Permit:
         "recipient",
     )
 
+    _holds: Callable[[Permit], bool]
     clause: Clause
     controller: str
     element: str
@@ -241,6 +243,9 @@ def check_permit(permit: object, *, data_type: str | None = None) -> Permit:
 
     Raises:
         ForgedPermitError: If it is anything else.
+
+        DeadPermitError: If it was one: its function is no longer in use
+            here, or its consent has ended.
     """
     genuine = type(permit) is Permit and (
         getattr(permit, "_seal", None) is _SEAL
@@ -252,7 +257,14 @@ def check_permit(permit: object, *, data_type: str | None = None) -> Permit:
     if data_type is not None and permit.clause.type != data_type:
         msg = f"a permit for {permit.clause.type}, not for {data_type}"
         raise ForgedPermitError(msg)
+    if not permit._holds(permit):  # noqa: SLF001 - the permit's own gate
+        msg = f"the permit for {permit.clause.type} holds no more"
+        raise DeadPermitError(msg)
     return permit
+
+
+def _always(_: Permit) -> bool:
+    return True
 
 
 _REASON_OF: Final[Mapping[Status, Reason]] = {
@@ -308,6 +320,7 @@ class Gate:
         recipient: str | None = None,
         os_permission: OSPermission = OSPermission.NOT_APPLICABLE,
         in_use: bool = True,
+        holds: Callable[[Permit], bool] = _always,
     ) -> Permit | Refusal:
         """
         Decide on one data type of one function.
@@ -326,6 +339,9 @@ class Gate:
                 that the clause names.
 
             in_use: Whether the function is in use by the caller.
+
+            holds: Tells, whenever the permit is used, whether it still
+                holds.
         """
 
         def no(reason: Reason, detail: str = "") -> Refusal:
@@ -362,19 +378,10 @@ class Gate:
             return no(Reason.OS_PERMISSION, detail)
         if not in_use:
             return no(Reason.NOT_IN_USE)
-        return self._permit(found, clause, choice, purpose, recipient)
-
-    def _permit(
-        self,
-        function: Function,
-        clause: Clause,
-        choice: Choice,
-        purpose: str | None,
-        recipient: str | None,
-    ) -> Permit:
         return Permit(
             seal=_SEAL,
-            function=function,
+            _holds=holds,
+            function=found,
             clause=clause,
             element=choice.element,
             entry=choice.entry,

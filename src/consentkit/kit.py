@@ -212,6 +212,7 @@ class Kit:
         purpose: str | None = None,
         recipient: str | None = None,
         in_use: bool = True,
+        holds: Callable[[Permit], bool] | None = None,
     ) -> Permit | Refusal:
         """
         Decide on one data type of one function, now.
@@ -227,6 +228,24 @@ class Kit:
             recipient=recipient,
             os_permission=self._os_answer(function, data_type),
             in_use=in_use,
+            holds=holds or self.still_granted,
+        )
+
+    def still_granted(self, permit: Permit) -> bool:
+        """
+        Tell whether the consent that *permit* rests on still stands.
+        """
+        choices = self.consent.state().choices
+        function = choices.get(permit.function.id)
+        choice = choices.get(permit.element)
+        return (
+            not self._closed
+            and function is not None
+            and function.epoch > 0
+            and choice is not None
+            and choice.epoch == permit.epoch
+            and choice.entry is not None
+            and choice.entry.hash == permit.entry.hash
         )
 
     def decide_function(self, function: str) -> Function | Refusal:

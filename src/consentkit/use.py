@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 import attrs
 
 from attrs import frozen
 
-from consentkit.exceptions import StoreError
+from consentkit.exceptions import DeadPermitError, StoreError
 from consentkit.gate import Permit, Reason, Refusal
 from consentkit.policy.model import ProtectionName
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Kept", "Use"]
+
+T = TypeVar("T")
 
 _entered: ContextVar[tuple[object, ...]] = ContextVar(
     "consentkit_uses", default=()
@@ -122,7 +124,11 @@ class Use:
             purpose=self.purpose,
             recipient=recipient,
             in_use=self._in_use(),
+            holds=self._holds,
         )
+
+    def _holds(self, permit: Permit) -> bool:
+        return self._in_use() and self._kit.still_granted(permit)
 
     # Reading
 
@@ -307,7 +313,12 @@ class Use:
         permit = self.permit(data_type or self._declared(_LOGS))
         if isinstance(permit, Refusal):
             return permit
-        got = protect(permit, fields(), secret=self._secret)
+        type_ = permit.clause.type
+        got = self._or_refusal(
+            type_, lambda: protect(permit, fields(), secret=self._secret)
+        )
+        if isinstance(got, Refusal):
+            return got
         if isinstance(got, Unavailable):
             return self._no(Reason.STAYS_ON_DEVICE, permit.clause.type)
         value: Any = got.value
@@ -328,7 +339,7 @@ class Use:
         self, data_type: str, recipient: str | None, *, scene: str = ""
     ) -> Protected | Unavailable | Refusal:
         """
-        Decide, read, protect: the raw value lives in this frame alone.
+        Decide, read, protect: the raw value goes no further than this.
         """
         permit = self.permit(data_type, recipient=recipient)
         if isinstance(permit, Refusal):
@@ -338,21 +349,35 @@ class Use:
         if permit.clause.protection.name is ProtectionName.DROP:
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
         from consentkit.anonymise.protect import protect
-        from consentkit.collectors.source import (
-            Unavailable,
-        )
+        from consentkit.collectors.source import Unavailable
 
         source = self._kit.source(data_type)
         if source is None:
             return Unavailable(data_type, "no source gives it here")
-        raw = source.read(permit)
-        if isinstance(raw, Unavailable):
-            return raw
-        try:
+
+        def read() -> Protected | Unavailable:
+            raw = source.read(permit)
+            if isinstance(raw, Unavailable):
+                return raw
             return protect(permit, raw, secret=self._secret)
+
+        return self._or_refusal(data_type, read)
+
+    def _or_refusal(
+        self, data_type: str, make: Callable[[], T]
+    ) -> T | Refusal:
+        """
+        Do what needs a permit and a store; trouble with these is a *no*.
+        """
+        detail = ""
+        try:
+            return make()
+        except DeadPermitError:
+            # The person withdrew between the decision and the read.
+            reason = Reason.CONSENT_CHANGED
         except StoreError as error:
-            problem = str(error)
-        return self._no(Reason.OUTBOX_UNUSABLE, data_type, problem)
+            reason, detail = Reason.OUTBOX_UNUSABLE, str(error)
+        return self._no(reason, data_type, detail)
 
     def _secret(self, permit: Permit) -> bytes | None:
         lane = self._kit.store.lane(permit)
@@ -438,7 +463,11 @@ class Use:
         if isinstance(permit, Refusal):
             return permit
         fields = {a.name: getattr(event, a.name) for a in attributes}
-        made = protect_event(permit, spec, fields)
+        made = self._or_refusal(
+            spec.type, lambda: protect_event(permit, spec, fields)
+        )
+        if isinstance(made, Refusal):
+            return made
         if isinstance(made, str):
             return self._no(
                 Reason.UNDECLARED_EVENT, spec.type, f"{name}: {made}"

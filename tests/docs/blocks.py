@@ -37,6 +37,8 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
+from consentkit.kit import Kit
+
 
 __all__ = ["DOCS", "Block", "Page", "blocks_of", "commands_of"]
 
@@ -68,7 +70,7 @@ class Block:
     name: str = ""
 
     def __str__(self) -> str:
-        return f"docs/{self.page}:{self.line}"
+        return f"{self.page}:{self.line}"
 
 
 def blocks_of(path: Path, *, root: Path = DOCS) -> tuple[Block, ...]:
@@ -122,7 +124,8 @@ def commands_of(block: Block) -> Iterator[_Command]:
     """
     Split a console block into its commands.
     """
-    command, output, line = "", [], 0
+    command, line = "", 0
+    output: list[str] = []
     for number, text in enumerate(block.text.splitlines(), block.line):
         if text.startswith("$ "):
             if command:
@@ -163,6 +166,7 @@ class Page:
     replace: Mapping[str, str] = field(factory=dict)
     root: Path = DOCS
     _names: dict[str, Any] = field(factory=lambda: {"__name__": "__page__"})
+    _kits: dict[int, Kit] = field(factory=dict)
     _background: list[subprocess.Popen[str]] = field(factory=list)
 
     def __enter__(self) -> Self:
@@ -175,6 +179,8 @@ class Page:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for kit in self._kits.values():
+            kit.close()
         for process in self._background:
             process.terminate()
             process.wait(_SECONDS)
@@ -225,13 +231,16 @@ class Page:
         runner = doctest.DocTestRunner(optionflags=_FLAGS)
         runner.run(test, out=said.append, clear_globs=False)
         self._names.update(test.globs)
+        # A page that reads well closes nothing.
+        found = self._names.values()
+        self._kits.update({id(x): x for x in found if isinstance(x, Kit)})
         assert not runner.failures, "".join(said)
 
     def _command(self, block: Block, command: _Command) -> None:
         text, expected = command.text, command.expected
         for old, new in self.replace.items():
             text, expected = text.replace(old, new), expected.replace(old, new)
-        where = f"docs/{block.page}:{command.line}: $ {text}"
+        where = f"{block.page}:{command.line}: $ {text}"
         if text.endswith(" &"):
             got = self._start(text[:-2], len(expected.splitlines()))
         else:

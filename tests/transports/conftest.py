@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from consentkit.transports.https import HTTPSTransport
 from tests.needs import need_extra
+from tests.transports.conformance import make_batch
 from tests.transports.servers import RawServer, make_certificates
 
 
@@ -59,3 +61,32 @@ def other_certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other-certificates")
     make_certificates(folder, "backend.example")
     return folder
+
+
+@pytest.fixture
+def connect():
+    """
+    Give what makes a transport; all are closed in the end.
+    """
+    made = []
+
+    def make(url, **options):
+        made.append(HTTPSTransport(url, **{"timeout_seconds": 5.0, **options}))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def talk(serve_raw, connect):
+    """
+    Give what sends one batch to a server with a script.
+    """
+
+    def send(script, batch=None, **options):
+        server = serve_raw(script)
+        return connect(server.url, **options).send(batch or make_batch())
+
+    return send

@@ -6,6 +6,7 @@ Backends on this machine that misbehave, byte by byte.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import threading
@@ -179,6 +180,15 @@ def take_all(conn: socket.socket, request: Request) -> None:
     conn.sendall(answer(good_document(request)))
 
 
+def linger(conn: socket.socket, request: Request | None = None) -> None:
+    """
+    Do nothing until the far side or the test's end cuts the connection.
+    """
+    waiting = select.poll()
+    waiting.register(conn, select.POLLRDHUP)
+    waiting.poll(20_000)
+
+
 def say(*args, **options) -> Script:
     """
     Make a script that gives one fixed answer.
@@ -275,3 +285,21 @@ def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
     )
     (folder / "ca.pem").write_bytes(ca)
     (folder / "server.pem").write_bytes(server + private)
+
+
+class BrokenClient:
+    """
+    A client that raises what no client should.
+    """
+
+    def build_request(self, *args, **options):
+        """
+        Raise.
+        """
+        msg = "planted-4F1E-不可见"
+        raise SystemExit(msg)
+
+    def send(self, request, **options):
+        """
+        Never get here.
+        """

@@ -8,13 +8,18 @@ Exit codes: 0 fine, 1 findings or refused, 2 bad usage or input.
 from __future__ import annotations
 
 import argparse
+import io
+import logging
 import os
+import signal
 import sys
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 
+from consentkit.cli._common import Terminated, explain
 from consentkit.exceptions import ConsentKitError
 
 
@@ -33,12 +38,14 @@ _EPILOG = """\
 environment:
   CONSENTKIT_POLICY    policy document, where --policy is not given
   CONSENTKIT_DATA_DIR  data folder, where --data-dir is not given
-  NO_COLOR             no colours, whatever its value
+  NO_COLOR             no colours, if it is set to anything
 
 exit codes:
   0  fine
   1  findings, or refused
   2  bad usage or input
+
+'consentkit COMMAND --help' tells more of each command.
 """
 
 
@@ -73,25 +80,90 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process by
             default.
     """
+    _prepare_streams()
     arguments = make_parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
-    except ConsentKitError as error:
-        return _fail(str(error))
-    except BrokenPipeError:
-        # The reader has seen enough; keep the interpreter from trying to
-        # flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
-    except (ValueError, OSError) as error:
-        return _fail(str(error))
+    with _warnings_told() as told:
+        try:
+            code: int = arguments.run(arguments)
+        except (ConsentKitError, ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                return _hang_up(128 + signal.SIGPIPE)
+            told.tell(explain(error))
+            code = 2
+        except Terminated:
+            return 128 + signal.SIGTERM
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader has seen enough; what was found is still true.
+            return _hang_up(code)
+        except OSError as error:
+            told.tell(f"the output cannot be written ({error.strerror})")
+            return _hang_up(2)
     return code
 
 
-def _fail(message: str) -> int:
-    sys.stdout.flush()
-    print(f"consentkit: {message}", file=sys.stderr)
-    return 2
+def _prepare_streams() -> None:
+    """
+    Make the streams take any text, and be there at all.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            sink = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, sink)
+        elif isinstance(stream, io.TextIOWrapper):
+            # A path or a title may hold what the locale cannot show.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _hang_up(code: int) -> int:
+    """
+    Keep the interpreter from flushing to nobody at exit.
+    """
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    return code
+
+
+class _Teller(logging.Handler):
+    """
+    Tells each warning and error once, on a line of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tell(record.getMessage())
+
+    def tell(self, message: str) -> None:
+        """
+        Print *message* to standard error, unless it was.
+        """
+        if message in self._told:
+            return
+        self._told.add(message)
+        with suppress(OSError):
+            sys.stdout.flush()
+        with suppress(OSError):
+            print(f"consentkit: {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _warnings_told() -> Generator[_Teller]:
+    """
+    Show what the library warns of the way that errors are shown.
+    """
+    teller = _Teller()
+    logger = logging.getLogger("consentkit")
+    logger.addHandler(teller)
+    try:
+        yield teller
+    finally:
+        logger.removeHandler(teller)

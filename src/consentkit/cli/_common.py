@@ -8,24 +8,53 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import signal
 import sys
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from consentkit.kit import Kit
+from consentkit.exceptions import MissingExtraError, PolicyError
+from consentkit.kit import Kit, default_data_dir
 from consentkit.kit import open as open_kit
+from consentkit.policy.load import load_policy
+from consentkit.policy.model import Policy
 
 
 __all__ = [
     "Style",
+    "Terminated",
+    "add_group",
     "add_json",
     "add_place",
+    "count",
+    "ended_by_signals",
+    "explain",
     "kit_of",
+    "near",
+    "need_modules",
     "print_json",
     "print_table",
+    "terminal_width",
+    "unreadable",
 ]
+
+
+def add_group(commands: Any, name: str, help_: str) -> Any:
+    """
+    Add a command that only has actions, and give the place to add these.
+    """
+    parser = commands.add_parser(
+        name, help=help_, description=f"{help_[0].upper()}{help_[1:]}."
+    )
+    return parser.add_subparsers(
+        title="actions", metavar="ACTION", required=True
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +73,14 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         type=Path,
-        default=os.environ.get("CONSENTKIT_POLICY", "policy.toml"),
+        default=os.environ.get("CONSENTKIT_POLICY") or "policy.toml",
         metavar="FILE",
         help="policy document (default: policy.toml here)",
     )
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=os.environ.get("CONSENTKIT_DATA_DIR"),
+        default=os.environ.get("CONSENTKIT_DATA_DIR") or None,
         metavar="DIR",
         help="data folder (default: the app's, by the policy's id)",
     )
@@ -60,28 +89,168 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
     """
     Open the kit that the arguments name.
+
+    Raises:
+        ConsentKitError: As `consentkit.open`.
+
+        ValueError: If there is no data folder to be used.
     """
-    return open_kit(
-        Path(arguments.policy), data_dir=arguments.data_dir, **options
-    )
+    problem = unreadable(arguments.policy)
+    if problem:
+        msg = (
+            f"{arguments.policy}: {problem}; name a policy document with "
+            "--policy or in CONSENTKIT_POLICY"
+        )
+        raise ValueError(msg)
+    policy = load_policy(arguments.policy)
+    folder = arguments.data_dir or _default_folder(policy)
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder}: not a folder; name one with --data-dir"
+        raise ValueError(msg)
+    return open_kit(policy, data_dir=folder, **options)
+
+
+def unreadable(path: Path) -> str:
+    """
+    Say why *path* is no file to be read, or nothing.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if path.is_dir():
+        return "it is a folder"
+    return "" if os.access(path, os.R_OK) else "this user may not read it"
+
+
+def need_modules(extra: str, *modules: str) -> None:
+    """
+    See to it that *modules* of *extra* are installed.
+
+    Raises:
+        MissingExtraError: If one is not.
+    """
+    packages = {"machineid": "py-machineid"}
+    for module in modules:
+        if find_spec(module) is None:
+            package = packages.get(module, module)
+            raise MissingExtraError(extra=extra, package=package)
+
+
+def _default_folder(policy: Policy) -> Path:
+    try:
+        folder = default_data_dir(policy)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        msg = (
+            "this user has no home folder; name a data folder with "
+            "--data-dir or in CONSENTKIT_DATA_DIR"
+        )
+        raise ValueError(msg)
+    return folder
+
+
+def near(word: str, known: Iterable[str], *, where: str) -> str:
+    """
+    Say which of *known* was probably meant by *word*.
+
+    Args:
+        word: What was typed.
+
+        known: What there is.
+
+        where: What shows all of it.
+    """
+    found = get_close_matches(word, list(known), n=3)
+    if found:
+        return f"did you mean {' or '.join(map(repr, found))}?"
+    return f"{where} shows what there is"
+
+
+def explain(error: Exception) -> str:
+    """
+    Give one line that names the place and the cure.
+    """
+    if isinstance(error, PolicyError):
+        name, first = error.path or "policy", error.faults[0]
+        if len(error.faults) == 1:
+            at = "" if first.path == "$" else f"{first.path}: "
+            cure = f"; {first.cure}" * bool(first.cure)
+            return f"{name}: {at}{first.problem}{cure}"
+        return (
+            f"{name}: {len(error.faults)} faults, which 'consentkit policy "
+            f"check' shows; the first is at {first}"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror}"
+    return " ".join(str(error).split())
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """
+    Give a number with its word in the right form.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def print_json(value: object) -> None:
     """
-    Print *value* as JSON.
+    Print *value* as JSON, in ASCII where the output cannot take more.
     """
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    print(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8"))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
-    Print columns as wide as they need to be.
+    Print columns as wide as they need to be; a terminal's edge cuts lines.
     """
     table = [tuple(head), *(tuple(map(str, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    edge = terminal_width()
     for row in table:
         cells = (c.ljust(w) for c, w in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        line = "  ".join(cells).rstrip()
+        is_cut = edge is not None and len(line) > edge
+        print(f"{line[: (edge or 0) - 3]}..." if is_cut else line)
+
+
+def terminal_width() -> int | None:
+    """
+    Give the width of the terminal that is printed to, if it is one.
+    """
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+class Terminated(KeyboardInterrupt):  # noqa: N818 - like its parent
+    """
+    The process was told to end, by something else than its keyboard.
+    """
+
+
+@contextmanager
+def ended_by_signals() -> Generator[None]:
+    """
+    Let SIGTERM and SIGHUP end what runs as an interrupt does: tidily.
+    """
+
+    def end(*_: object) -> NoReturn:
+        raise Terminated
+
+    names = ("SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        # Who started us with nohup wants it to go on.
+        if handler is signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Style:
@@ -95,7 +264,7 @@ class Style:
         self.on = (wanted and not dumb) if on is None else on
 
     def _paint(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
 
     def bold(self, text: str) -> str:
         """

@@ -8,63 +8,102 @@ from __future__ import annotations
 import argparse
 import sys
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
 
 from consentkit.cli._common import (
+    add_group,
     add_json,
     add_place,
+    count,
     kit_of,
+    near,
     print_json,
     print_table,
 )
 from consentkit.consent.choices import Withdrawal
 from consentkit.consent.entries import Entry
-from consentkit.consent.prompt import ask
-from consentkit.consent.state import Status
+from consentkit.consent.prompt import Answer, ask
+from consentkit.consent.state import State, Status
+from consentkit.exceptions import RegistryError
+from consentkit.kit import Kit
+from consentkit.policy.model import Policy, split_element
+from consentkit.policy.vocabulary import load_vocabulary
 
 
 __all__ = ["add_parser"]
 
 _ELEMENT = "a function, or FUNCTION/DATA_TYPE for a separate decision"
 
+_ACTIONS: Mapping[str, tuple[str, str]] = {
+    "list": (
+        "show where the person stands",
+        "Show everything that can be decided on, and where the person "
+        "stands. Only 'granted' permits anything.",
+    ),
+    "ask": (
+        "ask in this terminal",
+        "Ask in this terminal, one decision at a time, and record the "
+        "answers. An empty line, the end of the input and an interrupt are "
+        "no answer: nothing changes, and the question stays open. A separate "
+        "decision is asked about once its function is granted.",
+    ),
+    "grant": (
+        "record a yes",
+        "Record that the person said yes. Use it for an act of the person, "
+        "and for nothing else.",
+    ),
+    "deny": (
+        "record a no",
+        "Record that the person said no. A no to what was granted is a "
+        "withdrawal.",
+    ),
+    "withdraw": (
+        "take a consent back, at once",
+        "Take a consent back, at once and in every process of the app: "
+        "nothing more is read, what waits is destroyed, and an erasure "
+        "request is queued for whoever got something.",
+    ),
+    "history": (
+        "show the ledger",
+        "Show the entries of the ledger, oldest first.",
+    ),
+}
+
 
 def add_parser(commands: Any) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser(
-        "consent", help="see and make a person's choices"
-    )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listed = _action(actions, "list", "show where the person stands", _list)
+    actions = add_group(commands, "consent", "see and make a person's choices")
+    listed = _action(actions, "list", _list)
     listed.add_argument(
         "--granted", action="store_true", help="only what is granted"
     )
-    asking = _action(actions, "ask", "ask in this terminal", _ask)
+    asking = _action(actions, "ask", _ask)
     asking.add_argument(
         "elements",
         nargs="*",
         metavar="ELEMENT",
         help=f"{_ELEMENT}; all that are undecided by default",
     )
-    for name, help_, run in (
-        ("grant", "record a yes", _grant),
-        ("deny", "record a no", _deny),
-        ("withdraw", "take a consent back, at once", _withdraw),
+    for name, run in (
+        ("grant", _grant),
+        ("deny", _deny),
+        ("withdraw", _withdraw),
     ):
-        action = _action(actions, name, help_, run)
+        action = _action(actions, name, run)
         action.add_argument("element", metavar="ELEMENT", help=_ELEMENT)
-    history = _action(actions, "history", "show the ledger", _history)
+    history = _action(actions, "history", _history)
     history.add_argument(
-        "element", nargs="?", metavar="ELEMENT", help=_ELEMENT
+        "element", nargs="?", metavar="ELEMENT", help=f"only of {_ELEMENT}"
     )
 
 
-def _action(
-    actions: Any, name: str, help_: str, run: Any
-) -> argparse.ArgumentParser:
+def _action(actions: Any, name: str, run: Any) -> argparse.ArgumentParser:
+    help_, description = _ACTIONS[name]
     parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=help_, description=f"{help_.capitalize()}."
+        name, help=help_, description=description
     )
     add_place(parser)
     add_json(parser)
@@ -72,30 +111,54 @@ def _action(
     return parser
 
 
+def _check(kit: Kit, *elements: str) -> None:
+    """
+    Refuse what the policy does not have, before anything is done.
+    """
+    known = kit.policy.elements
+    for element in elements:
+        if element not in known:
+            cure = near(element, known, where="'consentkit consent list'")
+            msg = (
+                f"{kit.policy.id}: nothing is named {element!r} in this "
+                f"policy; {cure}"
+            )
+            raise ValueError(msg)
+
+
 def _list(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
         state = kit.consent.state()
-        rows = [
-            {
-                "element": choice.element,
-                "category": kit.policy.functions[
-                    choice.element.partition("/")[0]
-                ].category.value,
-                "status": choice.status.value,
-                "since": _when(choice.entry),
-                "method": choice.entry.method if choice.entry else "",
-            }
-            for choice in state.choices.values()
-            if choice.status is Status.GRANTED or not arguments.granted
-        ]
+        rows = _rows(kit.policy, state, only_granted=arguments.granted)
     if arguments.json:
         print_json({"choices": rows, "problem": state.problem})
+    elif arguments.granted and not rows:
+        print("Nothing is granted.")
     else:
         head = ("ELEMENT", "CATEGORY", "STATUS", "SINCE (UTC)", "METHOD")
         print_table(head, [tuple(row.values()) for row in rows])
-        if state.problem:
-            print(f"consentkit: {state.problem}", file=sys.stderr)
+    if state.problem:
+        sys.stdout.flush()
+        print(f"consentkit: {state.problem}", file=sys.stderr)
     return 2 if state.problem else 0
+
+
+def _rows(
+    policy: Policy, state: State, *, only_granted: bool
+) -> list[dict[str, str]]:
+    return [
+        {
+            "element": choice.element,
+            "category": policy.functions[
+                split_element(choice.element)[0]
+            ].category.value,
+            "status": choice.status.value,
+            "since": _when(choice.entry),
+            "method": choice.entry.method if choice.entry else "",
+        }
+        for choice in state.choices.values()
+        if choice.status is Status.GRANTED or not only_granted
+    ]
 
 
 def _when(entry: Entry | None) -> str:
@@ -103,49 +166,139 @@ def _when(entry: Entry | None) -> str:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # With --json, standard output is for the one value.
+    screen = sys.stderr if arguments.json else sys.stdout
+    if not (_is_terminal(sys.stdin) and _is_terminal(screen)):
         msg = (
             "there is nobody to ask: this is no terminal; "
             "use 'consentkit consent grant' or 'deny'"
         )
         raise ValueError(msg)
-    open_ = (Status.UNKNOWN, Status.ASKED, Status.DEFERRED, Status.WIDENED)
     with kit_of(arguments) as kit:
+        _check(kit, *arguments.elements)
         state = kit.consent.state()
         if state.problem:
             raise ValueError(state.problem)
-        chosen = arguments.elements or [
-            e for e, c in state.choices.items() if c.status in open_
-        ]
-        for element in chosen:
-            if element not in state.choices:
-                kit.consent.grant(element)  # raises, naming the near ones
-        answers = ask(kit.consent, kit.policy, chosen, read=input, write=print)
+        chosen = arguments.elements or _undecided(state)
+        answers = ask(
+            kit.consent,
+            kit.policy,
+            chosen,
+            read=lambda prompt: _read(prompt, screen),
+            write=lambda text: print(text, file=screen, flush=True),
+            sdks=_about_sdks(kit.policy),
+        )
+        granted = [c for c in kit.consent.state().choices.values() if c.epoch]
     if arguments.json:
         print_json({e: answer.value for e, answer in answers.items()})
-    elif not chosen:
+    else:
+        _sum_up(chosen, answers)
+    return _not_reached(
+        arguments.elements, answers, {c.element for c in granted}
+    )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _undecided(state: State) -> list[str]:
+    open_ = (Status.UNKNOWN, Status.ASKED, Status.DEFERRED, Status.WIDENED)
+    return [e for e, c in state.choices.items() if c.status in open_]
+
+
+def _read(prompt: str, screen: TextIO) -> str:
+    # Not `input`, which writes to standard output whatever that is.
+    print(f"\n{prompt}", end="", file=screen, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def _about_sdks(policy: Policy) -> dict[str, str]:
+    """
+    Say of each SDK of *policy* what the registry has been told.
+    """
+    from consentkit.registry import load_registry
+
+    known, words, said = load_registry(), load_vocabulary(), {}
+    for sdk in (f.sdk for f in policy.functions.values() if f.sdk):
+        try:
+            found = known[sdk]
+        except (KeyError, RegistryError):
+            continue
+        types = [words.data_types[t].name for t in found.types]
+        purposes = [words.purposes[p].name for p in found.purposes]
+        said[sdk] = (
+            f"said to read {', '.join(types) or 'nothing'}; for "
+            f"{', '.join(purposes)}; its own privacy policy: "
+            f"{found.privacy_policy or 'none is known'}"
+        )
+    return said
+
+
+def _sum_up(chosen: Sequence[str], answers: Mapping[str, Answer]) -> None:
+    if not chosen:
         print("Everything is decided; see 'consentkit consent list'.")
-    return 0
+        return
+    print()
+    for element, answer in answers.items():
+        no_answer = " (no answer; ask again whenever you like)"
+        print(
+            f"{element}: {answer.value}"
+            f"{no_answer if answer is Answer.LATER else ''}"
+        )
+
+
+def _not_reached(
+    named: Sequence[str],
+    answers: Mapping[str, Answer],
+    granted: set[str],
+) -> int:
+    """
+    Tell what was named and not asked about, and why.
+    """
+    code = 0
+    for element in named:
+        function, data_type = split_element(element)
+        if element in answers or not data_type or function in granted:
+            continue
+        print(
+            f"consentkit: {element}: not asked, as {function} is not granted; "
+            f"ask about {function} first",
+            file=sys.stderr,
+        )
+        code = 1
+    return code
 
 
 def _grant(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
+        _check(kit, arguments.element)
         entry = kit.consent.grant(arguments.element, method="command_line")
+        function, data_type = split_element(arguments.element)
+        waits = data_type and not kit.consent.state().choices[function].epoch
     if arguments.json:
         print_json(_plain(entry))
     else:
-        print(f"{entry.element}: granted, entry {entry.seq}")
+        print(
+            f"{entry.element}: granted, entry {entry.seq}"
+            + (f"; of no effect until {function} is granted" * bool(waits))
+        )
     return 0
 
 
 def _deny(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
+        _check(kit, arguments.element)
         done = kit.consent.deny(arguments.element, method="command_line")
     return _ended(arguments, done, "denied")
 
 
 def _withdraw(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
+        _check(kit, arguments.element)
         done = kit.consent.withdraw(arguments.element, method="command_line")
     return _ended(arguments, done, "withdrawn")
 
@@ -162,9 +315,11 @@ def _ended(arguments: argparse.Namespace, done: Withdrawal, word: str) -> int:
             }
         )
         return 0
+    before = "" if done.entries else " before"
     print(
-        f"{arguments.element}: {word}; {destroyed.records} waiting records "
-        f"destroyed, {destroyed.erasures} erasure requests queued"
+        f"{arguments.element}: {word}{before}; "
+        f"{count(destroyed.records, 'waiting record')} destroyed, "
+        f"{count(destroyed.erasures, 'erasure request')} queued"
     )
     return 0
 
@@ -172,8 +327,14 @@ def _ended(arguments: argparse.Namespace, done: Withdrawal, word: str) -> int:
 def _history(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
         entries = kit.consent.history(arguments.element)
+        if arguments.element and not entries:
+            # An element of an older policy may well have entries.
+            _check(kit, arguments.element)
     if arguments.json:
         print_json({"entries": [_plain(entry) for entry in entries]})
+        return 0
+    if not entries:
+        print("No entry yet.")
         return 0
     head = ("SEQ", "AT (UTC)", "ACT", "ELEMENT", "METHOD", "VERSION", "HASH")
     print_table(
@@ -181,7 +342,7 @@ def _history(arguments: argparse.Namespace) -> int:
         [
             (
                 str(e.seq),
-                f"{e.at:%Y-%m-%d %H:%M:%S}",
+                _when(e),
                 e.act.value,
                 e.element,
                 e.method,

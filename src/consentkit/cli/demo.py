@@ -6,18 +6,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import attrs
 
-from consentkit.cli._common import add_json, print_json
-from consentkit.exceptions import ConsentKitError, MissingExtraError
+from consentkit.cli._common import (
+    add_json,
+    ended_by_signals,
+    need_modules,
+    print_json,
+)
+from consentkit.exceptions import ConsentKitError
 
 
 __all__ = ["add_parser", "example_folder"]
@@ -67,24 +75,22 @@ def example_folder() -> Path:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    _need_extras()
+    need_modules("demo", "psutil", "machineid", "starlette", "uvicorn")
     folder = example_folder()
-    if arguments.keep is not None:
-        _check_keep(arguments.keep)
-        place: Any = nullcontext(arguments.keep)
-    else:
-        place = tempfile.TemporaryDirectory(prefix="consentkit-demo-")
-    sys.path.insert(0, str(folder.parent))
-    try:
-        story = import_module("camera_app.story")
-        with place as path:
-            tell = _quiet if arguments.json else print
-            figures = story.Story(Path(path), tell).run()
-    finally:
-        sys.path.remove(str(folder.parent))
+    with (
+        ended_by_signals(),
+        _without_proxies(),
+        _place(arguments.keep) as place,
+    ):
+        tell = _quiet if arguments.json else print
+        figures = _import_story(folder).Story(place, tell).run()
     if arguments.json:
         print_json(
-            {**attrs.asdict(figures), "kept_promise": figures.kept_promise}
+            {
+                **attrs.asdict(figures),
+                "broken": list(figures.broken),
+                "kept_promise": figures.kept_promise,
+            }
         )
     else:
         print(_next(folder, arguments.keep))
@@ -97,28 +103,65 @@ def _quiet(_: str) -> None:
     """
 
 
-def _need_extras() -> None:
-    for module, package in (
-        ("psutil", "psutil"),
-        ("machineid", "py-machineid"),
-        ("starlette", "starlette"),
-        ("uvicorn", "uvicorn"),
-    ):
-        try:
-            import_module(module)
-        except ImportError:
-            raise MissingExtraError(extra="demo", package=package) from None
+def _import_story(folder: Path) -> Any:
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    sys.path.insert(0, str(folder.parent))
+    try:
+        return import_module("camera_app.story")
+    finally:
+        sys.path.remove(str(folder.parent))
+        sys.dont_write_bytecode = writes
+
+
+@contextmanager
+def _without_proxies() -> Generator[None]:
+    """
+    Hide the proxies of the environment: nothing leaves this machine.
+    """
+    names = [n for n in os.environ if n.lower().endswith("_proxy")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+@contextmanager
+def _place(keep: Path | None) -> Generator[Path]:
+    """
+    Give the folder to run in, and remove it unless it is to be kept.
+    """
+    if keep is not None:
+        _check_keep(keep)
+        yield keep
+        return
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="consentkit-demo-")
+    except OSError:
+        msg = (
+            "no folder for temporary files takes any; name one in TMPDIR, or "
+            "a new folder with --keep"
+        )
+        raise ValueError(msg) from None
+    with temporary as name:
+        yield Path(name)
 
 
 def _check_keep(folder: Path) -> None:
+    problem = ""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        used = any(folder.iterdir())
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_used = any(folder.iterdir())
+        # Whether it takes files is known only by trying.
+        tempfile.TemporaryFile(dir=folder).close()
+    except FileExistsError:
+        problem = "it is a file"
     except OSError as error:
-        msg = f"{folder}: cannot be used ({error.strerror}); name a folder"
-        raise ValueError(msg) from None
-    if used:
-        msg = f"{folder}: not empty; name a new folder for --keep"
+        problem = f"it cannot be used ({error.strerror})"
+    else:
+        problem = "it is not empty" if is_used else ""
+    if problem:
+        msg = f"{folder}: {problem}; name a new folder for --keep"
         raise ValueError(msg)
 
 
@@ -127,16 +170,18 @@ def _next(folder: Path, keep: Path | None) -> str:
     if keep is None:
         return (
             "Where to look next\n"
-            "   consentkit demo --keep DIR   keep the ledger, the outbox "
-            "and the backend's store\n"
+            "   consentkit demo --keep DIR   keep the app's data and the "
+            "backend's store\n"
             f"   {policy}\n"
             f"   {folder / 'app.py'}"
         )
-    place = f"--policy {policy} --data-dir {keep / 'data'}"
     return (
         "Where to look next\n"
-        f"   consentkit consent history {place}\n"
-        f"   consentkit why bind_device location_precise {place}\n"
-        f"   consentkit outbox status {place}\n"
+        f"   export CONSENTKIT_POLICY={quote(str(policy))}\n"
+        "   export CONSENTKIT_DATA_DIR="
+        f"{quote(str((keep / 'data').resolve()))}\n"
+        "   consentkit consent history\n"
+        "   consentkit why bind_device location_precise\n"
+        "   consentkit outbox status\n"
         f"   {keep / 'backend.sqlite3'}   what the backend holds"
     )

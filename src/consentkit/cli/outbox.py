@@ -11,8 +11,10 @@ import json
 from typing import Any
 
 from consentkit.cli._common import (
+    add_group,
     add_json,
     add_place,
+    count,
     kit_of,
     print_json,
     print_table,
@@ -26,8 +28,7 @@ def add_parser(commands: Any) -> None:
     """
     Add the command.
     """
-    parser = commands.add_parser("outbox", help="look into the outbox")
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    actions = add_group(commands, "outbox", "look into the outbox")
     status = actions.add_parser(
         "status",
         help="how much waits, for whom",
@@ -38,7 +39,7 @@ def add_parser(commands: Any) -> None:
         "inspect",
         help="open every waiting record",
         description="Open every waiting record, oldest first, and show it as "
-        "it would leave.",
+        "it would leave: opened here, on this screen only.",
     )
     for action, run in ((status, _status), (inspect, _inspect)):
         add_place(action)
@@ -69,8 +70,9 @@ def _status(arguments: argparse.Namespace) -> int:
         )
         return 0
     print(
-        f"{status.waiting} records wait ({status.sealed_bytes} bytes, "
-        f"sealed), and {status.erasures} erasure requests"
+        f"{count(status.waiting, 'record waits', 'records wait')} "
+        f"({count(status.sealed_bytes, 'byte')}, sealed), and "
+        f"{count(status.erasures, 'erasure request')}"
     )
     if status.lanes:
         print_table(
@@ -81,7 +83,7 @@ def _status(arguments: argparse.Namespace) -> int:
             ],
         )
     for reason, number in sorted(status.counts.items()):
-        print(f"{number} {reason.replace('_', ' ')} so far")
+        print(f"so far {reason.replace('_', ' ')}: {number}")
     return 0
 
 
@@ -90,6 +92,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
         records = [record.as_json() for record in kit.store.inspect()]
     if arguments.json:
         print_json({"records": records})
+        return 0
+    if not records:
+        print("Nothing waits.")
         return 0
     print_table(
         ("CAPTURED (UTC)", "FUNCTION", "DATA TYPE", "PROTECTION", "VALUE"),

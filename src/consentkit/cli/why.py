@@ -6,10 +6,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 
+from collections.abc import Iterator
 from typing import Any
 
-from consentkit.cli._common import add_json, add_place, kit_of, print_json
+from consentkit.cli._common import (
+    add_json,
+    add_place,
+    kit_of,
+    near,
+    print_json,
+    terminal_width,
+)
+from consentkit.policy.model import Policy
 
 
 __all__ = ["add_parser"]
@@ -26,18 +37,32 @@ def add_parser(commands: Any) -> None:
         "data types: each condition, and whether it holds. Exits with 0 if "
         "it is permitted, with 1 if it is refused.",
     )
-    parser.add_argument("function", metavar="FUNCTION")
-    parser.add_argument("data_type", nargs="?", metavar="DATA_TYPE")
-    parser.add_argument("recipient", nargs="?", metavar="RECIPIENT")
+    parser.add_argument(
+        "function", metavar="FUNCTION", help="id of a function of the policy"
+    )
+    parser.add_argument(
+        "data_type",
+        nargs="?",
+        metavar="DATA_TYPE",
+        help="one of the data types that it collects",
+    )
+    parser.add_argument(
+        "recipient",
+        nargs="?",
+        metavar="RECIPIENT",
+        help="who would get it (default: the first that the policy names)",
+    )
     add_place(parser)
     add_json(parser)
     parser.set_defaults(run=_why)
 
 
 def _why(arguments: argparse.Namespace) -> int:
+    function, data_type = _asked(arguments)
     with kit_of(arguments) as kit:
-        explained = kit.why(
-            arguments.function, arguments.data_type, arguments.recipient
+        explained = kit.why(function, data_type, arguments.recipient)
+        hints = list(
+            _hints(kit.policy, function, data_type, arguments.recipient)
         )
     if arguments.json:
         print_json(
@@ -51,5 +76,53 @@ def _why(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(explained)
+        _print(explained.headline, indent=2)
+        for condition in explained.conditions:
+            _print(str(condition), indent=6)
+    sys.stdout.flush()
+    for hint in hints:
+        print(f"consentkit: {hint}", file=sys.stderr)
     return 0 if explained.permitted else 1
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[str, str | None]:
+    """
+    Take ``FUNCTION/DATA_TYPE`` apart, as the other commands write it.
+    """
+    function, slash, data_type = arguments.function.partition("/")
+    if slash and arguments.data_type is None:
+        return function, data_type
+    return arguments.function, arguments.data_type
+
+
+def _print(text: str, *, indent: int) -> None:
+    width = terminal_width()
+    if width is not None and width > 2 * indent:
+        text = textwrap.fill(
+            text,
+            width,
+            subsequent_indent=" " * indent,
+            drop_whitespace=True,
+            break_on_hyphens=False,
+        )
+    print(text)
+
+
+def _hints(
+    policy: Policy, function: str, data_type: str | None, recipient: str | None
+) -> Iterator[str]:
+    """
+    Say what was probably meant by names that the policy does not have.
+    """
+    listed = "'consentkit consent list'"
+    if function not in policy.functions:
+        cure = near(function, policy.functions, where=listed)
+        yield f"the policy has no function {function!r}; {cure}"
+        return
+    clauses = policy.functions[function].clauses
+    if data_type is not None and data_type not in clauses:
+        cure = near(data_type, clauses, where="the policy document")
+        yield f"{function} collects no {data_type!r}; {cure}"
+    elif recipient is not None and recipient not in policy.recipients:
+        cure = near(recipient, policy.recipients, where="the policy document")
+        yield f"the policy has no recipient {recipient!r}; {cure}"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from consentkit.consent.entries import Act, Entry
 from consentkit.consent.ledger import Draft, Ledger
@@ -124,6 +124,9 @@ class Consent:
         A ledger that cannot be read gives a state that permits nothing and
         says why; nothing is raised.
         """
+        return self._without_stopped(self._recorded())
+
+    def _recorded(self) -> State:
         try:
             entries = self._ledger.entries()
         except StoreError as error:
@@ -132,7 +135,7 @@ class Consent:
         if folded is None or folded[0] is not entries:
             folded = (entries, fold(entries, self._policy))
             self._folded = folded
-        return self._without_stopped(folded[1])
+        return folded[1]
 
     def _without_stopped(self, state: State) -> State:
         if not self._stopped:
@@ -143,7 +146,7 @@ class Consent:
             else c
             for e, c in state.choices.items()
         }
-        return State(choices=choices, at=state.at)
+        return evolve(state, choices=choices)
 
     def history(self, element: str | None = None) -> tuple[Entry, ...]:
         """
@@ -253,7 +256,8 @@ class Consent:
         self, element: str, act: Act, method: str, language: str
     ) -> Withdrawal:
         self._check(element, method)
-        before = self.state().choices
+        # As recorded: a withdrawal that could not be is recorded now.
+        before = self._recorded().choices
         ended = frozenset(
             e for e in before if e == element or e.startswith(f"{element}/")
         )
@@ -286,7 +290,9 @@ class Consent:
         known = {
             c.entry.hash
             for e, c in before.items()
-            if e in elements and c.entry is not None
+            if e in elements
+            and c.entry is not None
+            and c.entry.act is Act.GRANTED
         }
         with suppress(StoreError):
             known |= {

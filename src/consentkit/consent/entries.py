@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cached_property
 
 from attrs import frozen
 
@@ -105,7 +106,7 @@ class Entry:
             ensure_ascii=False,
         )
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """
         SHA-256 of the body, in hex.

@@ -188,6 +188,9 @@ class OutboxStore:
 
         Returns:
             For each record, in order, why it was not kept, or ``None``.
+
+        Raises:
+            StoreError: If the outbox cannot be used; then none is kept.
         """
         with self._db.writing() as db:
             return tuple(self._keep(db, p, r) for p, r in kept)
@@ -582,6 +585,15 @@ class OutboxStore:
         """
         Destroy old KEKs and the rows that no key opens any more.
         """
+        try:
+            # Old pages, with the wrapped keys in them, are in the log until
+            # then; and as long as an old KEK is there, this is done again.
+            self._db.checkpoint()
+        finally:
+            self._destroy_keys()
+        self._db.checkpoint()
+
+    def _destroy_keys(self) -> None:
         with self._db.writing() as db:
             row = db.execute(
                 "SELECT value FROM meta WHERE name = 'kek'"
@@ -591,8 +603,6 @@ class OutboxStore:
             db.execute(
                 "DELETE FROM records WHERE lane NOT IN (SELECT id FROM lanes)"
             )
-        # Old pages, with the wrapped keys in them, are in the log until now.
-        self._db.checkpoint()
 
     def reconcile(
         self, standing: Callable[[], frozenset[str] | None], *, now: datetime

@@ -1,0 +1,735 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Tests for protecting values: what is done, what it may be called, and that
+nothing else is taken for it.
+"""
+
+from __future__ import annotations
+
+import copy
+import enum
+import hashlib
+import json
+import pickle
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.protect import (
+    Protected,
+    check_protected,
+    protect,
+    protect_event,
+)
+from consentkit.collectors.clipboard import Take
+from consentkit.collectors.source import Unavailable
+from consentkit.exceptions import ForgedPermitError, UnprotectedError
+from consentkit.gate import Permit
+from consentkit.policy import (
+    Clause,
+    EventField,
+    EventSpec,
+    Period,
+    Policy,
+    Protection,
+    ProtectionName,
+    load_vocabulary,
+)
+from tests.support import (
+    IMEI,
+    MAC,
+    MAC_MD5,
+    PLACE,
+    SHARE_CODE,
+    permit_for,
+    small,
+)
+
+
+SECRET = bytes(range(32))
+P = ProtectionName
+
+
+def secret(_: Permit) -> bytes:
+    """
+    Give the secret of a grant.
+    """
+    return SECRET
+
+
+def ended(_: Permit) -> None:
+    """
+    Give the secret of a grant that has ended.
+    """
+
+
+def policy_with(data_type: str, protection: Protection) -> Policy:
+    """
+    Make a policy whose function ``improve`` protects *data_type* so.
+    """
+    policy = small()
+    improve = policy.functions["improve"]
+    clause = Clause(
+        type=data_type,
+        purposes=("usage_statistics",),
+        recipients=("maker", "helper"),
+        protection=protection,
+        retention=Period(seconds=60),
+    )
+    changed = attrs.evolve(improve, clauses={data_type: clause})
+    return attrs.evolve(
+        policy, functions={**policy.functions, "improve": changed}
+    )
+
+
+def permit(data_type: str, name: ProtectionName, **parameters: Any) -> Permit:
+    """
+    Get the gate's yes for *data_type* under a protection.
+    """
+    protection = Protection(name=name, **parameters)
+    return permit_for(
+        "improve", data_type, policy=policy_with(data_type, protection)
+    )
+
+
+def protected(
+    raw: object, data_type: str, name: ProtectionName, **parameters: Any
+) -> Protected:
+    """
+    Protect *raw*, which must have a value.
+    """
+    got = protect(permit(data_type, name, **parameters), raw, secret=secret)
+    assert isinstance(got, Protected), got
+    return got
+
+
+# Data type, protection with parameters, raw value; value and class expected.
+CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
+    "none, ordinary": (
+        *("os_version", P.NONE, {}, "14.2.1", "14.2.1", "linkable"),
+    ),
+    "none, number": ("os_version", P.NONE, {}, 14, 14, "linkable"),
+    "none, device": (*("ip_address", P.NONE, {}, "::1", "::1", "personal"),),
+    "none, sensitive": (
+        "location_precise",
+        P.NONE,
+        {},
+        PLACE,
+        {"latitude": 48.85837, "longitude": 2.29448},
+        "personal",
+    ),
+    "local only": (
+        *("wifi_password", P.LOCAL_ONLY, {}, "secret", "secret", "personal"),
+    ),
+    "present": ("imei", P.PRESENT, {}, IMEI, True, "linkable"),
+    "md5": ("mac_address", P.MD5, {}, MAC, MAC_MD5, "pseudonymised"),
+    "grid": (
+        "location_precise",
+        P.GRID,
+        {"cell_km": 50.0},
+        PLACE,
+        {"cell_km": 50.0},
+        "de_identified",
+    ),
+    "bucket": ("app_usage_time", P.BUCKET, {}, 700, "512-1024", "de_identified"),
+    "truncate": (
+        "ip_address",
+        P.TRUNCATE,
+        {},
+        "203.0.113.7",
+        "203.0.113.0/24",
+        "de_identified",
+    ),
+    "generalise": (
+        *("os_version", P.GENERALISE, {}, "14.2.1", "14", "de_identified"),
+    ),
+    "scrub, text": (
+        "service_log",
+        P.SCRUB,
+        {},
+        "mobile=13800138000",
+        "mobile=<MOBILE_CN>",
+        "linkable",
+    ),
+    "scrub, mapping": (
+        "service_log",
+        P.SCRUB,
+        {},
+        {"message": "mobile=13800138000", "line": 3},
+        {"message": "mobile=<MOBILE_CN>", "line": 3},
+        "linkable",
+    ),
+    "take": (
+        "clipboard_share_code",
+        P.TAKE,
+        {"intents": ("share_code",)},
+        Take("share_code", SHARE_CODE),
+        {"intent": "share_code", "value": SHARE_CODE},
+        "linkable",
+    ),
+}
+
+
+class TestProtect:
+    """
+    Tests for `protect`.
+    """
+
+    @pytest.mark.parametrize("name", CASES)
+    def test_does_what_the_clause_promises(self, name: str) -> None:
+        """
+        Each protection gives its form and its honest class, and says so.
+        """
+        data_type, technique, parameters, raw, value, class_ = CASES[name]
+
+        got = protected(raw, data_type, technique, **parameters)
+
+        if isinstance(value, dict) and technique is P.GRID:
+            assert isinstance(got.value, dict)
+            assert value.items() <= got.value.items()
+            assert got.value["latitude"] != PLACE.latitude
+            assert got.value["latitude"] == pytest.approx(48.9, abs=0.5)
+        else:
+            assert got.value == value
+        assert got.protection is technique
+        assert got.privacy_class.value == class_
+        assert got.permit.clause.type == data_type
+
+    def test_every_protection_has_a_case(self) -> None:
+        """
+        No technique goes without being shown.
+        """
+        shown = {case[1] for case in CASES.values()}
+
+        assert {*ProtectionName} - shown == {P.DROP, P.KEYED}
+
+    def test_drop_has_no_value(self) -> None:
+        """
+        What is dropped has no form at all.
+        """
+        got = protect(permit("device_name", P.DROP), "x", secret=secret)
+
+        assert isinstance(got, Unavailable)
+
+    @pytest.mark.parametrize("technique", ProtectionName)
+    def test_nothing_is_called_anonymous(
+        self, technique: ProtectionName
+    ) -> None:
+        """
+        Whatever the type and technique, a record is never called anonymous,
+        and a digest never more than pseudonymised (WP-HASH-4).
+        """
+        raws = (MAC, "15.1", "::1", 7, PLACE, Take("link", "https://a.b/"))
+        classes = set()
+        for data_type in load_vocabulary().data_types:
+            asked = permit(data_type, technique, intents=("link",))
+            for raw in raws:
+                got = protect(asked, raw, secret=secret)
+                if isinstance(got, Protected):
+                    classes.add(got.privacy_class)
+
+        assert PrivacyClass.ANONYMOUS not in classes
+        if technique in (P.MD5, P.KEYED):
+            assert classes == {PrivacyClass.PSEUDONYMISED}
+        assert bool(classes) is (technique is not P.DROP)
+
+    @pytest.mark.parametrize(
+        ("data_type", "technique", "parameters", "raw"),
+        [
+            ("mac_address", P.MD5, {}, "not a mac"),
+            ("mac_address", P.MD5, {}, 12),
+            ("mac_address", P.MD5, {}, None),
+            ("location_precise", P.GRID, {}, "48.8 N"),
+            ("location_precise", P.NONE, {}, object()),
+            ("os_version", P.NONE, {}, float("nan")),
+            ("os_version", P.NONE, {}, float("inf")),
+            ("os_version", P.NONE, {}, 2**64),
+            pytest.param("os_version", P.NONE, {}, 10**5000, id="huge"),
+            ("os_version", P.GENERALISE, {}, "no number"),
+            ("app_usage_time", P.BUCKET, {}, -1),
+            ("app_usage_time", P.BUCKET, {}, "long"),
+            ("app_usage_time", P.BUCKET, {}, float("nan")),
+            pytest.param("app_usage_time", P.BUCKET, {}, 10**5000, id="high"),
+            ("ip_address", P.TRUNCATE, {}, "example.com"),
+            ("service_log", P.SCRUB, {}, b"bytes"),
+            ("service_log", P.SCRUB, {}, {"n": float("nan")}),
+            (
+                *("clipboard_share_code", P.TAKE),
+                *({"intents": ("link",)}, Take("share_code", SHARE_CODE)),
+            ),
+        ],
+    )
+    def test_what_is_not_in_form_is_no_value(
+        self,
+        data_type: str,
+        technique: ProtectionName,
+        parameters: dict,
+        raw: object,
+    ) -> None:
+        """
+        A value out of form is unavailable, and is not shown.
+        """
+        got = protect(
+            permit(data_type, technique, **parameters), raw, secret=secret
+        )
+
+        assert got == Unavailable(
+            data_type, f"the value is no {data_type} that can be used"
+        )
+
+    def test_half_a_character_can_be_written(self) -> None:
+        """
+        A text that no UTF-8 has, such as a file's name, becomes one.
+        """
+        got = protected({"message": "\udcff", "\udcff": 1}, "service_log", P.SCRUB)
+
+        assert json.dumps(got.value, ensure_ascii=False).encode()
+        assert got.value == {"message": "?", "?": 1}
+
+    def test_needs_a_permit(self) -> None:
+        """
+        Without the gate's permit nothing is protected.
+        """
+        for forged in (None, object.__new__(Permit)):
+            with pytest.raises(ForgedPermitError):
+                protect(forged, MAC, secret=secret)  # type: ignore[arg-type]
+
+    def test_repr_has_no_value(self) -> None:
+        """
+        A protected value shows what was done, and nothing of it.
+        """
+        got = protected("secret", "wifi_password", P.LOCAL_ONLY)
+
+        assert repr(got) == "<Protected wifi_password: local_only, personal>"
+
+
+class TestMD5:
+    """
+    Tests for MD5 as policies promise it.
+    """
+
+    @pytest.mark.parametrize(
+        "spelt",
+        [
+            "3C:5A:B4:01:23:45",
+            "3c:5a:b4:01:23:45",
+            "3c-5a-b4-01-23-45",
+            "3c5a.b401.2345",
+            "3C5AB4012345",
+            "3c:5a:b4:1:23:45",
+            "  3C:5A:B4:01:23:45\n",
+        ],
+    )
+    def test_same_device_same_digest(self, spelt: str) -> None:
+        """
+        All spellings of an address have the known digest of its one form
+        (WP-HASH-1, WP-HASH-2).
+        """
+        got = protected(spelt, "mac_address", P.MD5)
+
+        assert got.value == MAC_MD5
+        assert got.value == hashlib.md5(b"3C5AB4012345").hexdigest()
+
+    @pytest.mark.parametrize(
+        ("data_type", "raw"),
+        [
+            ("mac_address", "00:00:00:00:00:00"),
+            ("mac_address", "FF:FF:FF:FF:FF:FF"),
+            ("mac_address", "02:00:00:00:00:00"),
+            ("mac_address", ""),
+            ("imei", "000000000000000"),
+            ("imei", "490154203237517"),
+            ("imei", "unknown"),
+        ],
+    )
+    @pytest.mark.parametrize("technique", [P.MD5, P.KEYED])
+    def test_constants_are_no_devices(
+        self, data_type: str, raw: str, technique: ProtectionName
+    ) -> None:
+        """
+        What many devices share, and what fails its check digit, has no
+        digest; the answer says why (WP-HASH-3).
+        """
+        got = protect(permit(data_type, technique), raw, secret=secret)
+
+        assert isinstance(got, Unavailable)
+        assert data_type in got.reason
+
+
+class TestKeyed:
+    """
+    Tests for keyed pseudonyms.
+    """
+
+    def pseudonym(
+        self,
+        raw: str = MAC,
+        *,
+        data_type: str = "mac_address",
+        key: bytes = SECRET,
+        **options: Any,
+    ) -> object:
+        """
+        Make a pseudonym under a fresh permit.
+        """
+        policy = policy_with(data_type, Protection(name=P.KEYED))
+        asked = permit_for("improve", data_type, policy=policy, **options)
+        got = protect(asked, raw, secret=lambda _: key)
+        assert isinstance(got, Protected)
+        return got.value
+
+    def test_is_stable_and_not_the_value(self) -> None:
+        """
+        The same device has the same pseudonym under one grant, in any
+        spelling, and it is neither the value nor its plain digest.
+        """
+        value = self.pseudonym()
+
+        assert value == self.pseudonym(MAC.lower().replace(":", "-"))
+        assert isinstance(value, str)
+        assert len(value) == 32
+        assert value not in (
+            MAC_MD5,
+            hashlib.sha256(b"3C5AB4012345").hexdigest()[:32],
+        )
+
+    def test_differs_by_recipient(self) -> None:
+        """
+        Two recipients cannot join their records.
+        """
+        assert self.pseudonym() != self.pseudonym(recipient="helper")
+
+    def test_differs_by_data_type(self) -> None:
+        """
+        The same text as another type is another pseudonym.
+        """
+        assert self.pseudonym() != self.pseudonym(data_type="bssid")
+
+    def test_differs_by_grant(self) -> None:
+        """
+        A new grant has new pseudonyms, so old and new records do not match
+        (WP-HASH-4).
+        """
+        assert self.pseudonym() != self.pseudonym(again=True)
+
+    def test_differs_by_function(self) -> None:
+        """
+        Two functions have two pseudonyms of one device.
+        """
+
+        def change(tree: dict) -> None:
+            tree["functions"][3]["collects"].append(
+                {"type": "system_id", "protect": "keyed"}
+            )
+
+        policy = small(change=change)
+        one, two = (
+            protect(
+                permit_for(function, "system_id", policy=policy),
+                "6f1d3c58b0a94e77",
+                secret=secret,
+            )
+            for function in ("improve", "logs")
+        )
+
+        assert isinstance(one, Protected)
+        assert isinstance(two, Protected)
+        assert one.value != two.value
+
+    def test_differs_by_secret(self) -> None:
+        """
+        Another installation has other pseudonyms.
+        """
+        assert self.pseudonym() != self.pseudonym(key=bytes(32))
+
+    def test_has_no_value_once_the_grant_ended(self) -> None:
+        """
+        Without the grant's secret there is no pseudonym.
+        """
+        got = protect(permit("mac_address", P.KEYED), MAC, secret=ended)
+
+        assert isinstance(got, Unavailable)
+
+    def test_asks_for_no_secret_without_a_value(self) -> None:
+        """
+        Nothing is made for a value that is none.
+        """
+        asked: list[Permit] = []
+
+        def spy(permit: Permit) -> bytes:
+            asked.append(permit)
+            return SECRET
+
+        protect(permit("mac_address", P.KEYED), "none", secret=spy)
+
+        assert asked == []
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - as apps have them
+    """
+    An enumeration whose own text is not its value.
+    """
+
+    RED = "red"
+
+
+def event(
+    fields: dict[str, object],
+    kinds: dict[str, str | tuple[str, ...]],
+    *,
+    technique: ProtectionName = P.NONE,
+    data_type: str = "os_version",
+) -> Protected | str:
+    """
+    Protect an event with *fields*, declared with *kinds*.
+    """
+    spec = EventSpec(
+        name="happened",
+        type=data_type,
+        fields={
+            name: EventField(kind=kind)
+            if isinstance(kind, str)
+            else EventField(kind="enum", values=kind)
+            for name, kind in kinds.items()
+        },
+    )
+    return protect_event(permit(data_type, technique), spec, fields)
+
+
+class TestEvent:
+    """
+    Tests for an app's own events.
+    """
+
+    @pytest.mark.parametrize(
+        ("kind", "given", "kept"),
+        [
+            ("bool", True, True),
+            ("int", 3, 3),
+            ("int", -3, -3),
+            ("int", 2**63 - 1, 2**63 - 1),
+            ("float", 1.5, 1.5),
+            ("float", 2, 2.0),
+            (("red", "blue"), "red", "red"),
+            (("red", "blue"), Colour.RED, "red"),
+            ("text", "all fine", "all fine"),
+            ("text", "call 13800138000", "call <MOBILE_CN>"),
+            ("text", "\udcff", "?"),
+        ],
+        ids=repr,
+    )
+    def test_keeps_what_is_declared(
+        self, kind: Any, given: object, kept: object
+    ) -> None:
+        """
+        A field of its declared kind is kept; text is scrubbed.
+        """
+        got = event({"a": given}, {"a": kind})
+
+        assert isinstance(got, Protected)
+        assert got.value == {"event": "happened", "a": kept}
+        assert isinstance(got.value, dict)
+        assert type(got.value["a"]) is type(kept)
+
+    @pytest.mark.parametrize(
+        ("kind", "given"),
+        [
+            ("bool", 1),
+            ("int", True),
+            ("int", 1.0),
+            ("int", "13800138000"),
+            ("int", 2**63),
+            pytest.param("int", 10**5000, id="huge"),
+            ("float", True),
+            ("float", "1.0"),
+            ("float", float("nan")),
+            ("float", float("inf")),
+            ("float", 10**400),
+            (("red", "blue"), "13800138000"),
+            (("red", "blue"), 3),
+            ("text", 13800138000),
+            ("text", b"13800138000"),
+            ("text", None),
+        ],
+        ids=lambda value: repr(value)[:20],
+    )
+    def test_refuses_another_kind(self, kind: Any, given: object) -> None:
+        """
+        A field of another kind is refused by name, without its value.
+        """
+        got = event({"amount": given}, {"amount": kind})
+
+        assert isinstance(got, str)
+        assert "its field amount takes" in got
+        assert "13800138000" not in got
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"a": 1}, {"a": 1, "b": 2, "secret": 3}, {"a": 1, "c": 2}],
+        ids=["none", "missing", "extra", "other"],
+    )
+    def test_refuses_other_fields(self, fields: dict) -> None:
+        """
+        The fields must be exactly those declared.
+        """
+        got = event(fields, {"a": "int", "b": "int"})
+
+        assert got == "its fields are a, b"
+
+    def test_bucket_takes_the_numbers(self) -> None:
+        """
+        Under a bucket every number becomes a range, and nothing else.
+        """
+        got = event(
+            {"n": 700, "x": 0.5, "ok": True, "c": "red"},
+            {"n": "int", "x": "float", "ok": "bool", "c": ("red",)},
+            technique=P.BUCKET,
+            data_type="app_usage_time",
+        )
+
+        assert isinstance(got, Protected)
+        assert got.value == {
+            **{"event": "happened", "n": "512-1024", "x": "0-1"},
+            **{"ok": True, "c": "red"},
+        }
+        assert got.privacy_class is PrivacyClass.DE_IDENTIFIED
+
+    @pytest.mark.parametrize(
+        ("kind", "given"), [("int", -700), ("float", -0.5)]
+    )
+    def test_bucket_lets_no_negative_number_by(
+        self, kind: str, given: float
+    ) -> None:
+        """
+        What has no range is refused, not passed on as it is.
+        """
+        got = event(
+            {"n": given},
+            {"n": kind},
+            technique=P.BUCKET,
+            data_type="app_usage_time",
+        )
+
+        assert isinstance(got, str)
+        assert "zero or more" in got
+
+    def test_free_text_is_not_called_de_identified(self) -> None:
+        """
+        A scrubbed text may still name somebody, whatever is beside it.
+        """
+        got = event(
+            {"n": 1, "note": "hello"},
+            {"n": "int", "note": "text"},
+            technique=P.BUCKET,
+            data_type="app_usage_time",
+        )
+
+        assert isinstance(got, Protected)
+        assert got.privacy_class is PrivacyClass.LINKABLE
+
+    @settings(deadline=None)
+    @given(
+        st.one_of(
+            st.none(),
+            st.booleans(),
+            st.integers(),
+            st.floats(),
+            st.text(st.characters()),
+            st.binary(),
+            st.lists(st.integers()),
+        ),
+        st.sampled_from(["bool", "int", "float", "text", ("a", "b")]),
+        st.sampled_from([P.NONE, P.BUCKET]),
+    )
+    def test_gives_json_or_words(
+        self, given_: object, kind: Any, technique: ProtectionName
+    ) -> None:
+        """
+        Whatever a field holds, the answer is strict JSON or plain words.
+        """
+        got = event({"a": given_}, {"a": kind}, technique=technique)
+
+        if isinstance(got, Protected):
+            json.dumps(
+                got.value, allow_nan=False, ensure_ascii=False
+            ).encode()
+
+
+class TestForgery:
+    """
+    Tests that nobody but this room makes a protected value.
+    """
+
+    def genuine(self) -> Protected:
+        """
+        Give a protected value.
+        """
+        return protected(MAC, "mac_address", P.MD5)
+
+    def test_genuine_one_passes(self) -> None:
+        """
+        What was protected is taken.
+        """
+        value = self.genuine()
+
+        assert check_protected(value) is value
+
+    def test_cannot_be_built(self) -> None:
+        """
+        Calling the class is refused.
+        """
+        for arguments in ({}, {"value": MAC}, {"seal": object()}):
+            with pytest.raises(UnprotectedError):
+                Protected(**arguments)
+
+    @pytest.mark.parametrize(
+        "way", [copy.copy, copy.deepcopy, pickle.dumps]
+    )
+    def test_cannot_be_copied(self, way: Callable[[object], object]) -> None:
+        """
+        No copy, no pickle.
+        """
+        with pytest.raises(UnprotectedError):
+            way(self.genuine())
+
+    def test_cannot_be_subclassed(self) -> None:
+        """
+        There is no other kind.
+        """
+        with pytest.raises(UnprotectedError):
+            type("Loose", (Protected,), {})
+
+    def test_cannot_be_changed(self) -> None:
+        """
+        The value that was protected is the value that is kept.
+        """
+        value: Any = self.genuine()
+
+        for name in (*Protected.__slots__, "more"):
+            with pytest.raises(UnprotectedError):
+                setattr(value, name, MAC)
+            with pytest.raises(UnprotectedError):
+                delattr(value, name)
+        assert value.value == MAC_MD5
+
+    def test_look_alikes_are_found(self) -> None:
+        """
+        Neither an empty object nor one with all the fields passes.
+        """
+        genuine = self.genuine()
+        filled = object.__new__(Protected)
+        for name in Protected.__slots__:
+            value = object() if name == "_seal" else getattr(genuine, name)
+            object.__setattr__(filled, name, value)
+
+        for forged in (None, MAC, object.__new__(Protected), filled):
+            with pytest.raises(UnprotectedError, match="only what was"):
+                check_protected(forged)
