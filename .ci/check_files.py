@@ -18,7 +18,16 @@ from pathlib import Path
 
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = (".ci", ".github", "changelog.d", "docs", "examples", "src", "tests")
+FOLDERS = (
+    ".ci",
+    ".github",
+    "benchmarks",
+    "changelog.d",
+    "docs",
+    "examples",
+    "src",
+    "tests",
+)
 KINDS = {".cfg", ".ini", ".json", ".md", ".py", ".toml", ".yaml"}
 SPDX = "# SPDX-License-Identifier: MIT\n"
 

@@ -22,7 +22,7 @@ import consentkit
 
 from consentkit.collectors.clipboard import Take
 from consentkit.collectors.location import Fix
-from consentkit.collectors.source import Source, Unavailable
+from consentkit.collectors.source import Source
 from consentkit.consent.entries import GENESIS, Act, Entry
 from consentkit.consent.state import fold
 from consentkit.gate import Gate, OSPermission, Permit
@@ -38,8 +38,8 @@ __all__ = [
     "SMALL",
     "START",
     "Clock",
-    "Spy",
     "Spies",
+    "Spy",
     "acts",
     "make_kit",
     "permit_for",
@@ -213,6 +213,10 @@ def acts(
     Make the chained entries of a person who acted so, a minute apart.
 
     Args:
+        policy: What they acted on.
+
+        steps: Element and act of each.
+
         terms: In place of the policy's present ones.
     """
     entries: list[Entry] = []
@@ -248,6 +252,14 @@ def permit_for(
     Grant all of the policy and ask the real gate.
 
     Args:
+        function: Id of the function.
+
+        data_type: Id of the data type.
+
+        policy: The small one by default.
+
+        recipient: The clause's first by default.
+
         again: Whether all is withdrawn and granted once more before.
     """
     policy = policy or small()

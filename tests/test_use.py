@@ -143,7 +143,10 @@ class TestReads:
 
         assert isinstance(device, consentkit.Device)
         assert {value.data_type for value in device} == {
-            *("mac_address", "system_id", "imei", "app_usage_time")
+            "mac_address",
+            "system_id",
+            "imei",
+            "app_usage_time",
         }
         with kit.use("connect") as use:
             use.device()
@@ -174,9 +177,7 @@ class TestReads:
         assert (taken.intent, taken.value) == ("share_code", SHARE_CODE)
         assert spies.reads == 1
 
-    def test_no_value_is_unavailable(
-        self, tmp_path: Path
-    ) -> None:
+    def test_no_value_is_unavailable(self, tmp_path: Path) -> None:
         """
         Permitted without a value is a third outcome; nothing is made up.
         """
@@ -186,19 +187,18 @@ class TestReads:
             kit.use("improve") as use,
         ):
             device = use.device("mac_address", "imei")
-            kept = use.capture(device)
+            refused = use.capture(device)
 
         assert isinstance(device, consentkit.Device)
         assert [u.data_type for u in device.unavailable] == [
-            *("mac_address", "imei")
+            "mac_address",
+            "imei",
         ]
         assert len(device) == 0
-        assert not kept
+        assert reason(refused) is Reason.NO_VALUE
         assert MAC not in repr(device)
 
-    def test_no_raw_value_is_shown(
-        self, kit: consentkit.Kit
-    ) -> None:
+    def test_no_raw_value_is_shown(self, kit: consentkit.Kit) -> None:
         """
         No repr of what a read gives holds a value (WP-HASH-1).
         """
@@ -222,9 +222,7 @@ def _other_thread(work: Callable[[], object]) -> object:
     """
     found: list[object] = []
     context = contextvars.copy_context()
-    thread = threading.Thread(
-        target=lambda: found.append(context.run(work))
-    )
+    thread = threading.Thread(target=lambda: found.append(context.run(work)))
     thread.start()
     thread.join()
     return found[0]
@@ -237,22 +235,39 @@ def _raising(_: str) -> OSPermission:
 # Grants, options of the kit, function, how it reads; reason and read type.
 REFUSED: dict[str, tuple[tuple[str, ...], dict, str, Callable, Reason]] = {
     "not asked": (
-        *((), {}, "improve"),
-        *(lambda use: use.device("mac_address"), Reason.NOT_ASKED),
+        (),
+        {},
+        "improve",
+        lambda use: use.device("mac_address"),
+        Reason.NOT_ASKED,
     ),
     "nothing named": (
-        *((), {}, "improve", lambda use: use.device(), Reason.NOT_ASKED),
+        (),
+        {},
+        "improve",
+        lambda use: use.device(),
+        Reason.NOT_ASKED,
     ),
     "other function granted": (
-        *(("logs", "paste"), {}, "improve"),
-        *(lambda use: use.device(), Reason.NOT_ASKED),
+        ("logs", "paste"),
+        {},
+        "improve",
+        lambda use: use.device(),
+        Reason.NOT_ASKED,
     ),
     "place not asked": (
-        *((), {}, "connect", lambda use: use.location(), Reason.NOT_ASKED),
+        (),
+        {},
+        "connect",
+        lambda use: use.location(),
+        Reason.NOT_ASKED,
     ),
     "clipboard not asked": (
-        *((), {}, "paste"),
-        *(lambda use: use.clipboard("receive_share"), Reason.NOT_ASKED),
+        (),
+        {},
+        "paste",
+        lambda use: use.clipboard("receive_share"),
+        Reason.NOT_ASKED,
     ),
     "separate type not asked": (
         ("connect",),
@@ -387,13 +402,13 @@ class TestRefusals:
             assert use.clipboard("receive_share")
 
         for data_type in (
-            *("mac_address", "location_precise", "clipboard_share_code"),
+            "mac_address",
+            "location_precise",
+            "clipboard_share_code",
         ):
             assert spies[data_type].reads == 1
 
-    def test_purpose_counts(
-        self, kit: consentkit.Kit, spies: Spies
-    ) -> None:
+    def test_purpose_counts(self, kit: consentkit.Kit, spies: Spies) -> None:
         """
         A place granted for the Wi-Fi list is refused for another purpose
         in the same second, unread (WP-BIND-2, WP-CONS-3).
@@ -533,9 +548,7 @@ class TestRefusals:
         assert spies.reads == 0
 
     @settings(deadline=None)
-    @given(
-        st.text(), st.text(), st.one_of(st.none(), st.text()), st.text()
-    )
+    @given(st.text(), st.text(), st.one_of(st.none(), st.text()), st.text())
     def test_no_question_raises(
         self,
         tmp_path_factory: pytest.TempPathFactory,
@@ -845,9 +858,7 @@ class TestCapture:
         assert isinstance(device, consentkit.Device)
         assert len(kept.ids) == len(set(kept.ids)) == len(device) == 4
 
-    def test_of_another_function_is_refused(
-        self, kit: consentkit.Kit
-    ) -> None:
+    def test_of_another_function_is_refused(self, kit: consentkit.Kit) -> None:
         """
         What one function read is not kept by another.
         """
@@ -975,7 +986,7 @@ class TestCapture:
             assert isinstance(place, consentkit.Unavailable)
             refused = use.capture(place)
 
-        assert reason(refused) is Reason.STAYS_ON_DEVICE
+        assert reason(refused) is Reason.NO_VALUE
         assert "there is no value" in str(refused)
 
     @pytest.mark.parametrize(
@@ -1220,9 +1231,7 @@ class TestEvents:
 
         made: Any = attrs.make_class(class_, ["seconds"])
         with (
-            make_kit(
-                tmp_path, "improve", policy=small(change=change)
-            ) as kit,
+            make_kit(tmp_path, "improve", policy=small(change=change)) as kit,
             kit.use("improve") as use,
         ):
             assert use.capture(made(4))

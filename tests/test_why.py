@@ -23,6 +23,13 @@ from tests.support import acts, make_kit, small
 POLICY = small()
 PLACE = "connect/location_precise"
 
+HEADLINE = (
+    "connect/location_precise: permitted for wifi_connection, to maker, "
+    "by entry 2 of 2026-11-20 12:02 on policy version 1"
+)
+CLAUSE = "for wifi_connection; protected by grid; kept P1D"
+BY = "granted by app at 2026-11-20 12:0{0}:00 UTC, entry {0}, on version 1"
+
 
 def why(
     gate: Gate,
@@ -65,16 +72,12 @@ class TestExplain:
         )
 
         assert text.splitlines() == [
-            "connect/location_precise: permitted for wifi_connection, to "
-            "maker, by entry 2 of 2026-11-20 12:02 on policy version 1",
+            HEADLINE,
             " yes  the ledger can be read",
             " yes  the policy declares the function: small 1",
-            " yes  the policy lists location_precise: for wifi_connection; "
-            "protected by grid; kept P1D",
-            " yes  the person granted the function: granted by app at "
-            "2026-11-20 12:01:00 UTC, entry 1, on version 1",
-            " yes  the person granted location_precise: granted by app at "
-            "2026-11-20 12:02:00 UTC, entry 2, on version 1",
+            f" yes  the policy lists location_precise: {CLAUSE}",
+            f" yes  the person granted the function: {BY.format(1)}",
+            f" yes  the person granted location_precise: {BY.format(2)}",
             " yes  the operating system allows it: location, granted",
         ]
 
@@ -126,8 +129,13 @@ class TestExplain:
             ),
         ],
         ids=[
-            *("function", "type", "recipient", "grant"),
-            *("separate", "permission", "ledger"),
+            "function",
+            "type",
+            "recipient",
+            "grant",
+            "separate",
+            "permission",
+            "ledger",
         ],
     )
     def test_of_a_refusal_names_what_failed(
@@ -161,7 +169,11 @@ class TestExplain:
         explained = why(granted(), "nothing", "imei", "maker")
 
         assert [c.holds for c in explained.conditions] == [
-            *(True, False, False, None, None)
+            True,
+            False,
+            False,
+            None,
+            None,
         ]
         assert str(explained.conditions[-1]) == (
             "   -  the person granted the function"

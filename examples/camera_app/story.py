@@ -79,17 +79,23 @@ class Wire:
 
     def __init__(self, app: Any) -> None:
         self.app = app
+        self.heads: list[bytes] = []
         self.bodies: list[tuple[float, bytes]] = []
         self.lose = True
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """
-        Serve one request, and keep its body.
+        Serve one request, and keep all that came with it.
         """
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         parts: list[bytes] = []
+        self.heads += [
+            scope["raw_path"],
+            scope["query_string"],
+            *(name + b": " + value for name, value in scope["headers"]),
+        ]
 
         async def listen() -> Any:
             message = await receive()
@@ -480,7 +486,8 @@ class Story:
             self.row("", problem, good=False)
         arrived = Counter(r["id"] for r in wire.records())
         stored = [
-            json.loads(r)["id"] for r in self.backend("SELECT body FROM records")
+            json.loads(r)["id"]
+            for r in self.backend("SELECT body FROM records")
         ]
         self.figures.arrivals = sum(arrived.values())
         # Each record that came may be there once, and nothing else at all.
@@ -557,7 +564,7 @@ class Story:
             self._tell(f"     {number:>3}  {function:<20}{type_:<29}{how}")
         seen = {body for _, body in wire.bodies}
         files = [p.read_bytes() for p in self.folder.glob("backend*")]
-        haystack = b"\0".join([*seen, *files]).lower()
+        haystack = b"\0".join([*wire.heads, *seen, *files]).lower()
         promised = [
             hashlib.md5(m.encode(), usedforsecurity=False).hexdigest()
             for m in _macs()
@@ -575,7 +582,10 @@ class Story:
             good=not found,
         )
         if figures.md5_of_a_mac_arrived:
-            self.row("MD5 of this machine's MAC", "sent as promised, and erased there since")
+            self.row(
+                "MD5 of this machine's MAC",
+                "sent as promised, and erased there since",
+            )
 
     def end(self) -> None:
         """

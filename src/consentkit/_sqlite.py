@@ -243,6 +243,7 @@ class Database:
                 cure="upgrade consentkit",
             )
         if found == 0:
+            self._check_that_it_is_ours(connection)
             _switch_to_wal(connection)
         # FULL: a commit outlives a power cut, not only a crash.
         connection.execute("PRAGMA synchronous = FULL")
@@ -256,12 +257,31 @@ class Database:
                 connection.execute(f"PRAGMA user_version = {self._version}")
             connection.execute("COMMIT")
 
+    def _check_that_it_is_ours(self, connection: sqlite3.Connection) -> None:
+        """
+        See that a file without our number is an empty one.
+        """
+        (tables,) = connection.execute(
+            "SELECT COUNT(*) FROM sqlite_master"
+        ).fetchone()
+        # Another process may have filled it in between.
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if tables and not found:
+            raise DamagedError(
+                self.path,
+                problem="the file is another program's",
+                cure="move it away, or choose another data folder",
+            )
+
     @contextmanager
     def _errors(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
             problem = self._store_error(error)
+        except UnicodeDecodeError:
+            # In place of an error whose own text holds damaged bytes.
+            problem = self._store_error(sqlite3.DatabaseError())
         else:
             return
         try:

@@ -81,6 +81,7 @@ class Reason(Enum):
     NOT_IN_USE = "not_in_use"
     CONSENT_CHANGED = "consent_changed"
     STAYS_ON_DEVICE = "stays_on_device"
+    NO_VALUE = "no_value"
     OUTBOX_FULL = "outbox_full"
     OUTBOX_UNUSABLE = "outbox_unusable"
     CLOSED = "closed"
@@ -114,6 +115,7 @@ _MEANING: Final[Mapping[Reason, str]] = {
     "longer holds",
     Reason.STAYS_ON_DEVICE: "the policy lets this value leave the device in "
     "no form",
+    Reason.NO_VALUE: "there is no value to keep",
     Reason.OUTBOX_FULL: "the outbox is full",
     Reason.OUTBOX_UNUSABLE: "the outbox cannot be used",
     Reason.CLOSED: "the kit is closed",

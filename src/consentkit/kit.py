@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 from consentkit._fork import Mutex
 from consentkit.consent.choices import Consent, Destroyed
 from consentkit.consent.ledger import Ledger
-from consentkit.consent.state import Status
 from consentkit.exceptions import StoreError
 from consentkit.gate import Gate, OSPermission, Permit, Reason, Refusal
 from consentkit.limits import Limits
@@ -435,11 +434,10 @@ class Kit:
         if state.problem:
             # Nothing is read or sent; what waits stays for the repair.
             return None
-        standing = (Status.GRANTED, Status.WIDENED)
         return frozenset(
-            choice.entry.hash
+            grant
             for choice in state.choices.values()
-            if choice.status in standing and choice.entry is not None
+            for grant in choice.grants
         )
 
     def close(self) -> None:

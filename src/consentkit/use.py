@@ -424,9 +424,7 @@ class Use:
         if isinstance(what, Refusal):
             return what
         if isinstance(what, Unavailable):
-            return self._no(
-                Reason.STAYS_ON_DEVICE, what.data_type, "there is no value"
-            )
+            return self._no(Reason.NO_VALUE, what.data_type, what.reason)
         if hasattr(what, "protected_values"):
             protected = what.protected_values()
         else:
@@ -507,7 +505,7 @@ class Use:
             return Kept(ids=tuple(ids), refused=tuple(refused))
         if refused:
             return refused[0]
-        return self._no(Reason.STAYS_ON_DEVICE, detail="there is no value")
+        return self._no(Reason.NO_VALUE)
 
     def _record(self, value: Protected) -> tuple[Permit, Record] | Refusal:
         """

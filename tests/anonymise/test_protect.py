@@ -55,6 +55,7 @@ from tests.support import (
 
 
 SECRET = bytes(range(32))
+SHIFTED = attrs.evolve(PLACE, crs="gcj02")
 P = ProtectionName
 
 
@@ -114,7 +115,12 @@ def protected(
 # Data type, protection with parameters, raw value; value and class expected.
 CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
     "none, ordinary": (
-        *("os_version", P.NONE, {}, "14.2.1", "14.2.1", "linkable"),
+        "os_version",
+        P.NONE,
+        {},
+        "14.2.1",
+        "14.2.1",
+        "linkable",
     ),
     "none, number": ("os_version", P.NONE, {}, 14, 14, "linkable"),
     "none, device": (*("ip_address", P.NONE, {}, "::1", "::1", "personal"),),
@@ -127,7 +133,12 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
         "personal",
     ),
     "local only": (
-        *("wifi_password", P.LOCAL_ONLY, {}, "secret", "secret", "personal"),
+        "wifi_password",
+        P.LOCAL_ONLY,
+        {},
+        "secret",
+        "secret",
+        "personal",
     ),
     "present": ("imei", P.PRESENT, {}, IMEI, True, "linkable"),
     "md5": ("mac_address", P.MD5, {}, MAC, MAC_MD5, "pseudonymised"),
@@ -139,7 +150,14 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
         {"cell_km": 50.0},
         "de_identified",
     ),
-    "bucket": ("app_usage_time", P.BUCKET, {}, 700, "512-1024", "de_identified"),
+    "bucket": (
+        "app_usage_time",
+        P.BUCKET,
+        {},
+        700,
+        "512-1024",
+        "de_identified",
+    ),
     "truncate": (
         "ip_address",
         P.TRUNCATE,
@@ -149,7 +167,12 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
         "de_identified",
     ),
     "generalise": (
-        *("os_version", P.GENERALISE, {}, "14.2.1", "14", "de_identified"),
+        "os_version",
+        P.GENERALISE,
+        {},
+        "14.2.1",
+        "14",
+        "de_identified",
     ),
     "scrub, text": (
         "service_log",
@@ -249,6 +272,7 @@ class TestProtect:
             ("mac_address", P.MD5, {}, None),
             ("location_precise", P.GRID, {}, "48.8 N"),
             ("location_precise", P.NONE, {}, object()),
+            ("location_precise", P.GRID, {}, SHIFTED),
             ("os_version", P.NONE, {}, float("nan")),
             ("os_version", P.NONE, {}, float("inf")),
             ("os_version", P.NONE, {}, 2**64),
@@ -262,8 +286,10 @@ class TestProtect:
             ("service_log", P.SCRUB, {}, b"bytes"),
             ("service_log", P.SCRUB, {}, {"n": float("nan")}),
             (
-                *("clipboard_share_code", P.TAKE),
-                *({"intents": ("link",)}, Take("share_code", SHARE_CODE)),
+                "clipboard_share_code",
+                P.TAKE,
+                {"intents": ("link",)},
+                Take("share_code", SHARE_CODE),
             ),
         ],
     )
@@ -289,7 +315,9 @@ class TestProtect:
         """
         A text that no UTF-8 has, such as a file's name, becomes one.
         """
-        got = protected({"message": "\udcff", "\udcff": 1}, "service_log", P.SCRUB)
+        got = protected(
+            {"message": "\udcff", "\udcff": 1}, "service_log", P.SCRUB
+        )
 
         assert json.dumps(got.value, ensure_ascii=False).encode()
         assert got.value == {"message": "?", "?": 1}
@@ -597,8 +625,11 @@ class TestEvent:
 
         assert isinstance(got, Protected)
         assert got.value == {
-            **{"event": "happened", "n": "512-1024", "x": "0-1"},
-            **{"ok": True, "c": "red"},
+            "event": "happened",
+            "n": "512-1024",
+            "x": "0-1",
+            "ok": True,
+            "c": "red",
         }
         assert got.privacy_class is PrivacyClass.DE_IDENTIFIED
 
@@ -658,9 +689,7 @@ class TestEvent:
         got = event({"a": given_}, {"a": kind}, technique=technique)
 
         if isinstance(got, Protected):
-            json.dumps(
-                got.value, allow_nan=False, ensure_ascii=False
-            ).encode()
+            json.dumps(got.value, allow_nan=False, ensure_ascii=False).encode()
 
 
 class TestForgery:
@@ -690,9 +719,7 @@ class TestForgery:
             with pytest.raises(UnprotectedError):
                 Protected(**arguments)
 
-    @pytest.mark.parametrize(
-        "way", [copy.copy, copy.deepcopy, pickle.dumps]
-    )
+    @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
     def test_cannot_be_copied(self, way: Callable[[object], object]) -> None:
         """
         No copy, no pickle.

@@ -123,9 +123,19 @@ class TestGrant:
     @pytest.mark.parametrize(
         "method",
         [
-            *("default", "implied", "install", "launch"),
-            *("scroll", "silence", "use"),
-            *("", "App", "two words", "a" * 65, "app\n", "ａｐｐ"),
+            "default",
+            "implied",
+            "install",
+            "launch",
+            "scroll",
+            "silence",
+            "use",
+            "",
+            "App",
+            "two words",
+            "a" * 65,
+            "app\n",
+            "ａｐｐ",
         ],
     )
     @pytest.mark.parametrize("verb", ["grant", "deny", "withdraw"])
@@ -314,9 +324,7 @@ class TestDeny:
         assert person.status(PLACE) is Status.REFUSED
 
     @pytest.mark.parametrize("off", POLICY.elements)
-    def test_touches_no_other_element(
-        self, person: Person, off: str
-    ) -> None:
+    def test_touches_no_other_element(self, person: Person, off: str) -> None:
         """
         Silo-check: one switch off leaves every other as it was (WP-ADD-4,
         WP-CORE-1).
@@ -484,9 +492,7 @@ class TestWithdraw:
         person.consent.grant("improve")
         assert person.status("improve") is Status.GRANTED
 
-    def test_is_off_before_anything_is_destroyed(
-        self, tmp_path: Path
-    ) -> None:
+    def test_is_off_before_anything_is_destroyed(self, tmp_path: Path) -> None:
         """
         While a withdrawal is carried out nothing is permitted any more.
         """
@@ -532,9 +538,7 @@ class TestNote:
 
         assert person.status("improve") is status
 
-    @pytest.mark.parametrize(
-        "act", [Act.GRANTED, Act.REFUSED, Act.WITHDRAWN]
-    )
+    @pytest.mark.parametrize("act", [Act.GRANTED, Act.REFUSED, Act.WITHDRAWN])
     def test_cannot_choose(self, person: Person, act: Act) -> None:
         """
         A choice goes through its own verb.
@@ -603,9 +607,7 @@ class TestShared:
         person.consent.grant("improve")
         person.consent.deny("logs")
 
-        assert [e.act for e in person.consent.history("logs")] == [
-            Act.REFUSED
-        ]
+        assert [e.act for e in person.consent.history("logs")] == [Act.REFUSED]
         assert person.consent.history("nothing") == ()
 
     def test_repr_names_the_policy_alone(self, person: Person) -> None:

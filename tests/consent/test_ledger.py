@@ -264,9 +264,7 @@ class TestTampering:
         """
         A changed hash is found where it stands.
         """
-        tamper(
-            ledger, f"UPDATE entries SET hash = '{'0' * 64}' WHERE seq = 5"
-        )
+        tamper(ledger, f"UPDATE entries SET hash = '{'0' * 64}' WHERE seq = 5")
 
         assert broken_at(ledger) == "the chain breaks at entry 5"
 

@@ -128,8 +128,9 @@ class TestFold:
         """
         entries = acts(POLICY, ("improve", act), terms="0" * 64)
 
-        assert fold(entries, POLICY).choices["improve"].status is (
-            STATUS_AFTER[act]
+        assert (
+            fold(entries, POLICY).choices["improve"].status
+            is (STATUS_AFTER[act])
         )
 
     def test_separate_type_is_widened_with_its_function(self) -> None:
@@ -169,6 +170,29 @@ class TestFold:
 
         assert choice.entry is entries[2]
         assert choice.epoch == 3
+
+    def test_names_the_grants_since_the_last_no(self) -> None:
+        """
+        What was kept under an earlier yes counts until the next no.
+        """
+        entries = acts(
+            POLICY,
+            ("improve", Act.GRANTED),
+            ("improve", Act.WITHDRAWN),
+            ("improve", Act.GRANTED),
+            ("logs", Act.GRANTED),
+            ("improve", Act.DEFERRED),
+            ("improve", Act.GRANTED),
+            ("logs", Act.REFUSED),
+        )
+        choices = fold(entries, POLICY).choices
+
+        assert choices["improve"].grants == (
+            entries[2].hash,
+            entries[5].hash,
+        )
+        assert choices["logs"].grants == ()
+        assert choices["paste"].grants == ()
 
     @pytest.mark.parametrize("act", [a for a in Act if a is not Act.GRANTED])
     def test_no_grant_no_epoch(self, act: Act) -> None:

@@ -152,9 +152,7 @@ class TestAfter:
         assert end >= min(start, datetime(9998, 1, 1, tzinfo=UTC))
 
     @given(
-        st.datetimes(
-            max_value=datetime(2500, 1, 1), timezones=st.just(UTC)
-        ),
+        st.datetimes(max_value=datetime(2500, 1, 1), timezones=st.just(UTC)),
         st.integers(1, 1_000),
     )
     def test_seconds_are_exact(self, start: datetime, days: int) -> None:

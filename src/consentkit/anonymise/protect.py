@@ -304,6 +304,10 @@ def _keyed(permit: Permit, raw: Any, secret: Secret) -> JSON:
 
 
 def _grid(permit: Permit, raw: Any, _: Secret) -> JSON:
+    if getattr(raw, "crs", "wgs84") != "wgs84":
+        # Another system is some hundred metres off: no value beats a wrong
+        # one.
+        return None
     cell = cell_of(
         raw.latitude,
         raw.longitude,

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 
-from consentkit.cli._common import Terminated, explain
+from consentkit.cli._common import Terminated, explain, warn
 from consentkit.exceptions import ConsentKitError
 
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int = arguments.run(arguments)
         except (ConsentKitError, ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError):
-                return _hang_up(128 + signal.SIGPIPE)
+                return _hang_up(128 + getattr(signal, "SIGPIPE", 13))
             told.tell(explain(error))
             code = 2
         except Terminated:
@@ -149,10 +149,7 @@ class _Teller(logging.Handler):
         if message in self._told:
             return
         self._told.add(message)
-        with suppress(OSError):
-            sys.stdout.flush()
-        with suppress(OSError):
-            print(f"consentkit: {message}", file=sys.stderr, flush=True)
+        warn(message)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import signal
 import sys
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +42,7 @@ __all__ = [
     "print_table",
     "terminal_width",
     "unreadable",
+    "warn",
 ]
 
 
@@ -210,11 +211,24 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = [tuple(head), *(tuple(map(str, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     edge = terminal_width()
+    gap = "  "
+    if edge is not None and sum(widths) + 2 * (len(widths) - 1) > edge:
+        gap = " "
     for row in table:
         cells = (c.ljust(w) for c, w in zip(row, widths, strict=True))
-        line = "  ".join(cells).rstrip()
+        line = gap.join(cells).rstrip()
         is_cut = edge is not None and len(line) > edge
         print(f"{line[: (edge or 0) - 3]}..." if is_cut else line)
+
+
+def warn(message: str) -> None:
+    """
+    Print *message* as one line of ours on standard error, after the results.
+    """
+    with suppress(OSError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        print(f"consentkit: {message}", file=sys.stderr, flush=True)
 
 
 def terminal_width() -> int | None:
@@ -224,7 +238,7 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818 - like its parent
+class Terminated(KeyboardInterrupt):
     """
     The process was told to end, by something else than its keyboard.
     """
@@ -240,7 +254,9 @@ def ended_by_signals() -> Generator[None]:
         raise Terminated
 
     names = ("SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    numbers = [
+        getattr(signal, name) for name in names if hasattr(signal, name)
+    ]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
         # Who started us with nohup wants it to go on.

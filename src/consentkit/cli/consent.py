@@ -20,6 +20,8 @@ from consentkit.cli._common import (
     near,
     print_json,
     print_table,
+    terminal_width,
+    warn,
 )
 from consentkit.consent.choices import Withdrawal
 from consentkit.consent.entries import Entry
@@ -38,31 +40,41 @@ _ELEMENT = "a function, or FUNCTION/DATA_TYPE for a separate decision"
 _ACTIONS: Mapping[str, tuple[str, str]] = {
     "list": (
         "show where the person stands",
-        "Show everything that can be decided on, and where the person "
-        "stands. Only 'granted' permits anything.",
+        (
+            "Show everything that can be decided on, and where the person "
+            "stands. Only 'granted' permits anything."
+        ),
     ),
     "ask": (
         "ask in this terminal",
-        "Ask in this terminal, one decision at a time, and record the "
-        "answers. An empty line, the end of the input and an interrupt are "
-        "no answer: nothing changes, and the question stays open. A separate "
-        "decision is asked about once its function is granted.",
+        (
+            "Ask in this terminal, one decision at a time, and record the "
+            "answers. An empty line, the end of the input and an interrupt are "
+            "no answer: nothing changes, and the question stays open. A separate "
+            "decision is asked about once its function is granted."
+        ),
     ),
     "grant": (
         "record a yes",
-        "Record that the person said yes. Use it for an act of the person, "
-        "and for nothing else.",
+        (
+            "Record that the person said yes. Use it for an act of the person, "
+            "and for nothing else."
+        ),
     ),
     "deny": (
         "record a no",
-        "Record that the person said no. A no to what was granted is a "
-        "withdrawal.",
+        (
+            "Record that the person said no. A no to what was granted is a "
+            "withdrawal."
+        ),
     ),
     "withdraw": (
         "take a consent back, at once",
-        "Take a consent back, at once and in every process of the app: "
-        "nothing more is read, what waits is destroyed, and an erasure "
-        "request is queued for whoever got something.",
+        (
+            "Take a consent back, at once and in every process of the app: "
+            "nothing more is read, what waits is destroyed, and an erasure "
+            "request is queued for whoever got something."
+        ),
     ),
     "history": (
         "show the ledger",
@@ -136,10 +148,14 @@ def _list(arguments: argparse.Namespace) -> int:
         print("Nothing is granted.")
     else:
         head = ("ELEMENT", "CATEGORY", "STATUS", "SINCE (UTC)", "METHOD")
-        print_table(head, [tuple(row.values()) for row in rows])
+        # On a terminal whole minutes, so that it fits.
+        end = 16 if terminal_width() else 19
+        print_table(
+            head,
+            [tuple({**r, "since": r["since"][:end]}.values()) for r in rows],
+        )
     if state.problem:
-        sys.stdout.flush()
-        print(f"consentkit: {state.problem}", file=sys.stderr)
+        warn(state.problem)
     return 2 if state.problem else 0
 
 
@@ -192,7 +208,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({e: answer.value for e, answer in answers.items()})
     else:
-        _sum_up(chosen, answers)
+        _sum_up(answers)
     return _not_reached(
         arguments.elements, answers, {c.element for c in granted}
     )
@@ -238,9 +254,9 @@ def _about_sdks(policy: Policy) -> dict[str, str]:
     return said
 
 
-def _sum_up(chosen: Sequence[str], answers: Mapping[str, Answer]) -> None:
-    if not chosen:
-        print("Everything is decided; see 'consentkit consent list'.")
+def _sum_up(answers: Mapping[str, Answer]) -> None:
+    if not answers:
+        print("Nothing to ask; see 'consentkit consent list'.")
         return
     print()
     for element, answer in answers.items():
@@ -264,10 +280,9 @@ def _not_reached(
         function, data_type = split_element(element)
         if element in answers or not data_type or function in granted:
             continue
-        print(
-            f"consentkit: {element}: not asked, as {function} is not granted; "
-            f"ask about {function} first",
-            file=sys.stderr,
+        warn(
+            f"{element}: not asked, as {function} is not granted; ask about "
+            f"{function} first"
         )
         code = 1
     return code

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from consentkit.cli._common import (
     count,
     print_json,
     unreadable,
+    warn,
 )
 from consentkit.exceptions import PolicyError
 from consentkit.policy.fault import Fault
@@ -69,9 +69,8 @@ def _check(arguments: argparse.Namespace) -> int:
                 print(_summary(path, policy))
     if arguments.json:
         print_json({"findings": findings})
-    sys.stdout.flush()
     for problem in problems:
-        print(f"consentkit: {problem}", file=sys.stderr)
+        warn(problem)
     return 2 if problems else int(bool(findings))
 
 

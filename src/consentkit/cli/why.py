@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from consentkit.cli._common import (
     near,
     print_json,
     terminal_width,
+    warn,
 )
 from consentkit.policy.model import Policy
 
@@ -79,9 +79,8 @@ def _why(arguments: argparse.Namespace) -> int:
         _print(explained.headline, indent=2)
         for condition in explained.conditions:
             _print(str(condition), indent=6)
-    sys.stdout.flush()
     for hint in hints:
-        print(f"consentkit: {hint}", file=sys.stderr)
+        warn(hint)
     return 0 if explained.permitted else 1
 
 

@@ -15,7 +15,7 @@ import traceback
 
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 
 __all__ = ["LogCounts", "LogHandler"]
+
+# Our own logger, and those of the libraries that deliver: what they say would
+# be delivered, and make them say more.
+_OURS: Final = frozenset(
+    {"consentkit", "httpcore", "httpcore2", "httpx", "httpx2"}
+)
 
 
 @frozen(kw_only=True)
@@ -52,7 +58,8 @@ class LogHandler(logging.Handler):
     Scrubs log records and captures them, while the function is permitted.
 
     It never raises into the code that logs, never logs itself, and leaves
-    out records of consentkit's own logger.
+    out records of consentkit's own logger and of the HTTP client's
+    (``httpx``, ``httpcore`` and their continuations).
 
     Args:
         function: The function of the policy that it collects for.
@@ -101,7 +108,8 @@ class LogHandler(logging.Handler):
         """
         Scrub and capture one record.
         """
-        own = f"{record.name}.".startswith("consentkit.")
+        # A record that was made elsewhere may have anything for a name.
+        own = str(record.name).partition(".")[0] in _OURS
         if own or getattr(self._inside, "now", False):
             return
         self._inside.now = True

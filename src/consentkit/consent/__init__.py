@@ -8,11 +8,13 @@ from __future__ import annotations
 from consentkit.consent.choices import Consent, Destroyed, Withdrawal
 from consentkit.consent.entries import Act, Entry
 from consentkit.consent.ledger import Ledger
+from consentkit.consent.prompt import Answer, ask, notice
 from consentkit.consent.state import Choice, State, Status, fold
 
 
 __all__ = [
     "Act",
+    "Answer",
     "Choice",
     "Consent",
     "Destroyed",
@@ -21,5 +23,7 @@ __all__ = [
     "State",
     "Status",
     "Withdrawal",
+    "ask",
     "fold",
+    "notice",
 ]

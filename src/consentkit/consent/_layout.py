@@ -23,9 +23,7 @@ _WIDE = (
 )
 # A line must not begin with these: they stay with the character before.
 _CLOSING = "、。，．：；！？）］｝〉》」』】〕…"
-_PIECE = re.compile(
-    rf"\s+|[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*"
-)
+_PIECE = re.compile(rf"\s+|[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*")
 
 
 def plain(text: str) -> str:
@@ -41,9 +39,7 @@ def columns(text: str) -> int:
     """
     Count the columns that *text* takes.
     """
-    return sum(
-        0 if unicodedata.combining(c) else _columns_of(c) for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else _columns_of(c) for c in text)
 
 
 def _columns_of(character: str) -> int:

@@ -47,6 +47,9 @@ class Choice:
 
         entry: The entry that decided, or ``None`` when there is none.
 
+        grants: Hashes of the grants since the last no, the newest last: what
+            was kept under one of them, on its terms, was never taken back.
+
         epoch: Number of the grant that holds; 0 when none does. A new grant
             is a new epoch, with new keys and new pseudonyms.
     """
@@ -54,6 +57,7 @@ class Choice:
     element: str
     status: Status
     entry: Entry | None = None
+    grants: tuple[str, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -124,6 +128,7 @@ def fold(entries: Iterable[Entry], policy: Policy) -> State:
     nothing until it is given again.
     """
     deciding: dict[str, Entry] = {}
+    grants: dict[str, tuple[str, ...]] = {}
     latest: datetime | None = None
     for entry in entries:
         latest = entry.at if latest is None else max(latest, entry.at)
@@ -131,18 +136,35 @@ def fold(entries: Iterable[Entry], policy: Policy) -> State:
         answered = before is not None and before.act not in _NO_ANSWER
         if not (answered and entry.act in _NO_ANSWER):
             deciding[entry.element] = entry
+        if entry.act is Act.GRANTED:
+            grants[entry.element] = (
+                *grants.get(entry.element, ()),
+                entry.hash,
+            )
+        elif entry.act not in _NO_ANSWER:
+            grants.pop(entry.element, None)
     choices = {
-        element: _choice(element, deciding.get(element), policy)
+        element: _choice(
+            element,
+            deciding.get(element),
+            policy,
+            grants.get(element, ()),
+        )
         for element in policy.elements
     }
     return State(choices=MappingProxyType(choices), at=latest)
 
 
-def _choice(element: str, entry: Entry | None, policy: Policy) -> Choice:
+def _choice(
+    element: str,
+    entry: Entry | None,
+    policy: Policy,
+    grants: tuple[str, ...],
+) -> Choice:
     if entry is None:
         return Choice(element=element, status=Status.UNKNOWN)
     status = _STATUS[entry.act]
     function = policy.functions[split_element(element)[0]]
     if status is Status.GRANTED and entry.terms != function.terms:
         status = Status.WIDENED
-    return Choice(element=element, status=status, entry=entry)
+    return Choice(element=element, status=status, entry=entry, grants=grants)

@@ -122,12 +122,15 @@ class Delivery:
         self._mutex = Mutex()
         self._moving: tuple[str, Transport] | None = None
         self._is_closed = False
+        #: By recipient, the monotonic time until which it asked to wait.
+        self._paused: dict[str, float] = {}
 
     def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
         """
         Send what waits, oldest first, and report; never raises.
 
-        A backend that cannot be reached is tried once per flush.
+        A backend that cannot be reached is tried once per flush, and one
+        that asked for a pause not before it is over.
 
         Args:
             timeout_seconds: How long to go on; it is looked at between two
@@ -185,7 +188,7 @@ class Delivery:
             if transport is None or erasure.recipient in down:
                 continue
             answer = transport.erase(erasure)
-            tally.problem(answer.problem)
+            self._note(erasure.recipient, answer, tally)
             if answer.outcomes[erasure.id] is Outcome.RETRY:
                 down.add(erasure.recipient)
             elif answer.outcomes[erasure.id] is not Outcome.REJECTED:
@@ -200,11 +203,30 @@ class Delivery:
         transport = self._transports.get(recipient)
         if transport is None:
             tally.problem(f"no transport leads to {recipient!r}")
+            return None
+        left = self._paused.get(recipient, 0.0) - time.monotonic()
+        if left > 0:
+            tally.problem(
+                f"{transport.name}: asked for a pause, {left:.0f} s are left"
+            )
+            return None
         return transport
+
+    def _note(self, recipient: str, answer: Answer, tally: _Tally) -> None:
+        """
+        Note what a backend asks for.
+        """
+        tally.problem(answer.problem)
+        if answer.retry_after_seconds is not None:
+            until = time.monotonic() + answer.retry_after_seconds
+            self._paused[recipient] = until
 
     def _may_send(self, lane: LaneStatus) -> bool:
         """
-        Ask the gate: does the grant that *lane* rests on hold, now?
+        Ask the gate: may what was kept under this grant go out, now?
+
+        An older grant that was given anew, on other terms, was never taken
+        back; what was kept under it goes out on the terms of then.
         """
         gate = self._gate()
         function = split_element(lane.element)[0]
@@ -214,8 +236,7 @@ class Delivery:
         return (
             choice is not None
             and choice.epoch > 0
-            and choice.entry is not None
-            and choice.entry.hash == lane.grant
+            and lane.grant in choice.grants
         )
 
     def _send_lane(
@@ -237,7 +258,7 @@ class Delivery:
                 # A withdrawal came first and may be waiting for this.
                 self._store.settle(batch, element=lane.element, done={})
                 break
-            tally.problem(answer.problem)
+            self._note(lane.recipient, answer, tally)
             if answer.too_large and len(batch.records) > 1:
                 self._store.split(batch)
                 most = max(1, len(batch.records) // 2)

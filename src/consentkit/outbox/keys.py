@@ -15,6 +15,7 @@ file.
 
 from __future__ import annotations
 
+import hmac
 import os
 
 from contextlib import suppress
@@ -59,6 +60,18 @@ class Lane:
         SHA-256 of the erasure token, in hex: what batches carry.
         """
         return sha256(self.erasure_token).hexdigest()
+
+    @property
+    def reference(self) -> str:
+        """
+        What stands for the ledger entry at this recipient, in hex.
+
+        The hash of the entry itself would let recipients join what they
+        got; who has the lane's secret can show that the two belong
+        together.
+        """
+        name = b"consentkit consent 1\0" + self.grant.encode()
+        return hmac.digest(self.pseudonym_secret, name, "sha256").hex()
 
     @property
     def secrets(self) -> bytes:

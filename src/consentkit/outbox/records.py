@@ -42,7 +42,8 @@ class Record:
 
         captured_at, expires_at: Instants in UTC.
 
-        consent: Hash of the ledger entry.
+        consent: Hash of the ledger entry; on its way to a recipient,
+            what stands for it there and nowhere else.
 
         policy_version: Version of the policy's text.
     """

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cryptography.exceptions import InvalidTag
 
 from consentkit._sqlite import Database
@@ -186,12 +186,16 @@ class OutboxStore:
         """
         Keep records in one durable commit.
 
+        Records whose retention is over go at the same occasion.
+
         Returns:
             For each record, in order, why it was not kept, or ``None``.
 
         Raises:
             StoreError: If the outbox cannot be used; then none is kept.
         """
+        if kept:
+            self.expire(kept[0][1].captured_at)
         with self._db.writing() as db:
             return tuple(self._keep(db, p, r) for p, r in kept)
 
@@ -366,7 +370,7 @@ class OutboxStore:
         for n, *row in rows:
             record = _opened(lane, *row)
             if record is not None:
-                records.append(record)
+                records.append(evolve(record, consent=lane.reference))
                 continue
             # It can never be read again; it must not hold up the rest.
             db.execute("DELETE FROM records WHERE n = ?", (n,))

@@ -11,7 +11,6 @@ when a URL names it.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from consentkit.exceptions import TransportError
@@ -51,6 +50,8 @@ def transport_from_url(url: str) -> Transport:
 
 
 def _from_entry_point(scheme: str, url: str) -> object:
+    from importlib.metadata import entry_points
+
     found = {e.name: e for e in entry_points(group="consentkit.transports")}
     if scheme not in found:
         known = ", ".join(sorted({*_BUILT_IN, *found}))

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Tests for ``consentkit outbox``.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pathlib import Path
+
+import pytest
+
+from consentkit.cli import main
+from tests.support import MAC, MAC_MD5, SMALL, make_kit
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> list[str]:
+    """
+    Give the arguments of an outbox in which a MAC address waits, as MD5.
+    """
+    with (
+        make_kit(tmp_path / "data", "improve") as kit,
+        kit.use("improve") as use,
+    ):
+        use.capture(use.device("mac_address"))
+    return ["--policy", str(SMALL), "--data-dir", str(tmp_path / "data")]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> list[str]:
+    """
+    Give the arguments of a data folder that is not there yet.
+    """
+    return ["--policy", str(SMALL), "--data-dir", str(tmp_path / "none")]
+
+
+class TestStatus:
+    """
+    Tests for ``outbox status``.
+    """
+
+    def test_tells_for_whom(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        It tells how much waits, of which function and for whom.
+        """
+        assert main(["outbox", "status", *place]) == 0
+        first, head, row = capsys.readouterr().out.splitlines()
+        assert first.startswith("1 record waits (")
+        assert head.split()[:3] == ["WAITING", "ELEMENT", "RECIPIENT"]
+        assert row.split()[:3] == ["1", "improve", "maker"]
+
+    def test_json(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        With --json each lane names the whole hash of its consent.
+        """
+        main(["outbox", "status", *place, "--json"])
+        said = json.loads(capsys.readouterr().out)
+        main(["consent", "history", *place, "--json"])
+        (entry,) = json.loads(capsys.readouterr().out)["entries"]
+
+        assert said["waiting"] == 1
+        assert said["lanes"] == [
+            {
+                "element": "improve",
+                "recipient": "maker",
+                "consent": entry["hash"],
+                "waiting": 1,
+            }
+        ]
+
+    def test_counts_what_was_withdrawn(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        After a withdrawal nothing waits, and the reason is counted.
+        """
+        main(["consent", "withdraw", "improve", *place])
+        assert "1 waiting record destroyed" in capsys.readouterr().out
+
+        main(["outbox", "status", *place])
+        out = capsys.readouterr().out
+        assert out.startswith("0 records wait ")
+        assert "so far withdrawn: 1" in out
+
+    def test_opens_no_record(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        It shows no value.
+        """
+        main(["outbox", "status", *place, "--json"])
+
+        assert MAC_MD5 not in capsys.readouterr().out
+
+    def test_of_nothing(
+        self, empty: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Of a data folder that is not there it tells zeros, and makes none.
+        """
+        assert main(["outbox", "status", *empty]) == 0
+        assert capsys.readouterr().out.startswith("0 records wait ")
+        assert not Path(empty[-1]).exists()
+
+
+class TestInspect:
+    """
+    Tests for ``outbox inspect``.
+    """
+
+    def test_shows_what_would_leave(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A record is shown in the form that leaves, never as it was read
+        (WP-HASH-1).
+        """
+        assert main(["outbox", "inspect", *place]) == 0
+        out = capsys.readouterr().out
+        row = out.splitlines()[1].split()
+        assert row[1:] == ["improve", "mac_address", "md5", f'"{MAC_MD5}"']
+        assert MAC.lower() not in out.lower()
+
+    def test_json(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        With --json each record is as on the wire.
+        """
+        main(["outbox", "inspect", *place, "--json"])
+        (record,) = json.loads(capsys.readouterr().out)["records"]
+
+        assert record["value"] == MAC_MD5
+        assert record["purpose"] == "usage_statistics"
+        assert record["class"] == "pseudonymised"
+
+    def test_of_nothing(
+        self, empty: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Where nothing waits it says so.
+        """
+        assert main(["outbox", "inspect", *empty]) == 0
+        assert capsys.readouterr().out == "Nothing waits.\n"

@@ -1,0 +1,596 @@
+# SPDX-License-Identifier: MIT
+"""
+Delivery: at least once, in order, and never in the way of the app.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from consentkit.limits import Limits
+from consentkit.outbox.delivery import FlushReport
+from consentkit.transports.base import Answer, Outcome
+
+from tests.faults.support import (
+    Backend,
+    Clock,
+    Scripted,
+    Stalling,
+    Tocked,
+    open_kit,
+    run,
+    tick,
+    tock,
+)
+
+
+def _numbers(transport: Scripted) -> list[int]:
+    return [r.value["n"] for b in transport.batches for r in b.records]
+
+
+class TestOutcomes:
+    """
+    What a backend says of each record.
+    """
+
+    def test_delivered(self, tmp_path):
+        """
+        Delivered records are taken out and counted.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1, 2, 3)
+
+        assert kit.flush() == FlushReport(delivered=3)
+        assert kit.flush() == FlushReport()
+        assert kit.status().counts == {"delivered": 3}
+        assert len(transport.batches) == 1
+
+    def test_a_retry_keeps_batch_and_records(self, tmp_path):
+        """
+        A batch that is tried again has the same id and the same records,
+        over a restart too; later records do not join it.
+        """
+        transport = Scripted(Outcome.RETRY)
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1, 2)
+        assert kit.flush().waiting == 2
+        tick(kit, 3)
+        kit.flush()
+        kit.close()
+        transport.answer = Outcome.DELIVERED
+        kit = open_kit(tmp_path, transport=transport)
+        report = kit.flush()
+
+        first, second, third, fourth = transport.batches
+        assert first == second == third
+        assert fourth.id != first.id
+        assert _numbers(transport) == [1, 2, 1, 2, 1, 2, 3]
+        assert report.delivered == 3
+
+    def test_rejected(self, tmp_path):
+        """
+        A rejected record is dropped and counted; its neighbours are not.
+        """
+        transport = Scripted()
+
+        def answer(batch):
+            said = [Outcome.DELIVERED, Outcome.REJECTED, Outcome.DUPLICATE]
+            ids = [record.id for record in batch.records]
+            return Answer(
+                outcomes=dict(zip(ids, said, strict=True)), problem="no"
+            )
+
+        transport.answer = answer
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1, 2, 3)
+
+        assert kit.flush() == FlushReport(
+            delivered=1, rejected=1, duplicates=1, problems=("no",)
+        )
+        counts = {"delivered": 1, "rejected": 1, "duplicate": 1}
+        assert kit.status().counts == counts
+
+    def test_some_are_to_be_tried_again(self, tmp_path):
+        """
+        Of a batch that was taken in part, only the rest is tried again,
+        under the same id.
+        """
+        transport = Scripted(
+            lambda batch: Answer(
+                outcomes={batch.records[0].id: Outcome.DELIVERED}
+            )
+        )
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1, 2, 3)
+
+        assert kit.flush().waiting == 2
+        assert kit.flush().waiting == 1
+        assert kit.flush().waiting == 0
+        assert len({batch.id for batch in transport.batches}) == 1
+        assert _numbers(transport) == [1, 2, 3, 2, 3, 3]
+
+    def test_unknown_ids(self, tmp_path):
+        """
+        An answer for records that were not sent changes nothing.
+        """
+        transport = Scripted(
+            Answer(outcomes={"unknown": Outcome.DELIVERED})
+        )
+        kit = open_kit(tmp_path, "stats", "health", transport=transport)
+        ids = tick(kit, 1)
+        other = tock(kit, 2)
+        transport.answer = lambda batch: Answer(
+            outcomes=dict.fromkeys([*ids, *other], Outcome.REJECTED)
+            if batch.records[0].function == "health"
+            else {"unknown": Outcome.DELIVERED}
+        )
+
+        assert kit.flush().waiting == 2
+        assert kit.status().counts == {}
+
+    def test_an_answer_for_others_records(self, tmp_path):
+        """
+        A backend cannot have records of another batch dropped.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", "health", transport=transport)
+        ids = tick(kit, 1)
+        tock(kit, 2)
+        waiting = list(ids)
+
+        def answer(batch):
+            own = [record.id for record in batch.records]
+            if waiting[0] in own:
+                return Outcome.RETRY
+            return Answer(
+                outcomes=dict.fromkeys([*own, *ids], Outcome.DELIVERED)
+            )
+
+        transport.answer = answer
+        kit.flush()
+        assert kit.status().waiting == 2, "its backend is down"
+
+    def test_too_large(self, tmp_path):
+        """
+        A batch that is too large is halved until it fits; one record that
+        is too large by itself is dropped and counted.
+        """
+        transport = Scripted()
+
+        def answer(batch):
+            large = any(r.value["n"] == 3 for r in batch.records)
+            if large or len(batch.records) > 2:
+                return Answer(outcomes={}, too_large=True)
+            return Outcome.DELIVERED
+
+        transport.answer = answer
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, *range(8))
+
+        report = kit.flush()
+
+        assert (report.delivered, report.rejected) == (7, 1)
+        assert report.waiting == 0
+        sizes = [len(batch.records) for batch in transport.batches]
+        assert sizes[:2] == [8, 4]
+        ids = [batch.id for batch in transport.batches]
+        assert len(set(ids)) == len(ids), "a smaller batch is another one"
+
+
+class TestOrder:
+    """
+    What goes when.
+    """
+
+    def test_first_in_first_out(self, tmp_path):
+        """
+        Records of a function go out in the order of their capture, in
+        batches of the size that is set.
+        """
+        transport = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=transport,
+            limits=Limits(batch_records=3),
+        )
+        tick(kit, *range(8))
+        kit.flush()
+
+        assert _numbers(transport) == list(range(8))
+        assert [len(b.records) for b in transport.batches] == [3, 3, 2]
+
+    def test_a_batch_holds_one_grant(self, tmp_path):
+        """
+        Records of two functions or two grants never share a batch, nor the
+        token by which they can be erased.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", "health", transport=transport)
+        tick(kit, 1)
+        tock(kit, 2)
+        tick(kit, 3)
+        kit.flush()
+        kit.consent.withdraw("stats")
+        kit.consent.grant("stats")
+        tick(kit, 4)
+        kit.flush()
+
+        assert _numbers(transport) == [1, 3, 2, 4]
+        assert len({batch.erase for batch in transport.batches}) == 3
+        for batch in transport.batches:
+            assert len({record.consent for record in batch.records}) == 1
+
+    def test_a_backend_that_is_down_is_tried_once(self, tmp_path):
+        """
+        One try for each flush; other backends are served all the same.
+        """
+        down, up = Scripted(Outcome.RETRY), Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            "health",
+            "shared",
+            transport={"maker": down, "partner": up},
+        )
+        tick(kit, 1)
+        tock(kit, 2)
+        tock(kit, 3, function="shared")
+
+        report = kit.flush()
+
+        assert len(down.batches) == 1
+        assert _numbers(up) == [3]
+        assert (report.delivered, report.waiting) == (1, 2)
+
+    def test_each_gets_its_own(self, tmp_path):
+        """
+        A record goes to its recipient and to nobody else.
+        """
+        maker, partner = Scripted(), Scripted()
+        kit = open_kit(
+            tmp_path,
+            "shared",
+            transport={"maker": maker, "partner": partner},
+        )
+        with kit.use("shared") as use:
+            use.capture(Tocked(1), recipient="maker")
+            use.capture(Tocked(2), recipient="partner")
+        kit.flush()
+
+        assert (_numbers(maker), _numbers(partner)) == ([1], [2])
+        assert {b.recipient for b in partner.batches} == {"partner"}
+
+    def test_a_recipient_without_transport(self, tmp_path):
+        """
+        What nobody carries waits on and is reported by its recipient.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", "shared", transport=transport)
+        tock(kit, 1, function="shared")
+        tick(kit, 2)
+
+        report = kit.flush()
+
+        assert report.problems == ("no transport leads to 'partner'",)
+        assert (report.delivered, report.waiting) == (1, 1)
+
+
+class TestGate:
+    """
+    The gate is asked once more for each batch.
+    """
+
+    def test_a_policy_that_widened(self, tmp_path):
+        """
+        What was kept under other terms waits for a new yes, and does not
+        go out (WP-ADD-2).
+        """
+        import consentkit
+
+        from tests.faults.support import POLICY
+
+        text = POLICY.read_text().replace(
+            "We count what is used, and on how many devices.",
+            "We count everything.",
+        )
+        (tmp_path / "policy.toml").write_text(text)
+        kit = open_kit(tmp_path / "data", "stats", "health")
+        tick(kit, 1)
+        tock(kit, 2)
+        kit.close()
+        transport = Scripted()
+        kit = consentkit.open(
+            tmp_path / "policy.toml",
+            data_dir=tmp_path / "data",
+            transport=transport,
+        )
+
+        report = kit.flush()
+
+        assert _numbers(transport) == [2]
+        assert report.waiting == 1
+
+    def test_it_is_asked_between_batches(self, tmp_path):
+        """
+        A withdrawal by another process between two batches ends it.
+        """
+        transport = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=transport,
+            limits=Limits(batch_records=1),
+        )
+        other = open_kit(tmp_path)
+        tick(kit, 1, 2, 3)
+
+        def answer(batch):
+            # In a thread: it waits for this very batch.
+            thread.start()
+            while other.consent.state().choices["stats"].epoch:
+                time.sleep(0.001)
+            return Outcome.DELIVERED
+
+        thread = threading.Thread(
+            target=other.consent.withdraw, args=("stats",)
+        )
+        transport.answer = answer
+        kit.flush()
+        thread.join(30)
+
+        assert _numbers(transport) == [1]
+
+    def test_an_unreadable_ledger_is_reported(self, tmp_path):
+        """
+        Without a ledger nothing is sent, nothing is lost, and the report
+        says why.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+        kit.close()
+        saved = (tmp_path / "ledger.sqlite3").read_bytes()
+        (tmp_path / "ledger.sqlite3").write_bytes(b"nonsense" * 999)
+        kit = open_kit(tmp_path, transport=transport)
+
+        report = kit.flush()
+
+        assert (report.delivered, report.waiting) == (0, 1)
+        assert "ledger.sqlite3" in report.problems[0]
+        kit.close()
+        (tmp_path / "ledger.sqlite3").write_bytes(saved)
+        assert open_kit(tmp_path, transport=transport).flush().delivered == 1
+
+
+class TestTime:
+    """
+    Delivery takes no more time than it is given.
+    """
+
+    def test_it_stops_between_batches(self, tmp_path):
+        """
+        Past its time a flush starts no further batch.
+        """
+
+        def slow(batch):
+            time.sleep(0.05)
+            return Outcome.DELIVERED
+
+        transport = Scripted(slow)
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=transport,
+            limits=Limits(batch_records=1),
+        )
+        tick(kit, *range(50))
+
+        report = kit.flush(timeout_seconds=0.2)
+
+        assert 1 <= report.delivered < 25
+        assert report.waiting == 50 - report.delivered
+
+    def test_no_time_at_all(self, tmp_path):
+        """
+        With no time a flush sends nothing.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+
+        assert kit.flush(timeout_seconds=0).waiting == 1
+        assert transport.batches == []
+
+    def test_the_default_is_a_limit(self, tmp_path):
+        """
+        Without an argument the limit counts.
+        """
+        transport = Scripted()
+        limits = Limits(flush_seconds=0)
+        kit = open_kit(tmp_path, "stats", transport=transport, limits=limits)
+        tick(kit, 1)
+
+        assert kit.flush().waiting == 1
+
+    def test_exit_with_a_hanging_backend(self, tmp_path):
+        """
+        A process with waiting records and a backend that never answers
+        ends without a network wait, closed or not.
+        """
+        program = r"""
+            import os, socket, sys, threading, time
+            from tests.faults.support import *
+
+            server = socket.create_server(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+            kit = open_kit(sys.argv[1], "stats", transport=url)
+            tick(kit, *range(50))
+            thread = threading.Thread(target=kit.flush, daemon=True)
+            thread.start()
+            connection, _ = server.accept()
+            assert connection.recv(10)
+            if sys.argv[2] == "close":
+                begun = time.monotonic()
+                kit.close()
+                took = time.monotonic() - begun
+                assert took < 2, took
+            begun = time.monotonic()
+            import atexit
+            def say():
+                print(time.monotonic() - begun)
+            atexit.register(say)
+        """
+        for how in ("close", "leave"):
+            begun = time.monotonic()
+            run(program, tmp_path / how, how, timeout_seconds=20)
+            assert time.monotonic() - begun < 10
+            assert open_kit(tmp_path / how).status().waiting == 50
+
+
+class TestHost:
+    """
+    The app comes first.
+    """
+
+    @pytest.mark.parametrize("error", [RuntimeError, OSError, KeyError])
+    def test_it_never_raises(self, tmp_path, error):
+        """
+        Whatever a transport raises, the flush reports its kind, and the
+        records wait.
+        """
+
+        def fail(batch):
+            raise error("3C:5A:B4:01:23:45")
+
+        kit = open_kit(tmp_path, "stats", transport=Scripted(fail))
+        tick(kit, 1)
+
+        report = kit.flush()
+
+        assert report.waiting == 1
+        (problem,) = report.problems
+        assert error.__name__ in problem
+        assert "3C" not in problem
+
+    def test_nonsense_instead_of_an_answer(self, tmp_path):
+        """
+        A transport that answers with no answer counts as failed.
+        """
+
+        class Broken(Scripted):
+            def _send(self, batch):
+                return None
+
+        kit = open_kit(tmp_path, "stats", transport=Broken())
+        tick(kit, 1)
+
+        assert kit.flush().waiting == 1
+
+    def test_a_clock_that_fails(self, tmp_path):
+        """
+        An app's clock that fails during a flush is reported by its kind.
+        """
+        clock = Clock()
+        kit = open_kit(tmp_path, "stats", clock=clock, transport=Scripted())
+        tick(kit, 1)
+        clock.now = None
+
+        report = kit.flush()
+
+        assert report.problems == ("delivery failed (AttributeError)",)
+        assert report.waiting == 1
+
+    def test_an_interrupt_is_the_hosts(self, tmp_path):
+        """
+        ``^C`` in a transfer goes through; the next flush goes on.
+        """
+        transport = Scripted()
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+
+        def interrupt(batch):
+            raise KeyboardInterrupt
+
+        transport.answer = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            kit.flush()
+        transport.answer = Outcome.DELIVERED
+
+        assert kit.flush(timeout_seconds=2).delivered == 1
+        assert transport.batches[0] == transport.batches[1]
+
+    def test_after_closing(self, tmp_path):
+        """
+        A closed kit sends nothing, opens no transport again, and closes
+        the rest even if one fails to close.
+        """
+
+        class Rough(Scripted):
+            def close(self):
+                super().close()
+                raise RuntimeError
+
+        maker, partner = Rough(), Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport={"maker": maker, "partner": partner},
+        )
+        tick(kit, 1)
+        kit.flush()
+        tick(kit, 2)
+        kit.close()
+
+        assert (maker.closed, partner.closed) == (1, 1)
+        assert kit.flush().delivered == 0
+        assert len(maker.batches) == 1
+
+    def test_closing_during_a_flush(self, tmp_path):
+        """
+        A flush that is under way when the kit closes starts no further
+        batch.
+        """
+        backend = Stalling(tmp_path / "backend", stall="before")
+        kit = open_kit(
+            tmp_path / "data",
+            "stats",
+            transport=backend,
+            limits=Limits(batch_records=1),
+        )
+        tick(kit, 1, 2, 3)
+        thread = threading.Thread(target=kit.flush)
+        thread.start()
+        assert backend.there.wait(10)
+        kit.close()
+        backend.go.set()
+        thread.join(30)
+
+        assert len(backend.sent) == 1
+
+    def test_a_backend_twice(self, tmp_path):
+        """
+        A batch whose answer was lost is stored once.
+        """
+
+        class Forgetful(Backend):
+            def after(self, batch):
+                raise TimeoutError
+
+        kit = open_kit(
+            tmp_path / "data",
+            "stats",
+            transport=Forgetful(tmp_path / "backend"),
+        )
+        ids = tick(kit, 1, 2)
+        assert kit.flush().waiting == 2
+        kit.close()
+        backend = Backend(tmp_path / "backend")
+        kit = open_kit(tmp_path / "data", transport=backend)
+
+        assert kit.flush().duplicates == 2
+        assert backend.ids() == ids

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Every call form of the public API, for type checkers; never run.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import assert_type
+
+import attrs
+
+import consentkit
+
+from consentkit.collectors.logs import LogCounts, LogHandler
+from consentkit.consent import Act, Choice, Entry, State
+from consentkit.exceptions import (
+    ConsentKitError,
+    DamagedError,
+    ForgedPermitError,
+    MissingExtraError,
+    NewerFormatError,
+    PolicyError,
+    StoreError,
+    UnprotectedError,
+    UnwritableError,
+)
+from consentkit.gate import Gate
+from consentkit.outbox import OutboxStatus
+from consentkit.outbox.records import JSON
+from consentkit.policy import (
+    Fault,
+    Function,
+    Period,
+    Vocabulary,
+    load_vocabulary,
+    parse_policy,
+)
+from consentkit.registry import Started
+from consentkit.transports import Transport
+from consentkit.why import Condition, Explanation
+
+
+# Opening
+
+kit = consentkit.open("policy.toml")
+assert_type(kit, consentkit.Kit)
+
+policy = consentkit.load_policy(Path("policy.toml"))
+assert_type(policy, consentkit.Policy)
+assert_type(parse_policy("schema = 1"), consentkit.Policy)
+assert_type(policy.functions, Mapping[str, Function])
+assert_type(policy.elements, tuple[str, ...])
+
+
+@attrs.frozen
+class Reading:
+    """
+    What the app's own source gives.
+    """
+
+    celsius: float
+
+
+class Thermometer(consentkit.Source[Reading]):
+    """
+    A source of the app's own.
+    """
+
+    name = "thermometer"
+    data_types = frozenset({"smart_device_status"})
+
+    def _read(
+        self, permit: consentkit.Permit, **options: object
+    ) -> Reading | consentkit.Unavailable:
+        if options:
+            return consentkit.Unavailable("smart_device_status", "none")
+        return Reading(21.5)
+
+
+def ask_system(permission: str) -> consentkit.OSPermission:
+    """
+    Answer for the operating system.
+    """
+    if permission == "location":
+        return consentkit.OSPermission.GRANTED
+    return consentkit.OSPermission.UNKNOWN
+
+
+def open_in_each_way(transport: Transport) -> None:
+    """
+    Show every argument of `consentkit.open`.
+    """
+    consentkit.open("policy.toml", transport="https://collect.example.com/v1")
+    consentkit.open(Path("policy.toml"), transport=transport)
+    consentkit.open(
+        policy,
+        transport={"maker": "https://a.example", "helper": transport},
+        data_dir=Path("data"),
+        sources=[Thermometer()],
+        os_permission=ask_system,
+        clock=lambda: datetime.now(UTC),
+        limits=consentkit.Limits(records=1_000, flush_seconds=5.0),
+    )
+    with consentkit.open("policy.toml", data_dir="data") as opened:
+        assert_type(opened, consentkit.Kit)
+
+
+# Choosing
+
+assert_type(kit.consent.grant("wifi_binding"), Entry)
+assert_type(
+    kit.consent.grant("wifi_binding", method="settings", language="de"), Entry
+)
+assert_type(kit.consent.deny("wifi_binding"), consentkit.Withdrawal)
+withdrawal = kit.consent.withdraw("wifi_binding", method="settings")
+assert_type(withdrawal, consentkit.Withdrawal)
+assert_type(withdrawal.entries, tuple[Entry, ...])
+assert_type(withdrawal.destroyed.records, int)
+assert_type(withdrawal.still_running, tuple[str, ...])
+kit.consent.note("wifi_binding", Act.NOTICE_SHOWN, method="terminal")
+assert_type(kit.consent.history(), tuple[Entry, ...])
+assert_type(kit.consent.history("wifi_binding"), tuple[Entry, ...])
+state = kit.consent.state()
+assert_type(state, State)
+assert_type(state.choices["wifi_binding"], Choice)
+assert_type(state.choices["wifi_binding"].status, consentkit.Status)
+
+
+# Using
+
+
+@attrs.frozen(kw_only=True)
+class BindingFinished:
+    """
+    The app's own typed event.
+    """
+
+    seconds: float
+
+
+def use_each_reader() -> None:
+    """
+    Show every read, and what the type checker knows of its answer.
+    """
+    with kit.use("wifi_binding") as use:
+        assert_type(use, consentkit.Use)
+        match use.location():
+            case consentkit.Refusal(reason=reason):
+                assert_type(reason, consentkit.Reason)
+            case consentkit.Unavailable() as nothing:
+                assert_type(nothing.reason, str)
+            case place:
+                assert_type(place, consentkit.Location)
+                assert_type(place.latitude, float)
+                assert_type(place.cell_km, float | None)
+                assert_type(place.privacy_class, consentkit.PrivacyClass)
+
+        device = use.device()
+        assert_type(device, consentkit.Device | consentkit.Refusal)
+        if isinstance(device, consentkit.Device):
+            assert_type(device["mac_address"], JSON)
+            for value in device:
+                assert_type(value, consentkit.DeviceValue)
+            assert_type(device.refused, tuple[consentkit.Refusal, ...])
+        use.device("mac_address", "os_version", recipient="maker")
+
+        taken = use.clipboard("receive_share")
+        if isinstance(taken, consentkit.ClipboardText):
+            assert_type(taken.intent, str)
+            assert_type(taken.value, str)
+
+        kept = use.capture(BindingFinished(seconds=4.2))
+        assert_type(kept, consentkit.Kept | consentkit.Refusal)
+        if isinstance(kept, consentkit.Kept):
+            assert_type(kept.ids, tuple[str, ...])
+        use.capture(device)
+        use.capture(BindingFinished(seconds=1.0), recipient="maker")
+
+        handler = use.logs(level=logging.INFO)
+        if isinstance(handler, LogHandler):
+            logging.getLogger("app").addHandler(handler)
+            assert_type(handler.counts, LogCounts)
+
+    with kit.use("wifi_binding", purpose="wifi_connection") as use:
+        assert_type(
+            use.permit("location_coarse", recipient="maker"),
+            consentkit.Permit | consentkit.Refusal,
+        )
+        use.location("location_coarse", recipient="maker")
+        use.clipboard("receive_share", recipient="maker")
+
+
+assert_type(kit.log_handler("logs"), LogHandler)
+kit.log_handler("logs", level="INFO", data_type="crash_log")
+
+
+# Deciding, and why
+
+assert_type(kit.gate(), Gate)
+assert_type(
+    kit.gate().decide("wifi_binding", "location_coarse"),
+    consentkit.Permit | consentkit.Refusal,
+)
+assert_type(kit.decide_function("umeng"), Function | consentkit.Refusal)
+explanation = kit.why("wifi_binding", "location_coarse")
+assert_type(explanation, Explanation)
+assert_type(explanation.conditions, tuple[Condition, ...])
+assert_type(explanation.permitted, bool)
+kit.why("wifi_binding")
+kit.why("wifi_binding", "location_coarse", "maker")
+kit.why("wifi_binding", data_type="location_coarse", recipient="maker")
+
+
+# Third parties
+
+
+def umeng_init() -> int:
+    """
+    Start an SDK.
+    """
+    return 3
+
+
+started = kit.registry.start("umeng", umeng_init)
+assert_type(started, Started[int] | consentkit.Refusal)
+if not isinstance(started, consentkit.Refusal):
+    assert_type(started.value, int)
+kit.registry.start("umeng", umeng_init, stop=lambda: None)
+
+
+# Delivering
+
+report = kit.flush()
+assert_type(report, consentkit.FlushReport)
+assert_type(report.delivered, int)
+kit.flush(timeout_seconds=2.5)
+assert_type(kit.status(), OutboxStatus)
+kit.close()
+
+
+# Words and periods
+
+assert_type(load_vocabulary(), Vocabulary)
+assert_type(Period.parse("P1M").after(datetime.now(UTC)), datetime)
+
+
+# Errors
+
+
+def handle_each() -> None:
+    """
+    Show what each error tells.
+    """
+    try:
+        consentkit.load_policy("policy.toml")
+    except PolicyError as error:
+        assert_type(error.faults, tuple[Fault, ...])
+        assert_type(error.path, Path | None)
+    except MissingExtraError as error:
+        assert_type(error.extra, str)
+    except (DamagedError, NewerFormatError, UnwritableError) as error:
+        assert_type(error.cure, str)
+    except StoreError as error:
+        assert_type(error.problem, str)
+        assert_type(error.path, Path)
+    except (ForgedPermitError, UnprotectedError):
+        raise
+    except ConsentKitError as error:
+        print(error)
