@@ -2,6 +2,9 @@
 """
 Draw the terminal's screen of ``consentkit demo`` as ``_static/demo.svg``.
 
+Pseudonyms are blotted out but for their beginning: the MD5 of a MAC address
+would name the machine that drew the picture, to whoever cares to guess.
+
 Run it with the Python of an environment that has ``consentkit[demo]``::
 
     python docs/picture.py
@@ -26,6 +29,7 @@ COLOURS = {
     "31": 'fill="#ff8f85"',
     "32": 'fill="#7ee787"',
 }
+_PSEUDONYM = re.compile(r"\b[0-9a-f]{32}\b")
 _PART = re.compile(r"\x1b\[(\d+)m(.*?)\x1b\[0m|([^\x1b]+)")
 
 
@@ -44,6 +48,7 @@ def screen() -> list[str]:
     pty.spawn([sys.executable, "-m", "consentkit", "demo"], read)
     text = b"".join(parts).decode().replace("\r", "")
     story, _, _ = text.partition("Where to look next")
+    story = _PSEUDONYM.sub(lambda found: found[0][:6] + "·" * 26, story)
     return ["$ consentkit demo", *story.rstrip().split("\n")]
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -33,11 +34,13 @@ CREATE TABLE others (n INTEGER)"""
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     """
     Give a database that has no file yet.
     """
-    return Database(tmp_path / "data" / "file", schema=SCHEMA, version=3)
+    made = Database(tmp_path / "data" / "file", schema=SCHEMA, version=3)
+    yield made
+    made.close()
 
 
 def put(database: Database, *names: str) -> None:

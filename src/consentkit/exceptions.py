@@ -68,7 +68,7 @@ class PolicyError(ConsentKitError):
     def __init__(self, path: Path | None, faults: Sequence[Fault]) -> None:
         super().__init__(path, faults)
         self.path = path
-        self.faults = tuple(faults)
+        self.faults: tuple[Fault, ...] = tuple(faults)
 
     def __str__(self) -> str:
         name = str(self.path) if self.path else "policy"

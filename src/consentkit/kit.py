@@ -160,13 +160,13 @@ class Kit:
         self._gate: Gate | None = None
         self._closed = False
         self._ledger = Ledger(data_dir / "ledger.sqlite3")
-        self.consent = Consent(
+        self.consent: Consent = Consent(
             policy=policy,
             ledger=self._ledger,
             clock=self.now,
             carry_out=self._carry_out,
         )
-        self.registry = Registry(
+        self.registry: Registry = Registry(
             policy=policy, function=self.decide_function, entries=sdk_entries
         )
         self._reconcile()

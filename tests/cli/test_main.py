@@ -17,6 +17,7 @@ import time
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -443,7 +444,7 @@ class TestStreams:
         """
         reader, writer = os.pipe()
         os.close(reader)
-        ran = run("consent", "list", *place, stdout=writer, **_ERR)
+        ran = run("consent", "list", *place, stdout=writer, **_ONLY_ERRORS)
         os.close(writer)
 
         assert ran.stderr == ""
@@ -457,7 +458,11 @@ class TestStreams:
         reader, writer = os.pipe()
         os.close(reader)
         ran = run(
-            "policy", "check", tmp_path / "p.toml", stdout=writer, **_ERR
+            "policy",
+            "check",
+            tmp_path / "p.toml",
+            stdout=writer,
+            **_ONLY_ERRORS,
         )
         os.close(writer)
 
@@ -472,7 +477,7 @@ class TestStreams:
         Output that nobody takes is an error of one line.
         """
         with Path("/dev/full").open("w") as full:
-            ran = run("consent", "list", *place, stdout=full, **_ERR)
+            ran = run("consent", "list", *place, stdout=full, **_ONLY_ERRORS)
 
         assert ran.returncode == 2
         assert "No space left" in one_line(ran.stderr)
@@ -648,15 +653,19 @@ class TestPlaces:
         An empty variable counts as none.
         """
         (tmp_path / "policy.toml").write_bytes(SMALL.read_bytes())
-        env = {"CONSENTKIT_POLICY": "", "CONSENTKIT_DATA_DIR": ""}
-        env |= {"HOME": str(tmp_path / "home"), "XDG_DATA_HOME": None}
+        env = {
+            "CONSENTKIT_POLICY": "",
+            "CONSENTKIT_DATA_DIR": "",
+            "HOME": str(tmp_path / "home"),
+            "XDG_DATA_HOME": None,
+        }
         ran = run("consent", "grant", "logs", env=env, cwd=tmp_path)
 
         assert ran.returncode == 0
         assert {p.name for p in tmp_path.iterdir()} == {"home", "policy.toml"}
 
 
-_ERR = {"stderr": subprocess.PIPE, "capture_output": False}
+_ONLY_ERRORS: Any = {"stderr": subprocess.PIPE, "capture_output": False}
 
 
 def _write(path: Path, statement: str) -> None:

@@ -332,6 +332,7 @@ class TestRefused:
         assert hostile.tries == 0
         assert handler.counts == LogCounts(refused=2)
         assert kept(kit) == []
+        kit.close()  # looking opens the outbox anew
 
     def test_undeclared_type(
         self, kit: consentkit.Kit, app: logging.Logger

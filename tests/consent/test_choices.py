@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +27,18 @@ from tests.support import START, Clock, Spies, make_kit, small
 POLICY = small()
 PLACE = "connect/location_precise"
 
+OPENED: list[Ledger] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_ledgers() -> Iterator[None]:
+    """
+    Leave no file open behind a test.
+    """
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
 
 class Person:
     """
@@ -36,6 +48,7 @@ class Person:
     def __init__(self, folder: Path, *, policy: Policy = POLICY) -> None:
         self.clock = Clock()
         self.ledger = Ledger(folder / "ledger.sqlite3")
+        OPENED.append(self.ledger)
         self.carried_out: list[tuple[frozenset[str], frozenset[str]]] = []
         self.trouble: Exception | None = None
         self.consent = Consent(
@@ -504,9 +517,10 @@ class TestWithdraw:
             seen.append(consent.state().choices["improve"].status)
             return Destroyed(), ()
 
+        OPENED.append(Ledger(tmp_path / "ledger.sqlite3"))
         consent = Consent(
             policy=POLICY,
-            ledger=Ledger(tmp_path / "ledger.sqlite3"),
+            ledger=OPENED[-1],
             clock=Clock(),
             carry_out=carry_out,
         )

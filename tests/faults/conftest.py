@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: MIT
 """
-Long runs are left out unless asked for: ``pytest -m slow``.
+Long runs are left out unless asked for (``pytest -m slow``), and nothing is
+left open.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.faults.support import close_all
+
+
+@pytest.fixture(autouse=True)
+def _close_all() -> Iterator[None]:
+    """
+    Close the kits and stores of a test.
+    """
+    yield
+    close_all()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -95,9 +95,21 @@ def open_kit(
     Open a kit under `POLICY` and grant elements.
     """
     kit = consentkit.open(the_policy(), data_dir=data_dir, **options)
+    _opened.append(kit)
     for element in grants:
         kit.consent.grant(element)
     return kit
+
+
+_opened: list[Any] = []
+
+
+def close_all() -> None:
+    """
+    Close what a test has left open.
+    """
+    while _opened:
+        _opened.pop().close()
 
 
 def tick(kit: consentkit.Kit, *numbers: int, note: str = "") -> list[str]:
@@ -154,6 +166,7 @@ class Backend(Transport):
         """
         if self._store is None or self._pid != os.getpid():
             self._store, self._pid = Store(self._path), os.getpid()
+            _opened.append(self._store)
         return self._store
 
     def _send(self, batch: Batch) -> Answer:

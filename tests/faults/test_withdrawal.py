@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from consentkit import Kept, Reason, Refusal
+from consentkit import Kept, Kit, Reason, Refusal
 from consentkit.consent.entries import Act
 from consentkit.exceptions import StoreError
 from consentkit.limits import Limits
@@ -25,7 +25,6 @@ from consentkit.transports.https import HTTPSTransport
 
 from tests.faults.support import (
     Backend,
-    Clock,
     Scripted,
     Stalling,
     Ticked,
@@ -328,36 +327,42 @@ class TestInFlight:
     def test_one_that_begins_too_late(self, tmp_path):
         """
         A batch that was claimed but not let out when the withdrawal came
-        does not leave at all, and does not hold the withdrawal up.
+        does not leave at all, and does not hold the withdrawal up while
+        the same flush goes on with others.
         """
-        backend = Backend(tmp_path / "backend")
-        kit = open_kit(tmp_path / "data", "stats", transport=backend)
+        backend = Stalling(tmp_path / "backend", stall="before")
+        kit = open_kit(
+            tmp_path / "data",
+            "stats",
+            "health",
+            transport=backend,
+            limits=Limits(withdraw_wait_seconds=20),
+        )
         tick(kit, 1)
+        kept = tock(kit, 2)
         claim = kit.store.claim
-        took = []
+        withdrawal = threading.Thread(
+            target=kit.consent.withdraw, args=("stats",)
+        )
 
-        def claim_and_withdraw(*args, **options):
-            batch = claim(*args, **options)
-            begun = time.monotonic()
-            thread = threading.Thread(
-                target=kit.consent.withdraw, args=("stats",)
-            )
-            thread.start()
-            while kit.consent.state().choices["stats"].epoch:
-                time.sleep(0.001)
-            while kit.status().waiting:
-                time.sleep(0.001)
-            took.append((thread, begun))
+        def claim_and_withdraw(lane, **options):
+            batch = claim(lane, **options)
+            if lane.element == "stats":
+                withdrawal.start()
+                while kit.status().waiting == 2:
+                    time.sleep(0.001)
             return batch
 
         kit.store.claim = claim_and_withdraw
-        report = kit.flush()
-        thread, begun = took[0]
-        thread.join(10)
+        with flushing(kit) as reports:
+            assert backend.there.wait(10)
+            withdrawal.join(10)
+            assert not withdrawal.is_alive(), "while another batch is held"
+            backend.go.set()
 
-        assert time.monotonic() - begun < 1.5
-        assert backend.sent == []
-        assert (report.delivered, report.problems) == (0, ())
+        assert backend.ids() == kept
+        assert len(backend.sent) == 1
+        assert reports[0].problems == ()
 
     def test_a_failing_cancel(self, tmp_path):
         """
@@ -670,7 +675,7 @@ class TestRace:
         assert refused.reason is Reason.CONSENT_CHANGED
         assert kit.status().waiting == 0
 
-    def test_a_restart_beside_a_new_grant(self, tmp_path):
+    def test_a_restart_beside_a_new_grant(self, tmp_path, monkeypatch):
         """
         A process that starts while another one grants and captures destroys
         nothing of it.
@@ -678,20 +683,19 @@ class TestRace:
         data_dir = tmp_path / "data"
         other = open_kit(data_dir, "health")
         tock(other, 1)
-        kept = []
+        standing = Kit._standing
 
-        def clock():
-            # Asked while the kit opens: the worst moment.
-            if not kept:
-                other.consent.grant("stats")
-                kept.extend(tick(other, 1))
-            return Clock()()
+        def stand_and_grant(kit):
+            # The worst moment: the ledger was just read.
+            found = standing(kit)
+            other.consent.grant("stats")
+            assert len(tick(other, 1)) == 1
+            return found
 
-        kit = open_kit(data_dir, clock=clock)
+        monkeypatch.setattr(Kit, "_standing", stand_and_grant)
+        kit = open_kit(data_dir)
 
-        assert len(kept) == 1
         assert kit.status().waiting == 2
-        assert isinstance(tick(kit, 2), list)
         with kit.use("stats") as use:
             assert isinstance(use.capture(Ticked(2)), Kept)
 

@@ -304,13 +304,12 @@ class TestGate:
         tock(kit, 2)
         kit.close()
         transport = Scripted()
-        kit = consentkit.open(
+        with consentkit.open(
             tmp_path / "policy.toml",
             data_dir=tmp_path / "data",
             transport=transport,
-        )
-
-        report = kit.flush()
+        ) as kit:
+            report = kit.flush()
 
         assert _numbers(transport) == [2]
         assert report.waiting == 1

@@ -135,6 +135,14 @@ class TestAfter:
         """
         assert Period.parse(text).after(start) == end
 
+    def test_ends_with_the_calendar(self) -> None:
+        """
+        A period beyond the last year there is ends on its last day.
+        """
+        end = Period.parse("P9000Y99999D").after(_at(2026, 1, 1))
+
+        assert end == datetime.max.replace(tzinfo=UTC)
+
     @given(
         st.datetimes(timezones=st.just(UTC)),
         st.integers(0, 120_000),

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -253,15 +253,18 @@ def ended_by_signals() -> Generator[None]:
     def end(*_: object) -> NoReturn:
         raise Terminated
 
-    names = ("SIGTERM", "SIGHUP")
-    numbers = [
-        getattr(signal, name) for name in names if hasattr(signal, name)
-    ]
-    before = {number: signal.getsignal(number) for number in numbers}
+    def hang_up(*_: object) -> None:
+        # By way of SIGTERM, which a server inside may handle by itself.
+        signal.raise_signal(signal.SIGTERM)
+
+    wanted: dict[int, Callable[..., None]] = {signal.SIGTERM: end}
+    if hasattr(signal, "SIGHUP"):
+        wanted[signal.SIGHUP] = hang_up
+    before = {number: signal.getsignal(number) for number in wanted}
     for number, handler in before.items():
         # Who started us with nohup wants it to go on.
         if handler is signal.SIG_DFL:
-            signal.signal(number, end)
+            signal.signal(number, wanted[number])
     try:
         yield
     finally:

@@ -68,8 +68,8 @@ class DeviceSource(Source[Fact]):
     def __init__(
         self, name: str, facts: Mapping[str, Callable[[], Fact | None]]
     ) -> None:
-        self.name = name
-        self.data_types = frozenset(facts)
+        self.name: str = name
+        self.data_types: frozenset[str] = frozenset(facts)
         self._facts = dict(facts)
 
     def _read(self, permit: Permit, **_options: Any) -> Fact | Unavailable:

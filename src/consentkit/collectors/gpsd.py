@@ -67,7 +67,7 @@ class GpsdSource(LocationSource):
         self._port = port
         self._timeout = timeout_seconds
         self._where = f"{host}:{port}"
-        self.name = f"gpsd on {self._where}"
+        self.name: str = f"gpsd on {self._where}"
 
     def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
         answer = self._ask(time.monotonic() + self._timeout)

@@ -140,7 +140,7 @@ class TrackSource(LocationSource):
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
-        self.name = f"the recorded track {self._path}"
+        self.name: str = f"the recorded track {self._path}"
         self._offset = 0
         self._given = 0
         self._waiting: deque[Fix] = deque()

@@ -23,7 +23,7 @@ __all__ = ["Source", "Unavailable"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger("consentkit")
+logger: logging.Logger = logging.getLogger("consentkit")
 
 
 @frozen

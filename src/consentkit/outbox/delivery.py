@@ -33,7 +33,7 @@ from consentkit.transports.base import Answer, Outcome, Transport
 
 __all__ = ["Delivery", "FlushReport"]
 
-logger = logging.getLogger("consentkit")
+logger: logging.Logger = logging.getLogger("consentkit")
 
 
 @frozen(kw_only=True)

@@ -366,6 +366,9 @@ class OutboxStore:
             "WHERE lane = ? AND batch = ? ORDER BY n",
             (lane.id, batch),
         ).fetchall()
+        if not rows:
+            problem = "a batch has lost its records"
+            raise self._damaged(problem)
         records: list[Record] = []
         for n, *row in rows:
             record = _opened(lane, *row)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_app"]
 
-logger = logging.getLogger("consentkit")
+logger: logging.Logger = logging.getLogger("consentkit")
 
 #: How long a sender may take for the body of one request.
 _BODY_SECONDS: Final = 30.0

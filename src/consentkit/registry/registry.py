@@ -34,7 +34,7 @@ __all__ = ["Registry", "Started"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger("consentkit")
+logger: logging.Logger = logging.getLogger("consentkit")
 
 
 @frozen(kw_only=True)

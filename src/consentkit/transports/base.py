@@ -22,7 +22,7 @@ from consentkit.outbox.records import Batch, Erasure
 
 __all__ = ["Answer", "Outcome", "Transport"]
 
-logger = logging.getLogger("consentkit")
+logger: logging.Logger = logging.getLogger("consentkit")
 
 
 class Outcome(Enum):

@@ -59,7 +59,7 @@ class FileTransport(Transport):
 
     def __init__(self, url: str) -> None:
         self._folder = _read_url(url)
-        self.name = f"file://{self._folder.as_posix()}"
+        self.name: str = f"file://{self._folder.as_posix()}"
 
     def __repr__(self) -> str:
         return f"<FileTransport {self.name}>"

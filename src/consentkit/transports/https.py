@@ -83,7 +83,7 @@ class HTTPSTransport(Transport):
     ) -> None:
         place = _read_url(url)
         _check_options(client, token, timeout_seconds, verify)
-        self.name = place.origin
+        self.name: str = place.origin
         self._url = place.base
         self._token = token
         self._timeout_seconds = timeout_seconds
