@@ -175,9 +175,7 @@ class TestTransaction:
             except BaseException as error:
                 problems.append(error)
 
-        threads = [
-            threading.Thread(target=work, args=(n,)) for n in range(8)
-        ]
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

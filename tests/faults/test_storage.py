@@ -380,10 +380,14 @@ def _live_with(data_dir: Path) -> None:
     kit = open_kit(data_dir, transport=sent)
     state = kit.consent.state()
     # No damage turns a no into a yes.
-    assert state.choices["logs"].status in (
-        Status.REFUSED,
-        Status.UNREADABLE,
-    ) or not state.choices["logs"].epoch
+    assert (
+        state.choices["logs"].status
+        in (
+            Status.REFUSED,
+            Status.UNREADABLE,
+        )
+        or not state.choices["logs"].epoch
+    )
     with kit.use("stats") as use:
         for answer in (use.capture(Ticked(1)), use.device("mac_address")):
             if isinstance(answer, Refusal) and answer.detail:
@@ -511,20 +515,26 @@ class TestDamage:
         kit.close()
         with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db, db:
             rows = db.execute("SELECT n, sealed, lane FROM records").fetchall()
-            db.execute("UPDATE records SET sealed = ? WHERE n = ?",
-                       (rows[1][1], rows[0][0]))
-            db.execute("UPDATE records SET expires = expires + 9 "
-                       "WHERE n = ?", (rows[1][0],))
-            db.execute("UPDATE records SET lane = ? WHERE n = ?",
-                       (rows[3][2], rows[2][0]))
+            db.execute(
+                "UPDATE records SET sealed = ? WHERE n = ?",
+                (rows[1][1], rows[0][0]),
+            )
+            db.execute(
+                "UPDATE records SET expires = expires + 9 WHERE n = ?",
+                (rows[1][0],),
+            )
+            db.execute(
+                "UPDATE records SET lane = ? WHERE n = ?",
+                (rows[3][2], rows[2][0]),
+            )
         transport = Scripted()
         kit = open_kit(data_dir, transport=transport)
 
         report = kit.flush()
 
-        assert [r.value["n"] for b in transport.batches for r in b.records] == [
-            4
-        ]
+        assert [
+            r.value["n"] for b in transport.batches for r in b.records
+        ] == [4]
         assert report.waiting == 0
         assert kit.status().counts["unreadable"] == 3
 

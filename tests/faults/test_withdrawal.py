@@ -94,9 +94,7 @@ class TestWaiting:
         What other functions have waiting arrives all the same (WP-ADD-4).
         """
         backend = Backend(tmp_path / "backend")
-        kit = open_kit(
-            tmp_path / "data", "stats", "health", transport=backend
-        )
+        kit = open_kit(tmp_path / "data", "stats", "health", transport=backend)
         tick(kit, 1)
         kept = tock(kit, 2)
         tick(kit, 3)
@@ -241,9 +239,7 @@ class TestInFlight:
         never tried again.
         """
         backend = Stalling(tmp_path / "backend", stall="before")
-        kit = open_kit(
-            tmp_path / "data", "stats", "health", transport=backend
-        )
+        kit = open_kit(tmp_path / "data", "stats", "health", transport=backend)
         tick(kit, 1, 2)
         kept = tock(kit, 3)
         with flushing(kit):

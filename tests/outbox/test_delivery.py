@@ -117,9 +117,7 @@ class TestOutcomes:
         """
         An answer for records that were not sent changes nothing.
         """
-        transport = Scripted(
-            Answer(outcomes={"unknown": Outcome.DELIVERED})
-        )
+        transport = Scripted(Answer(outcomes={"unknown": Outcome.DELIVERED}))
         kit = open_kit(tmp_path, "stats", "health", transport=transport)
         ids = tick(kit, 1)
         other = tock(kit, 2)

@@ -256,13 +256,13 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
     ),
     "unknown purpose": (
         put(["wifi_conection"], "functions", 0, "purposes"),
-        "$.functions[0].collects[0].purposes[0]",
+        "$.functions[0].purposes[0]",
         "'wifi_conection' is no purpose",
         "did you mean 'wifi_connection'",
     ),
     "unknown recipient": (
         put(["maker", "helpr"], "functions", 1, "recipients"),
-        "$.functions[1].collects[0].recipients[1]",
+        "$.functions[1].recipients[1]",
         "'helpr' is no declared recipient",
         "did you mean 'helper'?",
     ),

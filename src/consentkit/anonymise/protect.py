@@ -41,8 +41,8 @@ _SEAL: Final = object()
 
 _TAKES: Final[Mapping[str, str]] = {
     "bool": "a bool",
-    "int": "an int of 64 bits, zero or more where it is bucketed",
-    "float": "a finite float, zero or more where it is bucketed",
+    "int": "an int below 2**31, zero or more where it is bucketed",
+    "float": "a float below 2**31, zero or more where it is bucketed",
     "enum": "one of its declared values",
     "text": "text",
 }
@@ -193,9 +193,9 @@ def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
     match kind, given:
         case "bool", bool():
             return given
-        case "int", int() if not isinstance(given, bool):
+        case "int", int() if _is_plain_number(given):
             return int(given)
-        case "float", int() | float() if not isinstance(given, bool):
+        case "float", int() | float() if _is_plain_number(given):
             return float(given)
         case "enum", str() if given in values:
             # The declared one: an enumeration's own text is another.
@@ -204,6 +204,15 @@ def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
             return scrub(given).text
         case _:
             return None
+
+
+def _is_plain_number(given: float) -> bool:
+    """
+    Tell whether a number is small enough to be no number *of* somebody.
+
+    Phone numbers, IMEIs and stamps in milliseconds are larger.
+    """
+    return not isinstance(given, bool) and abs(given) < 2**31
 
 
 def _clean(value: JSON) -> JSON:
@@ -278,9 +287,18 @@ def _class_of(permit: Permit) -> PrivacyClass:
 def _as_is(_: Permit, raw: Any, __: Secret) -> JSON:
     if isinstance(raw, str | int | float | bool):
         return raw
-    if hasattr(raw, "latitude"):
-        return {"latitude": raw.latitude, "longitude": raw.longitude}
-    return None
+    if not hasattr(raw, "latitude") or _is_elsewhere(raw):
+        return None
+    return {"latitude": raw.latitude, "longitude": raw.longitude}
+
+
+def _is_elsewhere(place: Any) -> bool:
+    """
+    Tell whether a place is in other coordinates than WGS-84.
+
+    Those are some hundred metres off: no value beats a wrong one.
+    """
+    return getattr(place, "crs", "wgs84") != "wgs84"
 
 
 def _md5(permit: Permit, raw: Any, _: Secret) -> JSON:
@@ -304,9 +322,7 @@ def _keyed(permit: Permit, raw: Any, secret: Secret) -> JSON:
 
 
 def _grid(permit: Permit, raw: Any, _: Secret) -> JSON:
-    if getattr(raw, "crs", "wgs84") != "wgs84":
-        # Another system is some hundred metres off: no value beats a wrong
-        # one.
+    if _is_elsewhere(raw):
         return None
     cell = cell_of(
         raw.latitude,

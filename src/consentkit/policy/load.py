@@ -296,6 +296,8 @@ class _Checker:
             f"{path}.on_refusal", table.on_refusal, _ON_REFUSAL, "effect"
         )
         self.basis(f"{path}.basis", table.basis)
+        self.purposes(path, table.purposes)
+        self.listed_recipients(path, table.recipients, recipients)
         self.unique(f"{path}.collects", table.collects, lambda c: c.type)
         self.unique(f"{path}.events", table.events, lambda e: e.name)
         clauses = {
@@ -311,9 +313,42 @@ class _Checker:
             text=table.text,
             basis=table.basis,
             on_refusal=table.on_refusal,
+            purposes=table.purposes,
             clauses=MappingProxyType(clauses),
+            recipients=self.parties(table, clauses, recipients),
             events=self.events(f"{path}.events", table.events, clauses),
             sdk=table.sdk,
+        )
+
+    def purposes(self, path: str, purposes: tuple[str, ...]) -> None:
+        for i, purpose in enumerate(purposes):
+            at = f"{path}.purposes[{i}]"
+            self.known(at, purpose, self._words.purposes, "purpose")
+
+    def listed_recipients(
+        self,
+        path: str,
+        listed: tuple[str, ...],
+        recipients: Mapping[str, Recipient],
+    ) -> None:
+        for i, recipient in enumerate(listed):
+            at = f"{path}.recipients[{i}]"
+            self.known(at, recipient, recipients, "declared recipient")
+
+    def parties(
+        self,
+        table: FunctionTable,
+        clauses: Mapping[str, Clause],
+        recipients: Mapping[str, Recipient],
+    ) -> Mapping[str, Recipient]:
+        """
+        Gather who gets anything of a function, the controller always.
+        """
+        named = {self._document.controller.id, *table.recipients}
+        for clause in clauses.values():
+            named.update(clause.recipients)
+        return MappingProxyType(
+            {name: r for name, r in recipients.items() if name in named}
         )
 
     def basis(self, path: str, bases: tuple[str, ...]) -> None:
@@ -345,14 +380,10 @@ class _Checker:
             self.fault(
                 f"{path}.purposes", "no purpose", "name one here or above"
             )
-        for i, purpose in enumerate(purposes):
-            at = f"{path}.purposes[{i}]"
-            self.known(at, purpose, words.purposes, "purpose")
+        self.purposes(path, row.purposes)
+        self.listed_recipients(path, row.recipients, recipients)
         chosen = row.recipients or table.recipients
         chosen = chosen or (self._document.controller.id,)
-        for i, recipient in enumerate(chosen):
-            at = f"{path}.recipients[{i}]"
-            self.known(at, recipient, recipients, "declared recipient")
         permission = table.permission
         if row.permission is not None:
             permission = row.permission

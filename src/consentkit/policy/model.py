@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -192,6 +193,11 @@ class Function:
 
         clauses: The closed list of what it collects, by data type.
 
+        purposes: Why; of a function that only starts an SDK, that SDK's.
+
+        recipients: Who gets its data, by id: who they are is a part of the
+            promise.
+
         events: The app's own events, by name.
 
         sdk: Id of the third-party SDK that it may start, or empty. One each,
@@ -205,6 +211,8 @@ class Function:
     basis: tuple[str, ...]
     on_refusal: str
     clauses: Mapping[str, Clause]
+    purposes: tuple[str, ...] = ()
+    recipients: Mapping[str, Recipient] = MappingProxyType({})
     events: Mapping[str, EventSpec] = MappingProxyType({})
     sdk: str = ""
 
@@ -216,7 +224,7 @@ class Function:
         separate = (c.type for c in self.clauses.values() if c.separate)
         return (self.id, *(f"{self.id}/{type_}" for type_ in separate))
 
-    @property
+    @cached_property
     def terms(self) -> str:
         """
         SHA-256, in hex, of all that the function promises.
