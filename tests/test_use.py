@@ -1264,3 +1264,49 @@ class TestEvents:
             got = use.capture(BindingFinished(**{field: value}))
             assert isinstance(got, Kept | Refusal)
             assert len(waiting(kit)) == bool(got)
+
+
+class TestOSAnswer:
+    """
+    What the app says of the operating system.
+    """
+
+    @pytest.mark.parametrize("answer", [True, False, None, "granted", 1])
+    def test_that_is_no_answer_refuses(
+        self, tmp_path: Path, answer: object
+    ) -> None:
+        """
+        Anything but one of the six answers is a doubt, and refuses.
+        """
+        spies = support.Spies()
+        kit = support.make_kit(
+            tmp_path,
+            "connect",
+            "connect/location_precise",
+            spies=spies,
+            os_permission=lambda _: answer,
+        )
+
+        with kit.use("connect") as use:
+            place = use.location()
+
+        assert isinstance(place, Refusal)
+        assert place.reason is Reason.OS_PERMISSION
+        assert spies.reads == 0
+
+
+class TestKitDecides:
+    """
+    Asking the kit outside of a use.
+    """
+
+    def test_no_permit_without_use(self, tmp_path: Path) -> None:
+        """
+        Without a function in use there is no permit to be had.
+        """
+        kit = support.make_kit(tmp_path, "improve")
+
+        decided = kit.decide("improve", "mac_address")
+
+        assert isinstance(decided, Refusal)
+        assert decided.reason is Reason.NOT_IN_USE

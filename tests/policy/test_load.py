@@ -905,6 +905,29 @@ class TestTerms:
 
         assert len(changed) == 1
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            put("Another Ltd.", "recipients", 0, "name"),
+            put("shared", "recipients", 0, "mode"),
+            put("US", "recipients", 0, "country"),
+        ],
+        ids=["name", "mode", "country"],
+    )
+    def test_change_with_who_gets_it(self, change: Change) -> None:
+        """
+        Another recipient under the same id is another promise, to those
+        functions whose data it gets (WP-SHR-5).
+        """
+        before, after = small(), small(change=change)
+        changed = [
+            id_
+            for id_, function in before.functions.items()
+            if function.terms != after.functions[id_].terms
+        ]
+
+        assert changed == ["improve"]
+
     @pytest.mark.parametrize("name", TERMS)
     def test_stay_when_other_functions_change(self, name: str) -> None:
         """
