@@ -1278,8 +1278,8 @@ class TestOSAnswer:
         """
         Anything but one of the six answers is a doubt, and refuses.
         """
-        spies = support.Spies()
-        kit = support.make_kit(
+        spies = Spies()
+        kit = make_kit(
             tmp_path,
             "connect",
             "connect/location_precise",
@@ -1304,7 +1304,7 @@ class TestKitDecides:
         """
         Without a function in use there is no permit to be had.
         """
-        kit = support.make_kit(tmp_path, "improve")
+        kit = make_kit(tmp_path, "improve")
 
         decided = kit.decide("improve", "mac_address")
 
