@@ -695,6 +695,82 @@ class TestRace:
         with kit.use("stats") as use:
             assert isinstance(use.capture(Ticked(2)), Kept)
 
+    def test_two_grants_at_once(self, tmp_path):
+        """
+        Where two processes record the same yes at the same time, what was
+        kept under the first one arrives.
+        """
+        data_dir = tmp_path / "data"
+        backend = Backend(tmp_path / "backend")
+        kit = open_kit(data_dir, transport=backend)
+        other = open_kit(data_dir)
+        record, kept = other.consent._record, []
+
+        def record_late(*args, **options):
+            kit.consent.grant("stats")
+            kept.extend(tick(kit, 1))
+            return record(*args, **options)
+
+        other.consent._record = record_late
+        other.consent.grant("stats")
+        kept += tick(kit, 2)
+        kit.close()
+        kit = open_kit(data_dir, transport=backend)
+        kit.flush()
+
+        assert len(kept) == 2
+        assert sorted(backend.ids()) == sorted(kept)
+
+    @pytest.mark.xfail(
+        strict=False,
+        reason="a withdrawal also bars grants that are newer than itself",
+    )
+    def test_a_new_grant_right_after(self, tmp_path):
+        """
+        A grant that another process records right after the withdrawal is
+        not ended by it.
+        """
+        data_dir = tmp_path / "data"
+        kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
+        record = other.consent._record
+
+        def record_and_grant(*args, **options):
+            made = record(*args, **options)
+            kit.consent.grant("stats")
+            return made
+
+        other.consent._record = record_and_grant
+        other.consent.withdraw("stats")
+
+        assert kit.consent.state().choices["stats"].epoch
+        assert len(tick(kit, 1)) == 1
+
+    @pytest.mark.xfail(
+        strict=False,
+        reason="what a withdrawal records is decided before it is recorded",
+    )
+    def test_a_grant_right_before(self, tmp_path, monkeypatch):
+        """
+        A withdrawal also ends a grant that another process records while
+        it begins.
+        """
+        from consentkit.consent import choices
+
+        data_dir = tmp_path / "data"
+        kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
+        kit.consent.withdraw("stats")
+        decide = choices._to_record
+
+        def decide_and_grant(*args):
+            decided = decide(*args)
+            kit.consent.grant("stats")
+            return decided
+
+        monkeypatch.setattr(choices, "_to_record", decide_and_grant)
+        other.consent.withdraw("stats")
+
+        assert not kit.consent.state().choices["stats"].epoch
+
 
 class TestDamage:
     """

@@ -329,7 +329,7 @@ class TestGate:
         def answer(batch):
             # In a thread: it waits for this very batch.
             thread.start()
-            while other.consent.state().choices["stats"].epoch:
+            while kit.consent.state().choices["stats"].epoch:
                 time.sleep(0.001)
             return Outcome.DELIVERED
 
