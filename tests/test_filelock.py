@@ -9,11 +9,12 @@ import os
 import threading
 import time
 
+from pathlib import Path
+
 import pytest
 
 from consentkit._filelock import FileLock
 from consentkit.exceptions import UnwritableError
-
 from tests.faults.support import run
 
 
@@ -138,7 +139,7 @@ class TestFileLock:
         """
         run(program, tmp_path / "lock")
 
-    def test_a_file_that_was_removed(self, tmp_path):
+    def test_a_file_that_was_removed(self, tmp_path, monkeypatch):
         """
         Who removes the file cannot let two in at once for long: a lock on
         a file that has gone does not count as taken.
@@ -154,11 +155,9 @@ class TestFileLock:
             return handle
 
         one.release()
-        os.open = slow
-        try:
-            assert not two.acquire(timeout_seconds=0)
-        finally:
-            os.open = real
+        monkeypatch.setattr(os, "open", slow)
+        assert not two.acquire(timeout_seconds=0)
+        monkeypatch.undo()
         assert two.acquire(timeout_seconds=0)
         assert path.exists()
         two.release()
@@ -169,7 +168,7 @@ class TestFileLock:
         """
         (tmp_path / "lock").mkdir()
 
-        with pytest.raises(UnwritableError, match="lock.*local disk"):
+        with pytest.raises(UnwritableError, match=r"lock.*local disk"):
             FileLock(tmp_path / "lock").acquire(timeout_seconds=0)
 
     def test_a_missing_folder(self, tmp_path):
@@ -184,14 +183,14 @@ class TestFileLock:
         """
         Neither success nor failure leaks a file handle.
         """
-        handles = "/proc/self/fd"
-        if not os.path.isdir(handles):
+        handles = Path("/proc/self/fd")
+        if not handles.is_dir():
             pytest.skip("this platform does not list handles")
         one, two = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
-        before = len(os.listdir(handles))
+        before = len(list(handles.iterdir()))
         for _ in range(20):
             one.acquire(timeout_seconds=0)
             two.acquire(timeout_seconds=0)
             one.release()
 
-        assert len(os.listdir(handles)) == before
+        assert len(list(handles.iterdir())) == before

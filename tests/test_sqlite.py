@@ -23,7 +23,6 @@ from consentkit.exceptions import (
     StoreError,
     UnwritableError,
 )
-
 from tests.faults.support import run
 
 

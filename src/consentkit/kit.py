@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from consentkit._fork import Mutex
 from consentkit.consent.choices import Consent, Destroyed
 from consentkit.consent.ledger import Ledger
-from consentkit.exceptions import StoreError
+from consentkit.exceptions import StoreError, UnwritableError
 from consentkit.gate import Gate, OSPermission, Permit, Reason, Refusal
 from consentkit.limits import Limits
 from consentkit.policy.load import load_policy
@@ -44,10 +44,23 @@ __all__ = ["Kit", "default_data_dir", "open"]
 def default_data_dir(policy: Policy) -> Path:
     """
     Name the folder for the files of *policy*, by the platform's custom.
+
+    Raises:
+        UnwritableError: If this user has no home folder to put it into.
     """
     from platformdirs import user_data_path
 
-    return user_data_path("consentkit", appauthor=False) / policy.id
+    folder = Path("~")
+    with suppress(RuntimeError):
+        folder = user_data_path("consentkit", appauthor=False)
+    if folder.is_absolute():
+        return folder / policy.id
+    raise UnwritableError(
+        folder,
+        problem="this user has no home folder",
+        cure="name a data folder: data_dir=..., --data-dir DIR or "
+        "CONSENTKIT_DATA_DIR",
+    )
 
 
 def _utc_now() -> datetime:

@@ -77,7 +77,7 @@ class TestCheck:
         for path, wrong, right in (
             ("$.functions[0].category", "'cor'", "'core'"),
             ("$.functions[1].collects[0].type", "'mac_adress'", "mac_address"),
-            ("$.functions[1].collects[0].retention", "'a month'", "P1M"),
+            ("$.functions[1].retention", "'a month'", "P1M"),
         ):
             (line,) = [x for x in out.splitlines() if f"  {path}: " in x]
             assert wrong in line

@@ -21,9 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import consentkit
-
 from attrs import frozen
+
+import consentkit
 
 from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.policy import Policy, load_policy
@@ -130,6 +130,14 @@ def tock(
     with kit.use(function) as use:
         made = [use.capture(Tocked(n)) for n in numbers]
     return [i for kept in made if kept for i in kept.ids]
+
+
+def number(record: Record) -> int:
+    """
+    Give the number that a test captured.
+    """
+    value: Any = record.value
+    return int(value["n"])
 
 
 class Backend(Transport):
@@ -411,7 +419,7 @@ def _warm_up() -> None:
     import consentkit.collectors.gpsd
     import consentkit.collectors.source
     import consentkit.outbox.delivery
-    import consentkit.transports
+    import consentkit.transports  # noqa: F401 - the last stands for all
 
     the_policy()
     load_vocabulary()
@@ -436,7 +444,7 @@ class DieAt:
             connection.set_trace_callback(self)
             return connection
 
-        Database._connect = traced
+        setattr(Database, "_connect", traced)  # noqa: B010 - for mypy
         for name in ("write", "fsync", "unlink"):
             self._wrap(name)
 

@@ -111,7 +111,7 @@ class TestCapture:
         Over many kills, each id that `capture` returned arrives exactly
         once, and nothing arrives twice.
         """
-        found = _kill_at_random(tmp_path, seconds=4, seed=20261121)
+        found = _kill_at_random(tmp_path, seconds=3, seed=20261121)
 
         assert found["rounds"] >= 10
         assert len(found["noted"]) >= 10

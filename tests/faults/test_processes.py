@@ -13,12 +13,12 @@ import threading
 
 from consentkit import Kept, Reason
 from consentkit.consent.state import Status
-
 from tests.faults.support import (
     ROOT,
     Backend,
     Scripted,
     Ticked,
+    number,
     open_kit,
     run,
     tick,
@@ -253,7 +253,7 @@ class TestThreads:
         assert problems == []
         assert len(ids) == 200
         assert sorted(backend.ids()) == sorted(ids)
-        numbers = sorted(r.value["n"] for r in backend.records())
+        numbers = sorted(map(number, backend.records()))
         assert numbers == list(range(200))
 
     def test_a_use_is_for_its_own_thread(self, tmp_path):

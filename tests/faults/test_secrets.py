@@ -18,6 +18,7 @@ from contextlib import closing
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -28,7 +29,6 @@ from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import StoreError
 from consentkit.transports.base import Transport
 from consentkit.transports.https import HTTPSTransport
-
 from tests.faults.support import (
     Scripted,
     Ticked,
@@ -208,7 +208,7 @@ class Wire:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever)
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -419,12 +419,12 @@ class Odd:
         self._error = error
 
     def __getattr__(self, name: str) -> object:
-        raise self._error(f"{LATITUDE} {MAC}")
+        raise self._error(MAC, LATITUDE)
 
     def __str__(self) -> str:
         raise self._error(MAC)
 
-    __repr__ = __eq__ = __hash__ = __float__ = __bool__ = __str__
+    __repr__ = __float__ = __bool__ = __str__  # type: ignore[assignment]
 
 
 def _tell(work) -> str:
@@ -529,7 +529,7 @@ class TestFailures:
         kit = open_kit(data_dir, sources=[*plants(), clipboard])
 
         def work():
-            answers = []
+            answers: list[object] = []
             with kit.use("stats") as use:
                 device = use.device("mac_address", "system_id", "imei")
                 answers += [device, use.capture(device)]
@@ -559,7 +559,7 @@ class TestFailures:
                 "BEGIN SELECT RAISE(ABORT, 'no'); END"
             )
         with kit.use("stats") as use:
-            pairs = [
+            pairs: Any = [
                 made
                 for value in use.device("imei").protected_values()
                 for made in [use._record(value)]
@@ -616,7 +616,7 @@ class TestFailures:
         logger.propagate = False
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
-        logger.info("%s %s", PHONE)
+        logger.info("%s %s", PHONE)  # noqa: PLE1206 - that is the point
         logger.info("%s", Odd(RuntimeError))
         logger.removeHandler(handler)
 

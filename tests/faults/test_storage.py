@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from consentkit import Kept, Reason, Refusal
+from consentkit.collectors.source import Source
 from consentkit.consent.state import Status
 from consentkit.exceptions import (
     DamagedError,
@@ -28,11 +29,11 @@ from consentkit.exceptions import (
     StoreError,
     UnwritableError,
 )
-
 from tests.faults.support import (
     Scripted,
     Ticked,
     Tocked,
+    number,
     open_kit,
     run,
     tick,
@@ -52,6 +53,7 @@ support._warm_up()
 import encodings.ascii, encodings.idna, logging, traceback
 from consentkit.exceptions import *
 from consentkit import *
+from consentkit.collectors.source import Source
 from consentkit.consent.state import Status
 
 folder = Path(sys.argv[1])
@@ -372,12 +374,24 @@ def _filled(folder: Path) -> Path:
     return data_dir
 
 
+class Machine(Source):
+    """
+    A machine with an id.
+    """
+
+    name = "machine"
+    data_types = frozenset({"system_id"})
+
+    def _read(self, permit, **_):
+        return "6f1d3c58b0a94e7786d2f0a1c3e5b7d9"
+
+
 def _live_with(data_dir: Path) -> None:
     """
     Do all that an app does, and see that every answer is a sane one.
     """
     sent = Scripted()
-    kit = open_kit(data_dir, transport=sent)
+    kit = open_kit(data_dir, transport=sent, sources=[Machine()])
     state = kit.consent.state()
     # No damage turns a no into a yes.
     assert (
@@ -389,7 +403,7 @@ def _live_with(data_dir: Path) -> None:
         or not state.choices["logs"].epoch
     )
     with kit.use("stats") as use:
-        for answer in (use.capture(Ticked(1)), use.device("mac_address")):
+        for answer in (use.capture(Ticked(1)), use.device("system_id")):
             if isinstance(answer, Refusal) and answer.detail:
                 one_message(answer.detail)
     with kit.use("health") as use:
@@ -401,7 +415,7 @@ def _live_with(data_dir: Path) -> None:
     for batch in sent.batches:
         for record in batch.records:
             assert record.function in ("stats", "health")
-            assert record.value["n"] in range(10)
+            assert number(record) in range(10)
     for act in (kit.status, lambda: list(kit.store.inspect())):
         try:
             act()
@@ -544,9 +558,7 @@ class TestDamage:
 
         report = kit.flush()
 
-        assert [
-            r.value["n"] for b in transport.batches for r in b.records
-        ] == [4]
+        assert [number(r) for b in transport.batches for r in b.records] == [4]
         assert report.waiting == 0
         assert kit.status().counts["unreadable"] == 3
 
@@ -650,7 +662,7 @@ class TestUnderUs:
         other.close()
         for path in one.glob("ledger.sqlite3-*"):
             path.unlink()
-        os.replace(two / "ledger.sqlite3", one / "ledger.sqlite3")
+        (two / "ledger.sqlite3").replace(one / "ledger.sqlite3")
 
         assert tick(kit, 2) == []
         assert len(tock(kit, 3)) == 1

@@ -22,7 +22,6 @@ from consentkit.exceptions import StoreError
 from consentkit.limits import Limits
 from consentkit.transports.base import Outcome
 from consentkit.transports.https import HTTPSTransport
-
 from tests.faults.support import (
     Backend,
     Scripted,
@@ -368,7 +367,7 @@ class TestInFlight:
         class Rough(Stalling):
             def cancel(self):
                 self.go.set()
-                raise RuntimeError("3C:5A:B4:01:23:45")
+                raise RuntimeError(self.name)
 
         backend = Rough(tmp_path / "backend", stall="before")
         kit = open_kit(tmp_path / "data", "stats", transport=backend)
@@ -845,8 +844,8 @@ class TestDamage:
         with pytest.raises(StoreError, match="outbox"):
             kit.consent.withdraw("stats")
 
-        for kit in (kit, open_kit(data_dir)):
-            with kit.use("stats") as use:
+        for one in (kit, open_kit(data_dir)):
+            with one.use("stats") as use:
                 answer = use.capture(Ticked(1))
             assert answer.reason is Reason.WITHDRAWN
 

@@ -13,13 +13,13 @@ import pytest
 from consentkit.limits import Limits
 from consentkit.outbox.delivery import FlushReport
 from consentkit.transports.base import Answer, Outcome
-
 from tests.faults.support import (
     Backend,
     Clock,
     Scripted,
     Stalling,
     Tocked,
+    number,
     open_kit,
     run,
     tick,
@@ -27,8 +27,11 @@ from tests.faults.support import (
 )
 
 
+MAC = "3C:5A:B4:01:23:45"
+
+
 def _numbers(transport: Scripted) -> list[int]:
-    return [r.value["n"] for b in transport.batches for r in b.records]
+    return [number(r) for b in transport.batches for r in b.records]
 
 
 class TestOutcomes:
@@ -160,7 +163,7 @@ class TestOutcomes:
         transport = Scripted()
 
         def answer(batch):
-            large = any(r.value["n"] == 3 for r in batch.records)
+            large = any(number(r) == 3 for r in batch.records)
             if large or len(batch.records) > 2:
                 return Answer(outcomes={}, too_large=True)
             return Outcome.DELIVERED
@@ -462,7 +465,7 @@ class TestHost:
         """
 
         def fail(batch):
-            raise error("3C:5A:B4:01:23:45")
+            raise error(MAC)
 
         kit = open_kit(tmp_path, "stats", transport=Scripted(fail))
         tick(kit, 1)
@@ -495,7 +498,7 @@ class TestHost:
         clock = Clock()
         kit = open_kit(tmp_path, "stats", clock=clock, transport=Scripted())
         tick(kit, 1)
-        clock.now = None
+        del clock.now
 
         report = kit.flush()
 

@@ -19,7 +19,6 @@ from consentkit import Kept, Reason
 from consentkit.limits import Limits
 from consentkit.outbox.records import Record, new_id
 from consentkit.transports.base import Outcome
-
 from tests.faults.support import (
     START,
     Clock,
@@ -47,7 +46,8 @@ class TestNothing:
         assert kit.status().waiting == 0
         assert kit.flush().waiting == 0
         assert list(kit.store.inspect()) == []
-        assert kit.store.lanes() == kit.store.erasures() == ()
+        assert kit.store.lanes() == ()
+        assert kit.store.erasures() == ()
         assert kit.store.expire(START) == 0
         assert not (tmp_path / "data").exists()
 

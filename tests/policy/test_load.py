@@ -358,7 +358,7 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
     ),
     "retention in words": (
         put("30 days", "functions", 1, "retention"),
-        "$.functions[1].collects[0].retention",
+        "$.functions[1].retention",
         "'30 days': expected an ISO 8601 duration",
         "",
     ),

@@ -23,7 +23,6 @@ from consentkit.exceptions import MissingExtraError, PolicyError
 from consentkit.kit import Kit, default_data_dir
 from consentkit.kit import open as open_kit
 from consentkit.policy.load import load_policy
-from consentkit.policy.model import Policy
 
 
 __all__ = [
@@ -104,7 +103,7 @@ def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
         )
         raise ValueError(msg)
     policy = load_policy(arguments.policy)
-    folder = arguments.data_dir or _default_folder(policy)
+    folder = arguments.data_dir or default_data_dir(policy)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
@@ -136,20 +135,6 @@ def need_modules(extra: str, *modules: str) -> None:
         if find_spec(module) is None:
             package = packages.get(module, module)
             raise MissingExtraError(extra=extra, package=package)
-
-
-def _default_folder(policy: Policy) -> Path:
-    try:
-        folder = default_data_dir(policy)
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():
-        msg = (
-            "this user has no home folder; name a data folder with "
-            "--data-dir or in CONSENTKIT_DATA_DIR"
-        )
-        raise ValueError(msg)
-    return folder
 
 
 def near(word: str, known: Iterable[str], *, where: str) -> str:

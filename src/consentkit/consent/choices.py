@@ -354,8 +354,10 @@ class Consent:
     def _check(self, element: str, method: str) -> None:
         if element not in self._policy.elements:
             near = get_close_matches(element, self._policy.elements, n=3)
-            hint = " or ".join(near) or "see 'consentkit consent list'"
-            msg = f"the policy has nothing named {element!r}; try {hint}"
+            hint = "try " + " or ".join(near)
+            if not near:
+                hint = "'consentkit consent list' shows what there is"
+            msg = f"the policy has nothing named {element!r}; {hint}"
             raise ValueError(msg)
         if not _METHOD.fullmatch(method) or method in _NO_ACT:
             msg = (

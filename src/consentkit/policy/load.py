@@ -10,6 +10,7 @@ import re
 import tomllib
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -71,7 +72,8 @@ def load_policy(path: Path | str) -> Policy:
     """
     file = Path(path)
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            raw = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         problem = f"the file cannot be read ({error.strerror})"
     except ValueError:
@@ -297,6 +299,8 @@ class _Checker:
         )
         self.basis(f"{path}.basis", table.basis)
         self.purposes(path, table.purposes)
+        if table.retention:
+            self.period(path, table.retention)
         self.listed_recipients(path, table.recipients, recipients)
         self.unique(f"{path}.collects", table.collects, lambda c: c.type)
         self.unique(f"{path}.events", table.events, lambda e: e.name)
@@ -395,7 +399,7 @@ class _Checker:
             purposes=purposes,
             recipients=chosen,
             protection=self.protection(path, row),
-            retention=self.retention(path, row.retention or table.retention),
+            retention=self.kept(path, row, table),
             permission=permission,
             separate=self.separate(path, row),
             scenes=self.scenes(path, row),
@@ -427,20 +431,27 @@ class _Checker:
             self.fault(f"{path}.scenes", "only the clipboard has scenes")
         return row.scenes
 
-    def retention(self, path: str, text: str) -> Period:
-        at = f"{path}.retention"
-        try:
-            return Period.parse(text)
-        except ValueError as error:
-            problem = str(error)
-        if text:
-            self.fault(at, f"{text!r}: {problem}")
-        else:
+    def kept(
+        self, path: str, row: CollectsTable, table: FunctionTable
+    ) -> Period:
+        if row.retention:
+            return self.period(path, row.retention)
+        if not table.retention:
             self.fault(
-                at,
+                f"{path}.retention",
                 "no period",
                 "say how long it is kept, here or above, such as P30D",
             )
+        # The function's own is reported once, where it stands.
+        with suppress(ValueError):
+            return Period.parse(table.retention)
+        return Period(seconds=1)
+
+    def period(self, path: str, text: str) -> Period:
+        try:
+            return Period.parse(text)
+        except ValueError as error:
+            self.fault(f"{path}.retention", f"{text!r}: {error}")
         return Period(seconds=1)
 
     def protection(self, path: str, row: CollectsTable) -> Protection:

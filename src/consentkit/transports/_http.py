@@ -122,7 +122,8 @@ def make_client(
         follow_redirects=False,
         # One connection, so that a transfer knows which it has.
         limits=limits,
-        mounts={f"all://{direct_host}": None} if direct_host else None,
+        # Settings of the environment (proxies, for one) are for other hosts.
+        trust_env=direct_host is None,
     )
 
 
