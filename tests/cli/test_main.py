@@ -622,14 +622,14 @@ class TestPlaces:
         makes none.
         """
 
-        def no_home(_: object) -> Path:
+        def no_home(*_: object, **__: object) -> Path:
             # As the versions of platformdirs do for a user without a home.
             if not named:
                 msg = "no home"
                 raise RuntimeError(msg)
             return Path(named)
 
-        monkeypatch.setattr("consentkit.cli._common.default_data_dir", no_home)
+        monkeypatch.setattr("platformdirs.user_data_path", no_home)
         monkeypatch.chdir(tmp_path)
 
         assert main(["consent", "grant", "logs", "--policy", str(SMALL)]) == 2
