@@ -29,6 +29,8 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 _PROXIES = frozenset(
     {"all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy"}
 )
+# tox sets the first; a child is to find its encoding as it would outside.
+_ENCODINGS = frozenset({"pythonioencoding", "pythonutf8"})
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     Hide settings of whoever runs the tests; the display stays.
     """
     for name in list(os.environ):
-        if name.startswith("CONSENTKIT_") or name.lower() in _PROXIES:
+        hidden = name.lower() in _PROXIES | _ENCODINGS
+        if hidden or name.startswith("CONSENTKIT_"):
             monkeypatch.delenv(name)
 
 

@@ -467,21 +467,21 @@ class TestWithdraw:
         """
         grant = person.consent.grant("improve")
         assert person.status("improve") is Status.GRANTED
-        kept = person.ledger.append
+        kept = person.ledger.append_after
 
         def fail(*_: object) -> tuple:
             raise StoreError(
                 person.ledger.path, problem="full", cure="free some space"
             )
 
-        person.ledger.append = fail  # type: ignore[method-assign]
+        person.ledger.append_after = fail  # type: ignore[method-assign]
         with pytest.raises(StoreError, match="free some space"):
             person.consent.withdraw("improve")
 
         assert person.status("improve") is Status.WITHDRAWN
         assert person.carried_out[0][1] == {grant.hash}
 
-        person.ledger.append = kept  # type: ignore[method-assign]
+        person.ledger.append_after = kept  # type: ignore[method-assign]
         assert len(person.consent.withdraw("improve").entries) == 1
         assert person.status("improve") is Status.WITHDRAWN
 

@@ -478,16 +478,9 @@ class TestFailures:
             ValueError,
             TypeError,
             AttributeError,
-            *(
-                pytest.param(
-                    kind,
-                    marks=pytest.mark.xfail(
-                        strict=False,
-                        reason="protect() lets other errors through",
-                    ),
-                )
-                for kind in (KeyError, OverflowError, RuntimeError)
-            ),
+            KeyError,
+            OverflowError,
+            RuntimeError,
         ],
     )
     @pytest.mark.parametrize(

@@ -451,9 +451,9 @@ class TestDamage:
     @pytest.mark.parametrize("name", ["ledger", "outbox", "key"])
     def test_bytes_flipped_for_long(self, tmp_path, caplog, name, seed):
         """
-        So it is at thousands of places.
+        So it is at hundreds of places.
         """
-        self._flip(tmp_path, name, turns=1500, seed=seed)
+        self._flip(tmp_path, name, turns=500, seed=seed)
 
     def _flip(self, tmp_path, name, *, turns, seed):
         start = _filled(tmp_path)
@@ -479,16 +479,7 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         "name",
-        [
-            pytest.param(
-                "ledger",
-                marks=pytest.mark.xfail(
-                    strict=False,
-                    reason="an entry without a body is a TypeError",
-                ),
-            ),
-            "outbox",
-        ],
+        ["ledger", "outbox"],
     )
     def test_files_cut_off(self, tmp_path, name):
         """

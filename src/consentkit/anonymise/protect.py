@@ -28,7 +28,7 @@ from consentkit.anonymise.grid import cell_of
 from consentkit.anonymise.identifiers import canonical
 from consentkit.anonymise.scrub import scrub
 from consentkit.collectors.source import Unavailable
-from consentkit.exceptions import UnprotectedError
+from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
 from consentkit.outbox.records import JSON
 from consentkit.policy.model import EventSpec, ProtectionName
@@ -145,10 +145,13 @@ def protect(
         ForgedPermitError: If *permit* is not one of the gate's.
     """
     clause = check_permit(permit).clause
+    value: JSON = None
     try:
         value = _clean(_STEPS[clause.protection.name](permit, raw, secret))
-    except (ValueError, TypeError, AttributeError):
-        value = None
+    except ConsentKitError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - its text may hold the value
+        pass
     if value is None:
         return Unavailable(
             clause.type, f"the value is no {clause.type} that can be used"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -192,15 +192,34 @@ class Consent:
             StoreError: If it cannot be recorded; then nothing is granted.
         """
         self._check(element, method)
-        current = self.state().choices[element]
-        if current.status is Status.GRANTED and current.entry is not None:
-            return current.entry
-        (entry,) = self._record(
-            Act.GRANTED, (element,), method=method, language=language
-        )
+        standing = self._standing(self.state(), element)
+        if standing is not None:
+            return standing
+        stopped = element in self._stopped
+
+        def plan(before: tuple[Entry, ...]) -> list[Draft]:
+            state = fold(before, self._policy)
+            if self._standing(state, element) is not None and not stopped:
+                return []
+            now = self._now(state)
+            return [self._draft(Act.GRANTED, element, now, method, language)]
+
+        done = self._ledger.append_after(plan)
         with self._lock:
             self._stopped -= {element}
-        return entry
+        if done.made:
+            return done.made[0]
+        # Another process was quicker, with the same.
+        return next(
+            e
+            for e in reversed(done.before)
+            if e.element == element and e.act is Act.GRANTED
+        )
+
+    @staticmethod
+    def _standing(state: State, element: str) -> Entry | None:
+        choice = state.choices[element]
+        return choice.entry if choice.status is Status.GRANTED else None
 
     def deny(
         self, element: str, *, method: str = "app", language: str = ""
@@ -250,70 +269,59 @@ class Consent:
             msg = f"{act.value} is a choice; use grant, deny or withdraw"
             raise ValueError(msg)
         self._check(element, method)
-        self._record(act, (element,), method=method)
+        self._ledger.append_after(
+            lambda before: [
+                self._draft(
+                    act,
+                    element,
+                    self._now(fold(before, self._policy)),
+                    method,
+                    "",
+                )
+            ]
+        )
 
     def _end(
         self, element: str, act: Act, method: str, language: str
     ) -> Withdrawal:
         self._check(element, method)
-        # As recorded: a withdrawal that could not be is recorded now.
-        before = self._recorded().choices
         ended = frozenset(
-            e for e in before if e == element or e.startswith(f"{element}/")
+            e
+            for e in self._policy.elements
+            if e == element or e.startswith(f"{element}/")
         )
         with self._lock:
             self._stopped |= ended
+
+        def plan(before: tuple[Entry, ...]) -> list[Draft]:
+            # As recorded: a withdrawal that could not be is recorded now.
+            state = fold(before, self._policy)
+            changed = _to_record(element, act, ended, state.choices)
+            now = self._now(state)
+            return [
+                self._draft(act, e, now, method, language) for e in changed
+            ]
+
+        grants = self._grants_known(ended)
         entries: tuple[Entry, ...] = ()
         try:
-            changed = _to_record(element, act, ended, before)
-            if changed:
-                entries = self._record(
-                    act, changed, method=method, language=language
-                )
+            done = self._ledger.append_after(plan)
+            entries = done.made
+            # Only those before it: a later yes is none of its concern.
+            grants = _grants_of(ended, done.before)
         finally:
             # Even where the ledger takes no entry, what waits is destroyed.
-            destroyed, running = self._carry_out(
-                ended, self._grants_of(ended, before)
-            )
+            destroyed, running = self._carry_out(ended, grants)
         with self._lock:
             self._stopped -= ended
         return Withdrawal(
             entries=entries, destroyed=destroyed, still_running=running
         )
 
-    def _grants_of(
-        self, elements: frozenset[str], before: Mapping[str, Choice]
-    ) -> frozenset[str]:
-        """
-        Name every grant of *elements* so far; none of them holds any more.
-        """
-        known = {
-            c.entry.hash
-            for e, c in before.items()
-            if e in elements
-            and c.entry is not None
-            and c.entry.act is Act.GRANTED
-        }
+    def _grants_known(self, elements: frozenset[str]) -> frozenset[str]:
         with suppress(StoreError):
-            known |= {
-                entry.hash
-                for entry in self._ledger.entries()
-                if entry.element in elements and entry.act is Act.GRANTED
-            }
-        return frozenset(known)
-
-    def _record(
-        self,
-        act: Act,
-        elements: tuple[str, ...],
-        *,
-        method: str,
-        language: str = "",
-    ) -> tuple[Entry, ...]:
-        now = self._now()
-        return self._ledger.append(
-            *(self._draft(act, e, now, method, language) for e in elements)
-        )
+            return _grants_of(elements, self._ledger.entries())
+        return frozenset()
 
     def _draft(
         self,
@@ -342,14 +350,13 @@ class Consent:
 
         return draft
 
-    def _now(self) -> datetime:
+    def _now(self, state: State) -> datetime:
         """
         Give the time, never before an entry that is already there.
         """
         now = self._clock().astimezone(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        latest = self.state().at
-        return now if latest is None else max(now, latest)
+        return now if state.at is None else max(now, state.at)
 
     def _check(self, element: str, method: str) -> None:
         if element not in self._policy.elements:
@@ -365,6 +372,19 @@ class Consent:
                 f"'settings' or 'terminal'; {method!r} is none"
             )
             raise ValueError(msg)
+
+
+def _grants_of(
+    elements: frozenset[str], entries: Iterable[Entry]
+) -> frozenset[str]:
+    """
+    Name every grant of *elements* so far; none of them holds any more.
+    """
+    return frozenset(
+        entry.hash
+        for entry in entries
+        if entry.element in elements and entry.act is Act.GRANTED
+    )
 
 
 def _to_record(

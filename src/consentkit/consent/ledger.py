@@ -9,15 +9,17 @@ a restored backup is not found by the chain alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from attrs import frozen
 
 from consentkit._sqlite import Database
 from consentkit.consent.entries import GENESIS, Entry, entry_from_body
 from consentkit.exceptions import DamagedError
 
 
-__all__ = ["Ledger"]
+__all__ = ["Appended", "Ledger"]
 
 _VERSION = 1
 
@@ -36,6 +38,24 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"""
 
 #: Makes an entry out of its place in the ledger and the hash before it.
 Draft = Callable[[int, str], Entry]
+
+#: Decides, from the entries so far, what is appended to them.
+Plan = Callable[[tuple[Entry, ...]], Sequence[Draft]]
+
+
+@frozen(kw_only=True)
+class Appended:
+    """
+    What one commit appended.
+
+    Attributes:
+        before: The entries that were there, oldest first.
+
+        made: The new ones.
+    """
+
+    before: tuple[Entry, ...]
+    made: tuple[Entry, ...]
 
 
 class Ledger:
@@ -88,6 +108,21 @@ class Ledger:
         Raises:
             StoreError: If it cannot be recorded; then nothing is.
         """
+        return self.append_after(lambda _: drafts).made
+
+    def append_after(self, plan: Plan) -> Appended:
+        """
+        Append what *plan* decides on, in one durable commit.
+
+        No process can append between what the plan sees and what it does.
+
+        Args:
+            plan: Takes the entries so far, oldest first, and gives a draft
+                for each new one; maybe none.
+
+        Raises:
+            StoreError: If it cannot be recorded; then nothing is.
+        """
         made: list[Entry] = []
         with self._db.writing() as connection:
             rows = connection.execute(
@@ -95,6 +130,7 @@ class Ledger:
             ).fetchall()
             before = self._verified(rows)
             last = before[-1].hash if before else GENESIS
+            drafts = plan(before)
             for seq, draft in enumerate(drafts, start=len(before) + 1):
                 entry = draft(seq, last)
                 connection.execute(
@@ -105,7 +141,7 @@ class Ledger:
                 made.append(entry)
         # Read anew rather than trusting what was just written.
         self._seen = None
-        return tuple(made)
+        return Appended(before=before, made=tuple(made))
 
     def close(self) -> None:
         """
@@ -120,7 +156,7 @@ class Ledger:
         for number, (seq, body, digest) in enumerate(rows, start=1):
             try:
                 entry = entry_from_body(body)
-            except ValueError:
+            except (ValueError, TypeError):
                 raise self._broken(number) from None
             sound = (
                 seq == entry.seq == number
