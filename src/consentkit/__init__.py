@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from consentkit.gate import OSPermission, Permit, Reason, Refusal
     from consentkit.kit import Kit, open
     from consentkit.limits import Limits
-    from consentkit.outbox.delivery import FlushReport
     from consentkit.policy.load import load_policy
     from consentkit.policy.model import Policy
+    from consentkit.transports.delivery import FlushReport
     from consentkit.use import Kept, Use
 
 
@@ -69,7 +69,7 @@ _HOME = {
     "ConsentKitError": "exceptions",
     "Device": "anonymise.observations",
     "DeviceValue": "anonymise.observations",
-    "FlushReport": "outbox.delivery",
+    "FlushReport": "transports.delivery",
     "Kept": "use",
     "Kit": "kit",
     "Limits": "limits",

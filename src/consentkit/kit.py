@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source
     from consentkit.outbox import OutboxStatus
-    from consentkit.outbox.delivery import Delivery, FlushReport
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
     from consentkit.transports import Transport
+    from consentkit.transports.delivery import Delivery, FlushReport
 
 
 __all__ = ["Kit", "default_data_dir", "open"]
@@ -372,7 +372,7 @@ class Kit:
         store = self.store
         with self._lock:
             if self._delivery is None:
-                from consentkit.outbox.delivery import (
+                from consentkit.transports.delivery import (
                     Delivery,
                 )
 

@@ -474,7 +474,7 @@ class TestWithdraw:
                 person.ledger.path, problem="full", cure="free some space"
             )
 
-        person.ledger.append_after = fail  # type: ignore[method-assign]
+        person.ledger.append_after = fail  # type: ignore[assignment,method-assign]
         with pytest.raises(StoreError, match="free some space"):
             person.consent.withdraw("improve")
 

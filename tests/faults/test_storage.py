@@ -33,6 +33,7 @@ from tests.faults.support import (
     Scripted,
     Ticked,
     Tocked,
+    let_others_in,
     number,
     open_kit,
     run,
@@ -122,8 +123,7 @@ class TestFolder:
         and what to do, everything is refused, nothing is raised elsewhere.
         """
         tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:2]:
-            parent.chmod(0o755)
+        let_others_in(tmp_path)
         run(
             AS_NOBODY
             + r"""
@@ -148,8 +148,8 @@ kit.close()
         A folder that may not even be looked into is no missing choice: the
         ledger counts as unreadable, and nobody is asked again.
         """
-        for parent in (tmp_path, *tmp_path.parents[:2]):
-            parent.chmod(0o755)
+        tmp_path.chmod(0o755)
+        let_others_in(tmp_path)
         run(
             AS_NOBODY
             + r"""
@@ -184,8 +184,8 @@ kit.close()
         """
         if not IS_ROOT:
             pytest.skip("making files of another user takes root")
-        for parent in (tmp_path, *tmp_path.parents[:2]):
-            parent.chmod(0o755)
+        tmp_path.chmod(0o755)
+        let_others_in(tmp_path)
         run(
             AS_NOBODY
             + r"""
@@ -212,8 +212,7 @@ says(kit.status, "outbox.sqlite3")
         All works without root, and only that user can read the files.
         """
         tmp_path.chmod(0o777)
-        for parent in tmp_path.parents[:2]:
-            parent.chmod(0o755)
+        let_others_in(tmp_path)
         run(
             AS_NOBODY
             + r"""

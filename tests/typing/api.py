@@ -32,7 +32,6 @@ from consentkit.exceptions import (
 )
 from consentkit.gate import Gate
 from consentkit.outbox import OutboxStatus
-from consentkit.outbox.records import JSON
 from consentkit.policy import (
     Fault,
     Function,
@@ -43,6 +42,7 @@ from consentkit.policy import (
 )
 from consentkit.registry import Started
 from consentkit.transports import Transport
+from consentkit.typing import JSON
 from consentkit.why import Condition, Explanation
 
 

@@ -16,8 +16,8 @@ from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.protect import Protected
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import Refusal
-from consentkit.outbox.records import JSON
 from consentkit.policy.model import ProtectionName
+from consentkit.typing import JSON
 
 
 __all__ = ["ClipboardText", "Device", "DeviceValue", "Location", "LogLine"]

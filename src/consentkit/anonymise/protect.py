@@ -30,9 +30,9 @@ from consentkit.anonymise.scrub import scrub
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
-from consentkit.outbox.records import JSON
 from consentkit.policy.model import EventSpec, ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
+from consentkit.typing import JSON
 
 
 __all__ = ["Protected", "check_protected", "protect", "protect_event"]

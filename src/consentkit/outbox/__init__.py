@@ -5,12 +5,11 @@ Is it safe until delivered, and gone when withdrawn?
 
 from __future__ import annotations
 
-from consentkit.outbox.records import JSON, Batch, Erasure, Record
+from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
 
 
 __all__ = [
-    "JSON",
     "Batch",
     "Erasure",
     "LaneStatus",

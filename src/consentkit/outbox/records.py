@@ -8,19 +8,15 @@ from __future__ import annotations
 import os
 import time
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from attrs import field, frozen
 
+from consentkit.typing import JSON
 
-__all__ = ["JSON", "Batch", "Erasure", "Record", "new_id"]
 
-#: A JSON value as Python has it.
-JSON = (
-    None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
-)
+__all__ = ["Batch", "Erasure", "Record", "new_id"]
 
 
 @frozen(kw_only=True)

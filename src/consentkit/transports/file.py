@@ -26,7 +26,8 @@ from consentkit.transports.base import Answer, Outcome, Transport
 
 
 if TYPE_CHECKING:
-    from consentkit.outbox.records import JSON, Batch, Erasure
+    from consentkit.outbox.records import Batch, Erasure
+from consentkit.typing import JSON
 
 
 __all__ = ["FileTransport"]

@@ -34,7 +34,8 @@ from consentkit.transports.base import Answer, Transport
 if TYPE_CHECKING:
     import ssl
 
-    from consentkit.outbox.records import JSON, Batch, Erasure
+    from consentkit.outbox.records import Batch, Erasure
+from consentkit.typing import JSON
 
 
 __all__ = ["HTTPSTransport"]

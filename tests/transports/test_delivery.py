@@ -11,8 +11,8 @@ import time
 import pytest
 
 from consentkit.limits import Limits
-from consentkit.outbox.delivery import FlushReport
 from consentkit.transports.base import Answer, Outcome
+from consentkit.transports.delivery import FlushReport
 from tests.faults.support import (
     Backend,
     Clock,
