@@ -68,3 +68,13 @@ def need_extra() -> Callable[..., None]:
     Give `tests.needs.need_extra`, to be called with names of extras.
     """
     return needs.need_extra
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Start the test's own processes without coverage, which would be seen.
+    """
+    for name in list(os.environ):
+        if name.startswith("COVERAGE_"):
+            monkeypatch.delenv(name)

@@ -18,6 +18,8 @@ import pytest
 from tests.faults.support import POLICY, ROOT, open_kit, run
 
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 CAMERA = ROOT / "examples" / "camera_app"
 
 # Watches first and imports then; prints what it saw as JSON.
