@@ -171,7 +171,7 @@ for turn in range(25):
         assert len(tick(kit, 2)) == 1
         assert kit.consent.state().choices["stats"].epoch
         kit.close()
-    results.append(wait_for(start_child(child), 15))
+    results.append(wait_for(start_child(child), 60))
     if results[-1] != 0:
         break
 over.set()
@@ -186,7 +186,7 @@ kit.close()
 integrity()
 """
     )
-    run(program, tmp_path)
+    run(program, tmp_path, timeout_seconds=180)
 
 
 def test_the_child_does_not_hold_the_delivery(tmp_path):

@@ -576,6 +576,32 @@ class TestDamage:
         assert (report.delivered, report.waiting) == (4, 0)
         assert kit.status().counts["unreadable"] == 3
 
+    @pytest.mark.parametrize("is_readable", [True, False])
+    def test_an_outbox_that_lets_go_of_nothing(self, tmp_path, is_readable):
+        """
+        Where damage keeps deleted records in the file, a flush ends, says
+        so, and sends nothing over and over.
+        """
+        data_dir = tmp_path / "data"
+        kit = open_kit(data_dir, "stats")
+        tick(kit, 1, 2)
+        kit.close()
+        with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db, db:
+            db.execute(
+                "CREATE TRIGGER stay BEFORE DELETE ON records "
+                "BEGIN SELECT RAISE(IGNORE); END"
+            )
+            if not is_readable:
+                db.execute("UPDATE records SET sealed = 'nonsense'")
+        transport = Scripted()
+        kit = open_kit(data_dir, transport=transport)
+
+        report = kit.flush(timeout_seconds=20)
+
+        assert len(transport.batches) == int(is_readable)
+        (problem,) = report.problems
+        assert "damaged" in problem or "does not let go" in problem
+
     @pytest.mark.parametrize("damage", ["missing", "open", "short", "link"])
     def test_the_key(self, tmp_path, damage):
         """

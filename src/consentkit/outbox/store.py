@@ -316,14 +316,8 @@ class OutboxStore:
             if row is None:
                 return None
             held = self._unwrap(self._load_kek(db), row)
-            batch = self._batch_id(db, held.id, most)
-            while batch is not None:
-                records = self._open_all(db, held, batch)
-                if records:
-                    break
-                # All of it was damaged, and is gone now.
-                batch = self._batch_id(db, held.id, most)
-            else:
+            batch, records = self._next_batch(db, held, most)
+            if not records:
                 return None
             db.execute(
                 "UPDATE lanes SET attempted = 1 WHERE id = ?", (held.id,)
@@ -338,6 +332,24 @@ class OutboxStore:
                 erase=held.erase,
                 records=records,
             )
+
+    def _next_batch(
+        self, db: sqlite3.Connection, lane: Lane, most: int
+    ) -> tuple[str, tuple[Record, ...]]:
+        """
+        Open the oldest batch that can be read; without records at the end.
+        """
+        tried: set[str] = set()
+        while (batch := self._batch_id(db, lane.id, most)) is not None:
+            if batch in tried:
+                # In a damaged file, what was deleted may still be there.
+                problem = "damaged records cannot be taken out"
+                raise self._damaged(problem)
+            tried.add(batch)
+            records = self._open_all(db, lane, batch)
+            if records:
+                return batch, records
+        return "", ()
 
     def _batch_id(
         self, db: sqlite3.Connection, lane: int, most: int

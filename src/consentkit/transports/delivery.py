@@ -91,6 +91,23 @@ class _Tally:
         )
 
 
+@define(kw_only=True)
+class _Transfer:
+    """
+    A batch that is going out.
+
+    Attributes:
+        is_sending: Whether the transport has it.
+
+        is_cut: Whether a withdrawal came first.
+    """
+
+    grant: str
+    transport: Transport
+    is_sending: bool = False
+    is_cut: bool = False
+
+
 class Delivery:
     """
     Sends what waits in one outbox.
@@ -120,7 +137,7 @@ class Delivery:
         self._limits = limits
         self._lock = lock
         self._mutex = Mutex()
-        self._moving: tuple[str, Transport] | None = None
+        self._moving: _Transfer | None = None
         self._is_closed = False
         #: By recipient, the monotonic time until which it asked to wait.
         self._paused: dict[str, float] = {}
@@ -249,10 +266,16 @@ class Delivery:
         if transport is None:
             return False
         most = self._limits.batch_records
+        sent: set[str] = set()
         while not self._is_over(deadline) and self._may_send(lane):
             batch = self._store.claim(lane, most=most)
             if batch is None:
                 break
+            if batch.id in sent:
+                # In a damaged outbox, what was settled may still be there.
+                tally.problem("the outbox does not let go of a batch")
+                return False
+            sent.add(batch.id)
             answer = self._send(lane, batch, transport)
             if answer is None:
                 # A withdrawal came first and may be waiting for this.
@@ -273,14 +296,19 @@ class Delivery:
         """
         Let *batch* out, unless it has ended since it was claimed.
         """
+        transfer = _Transfer(grant=lane.grant, transport=transport)
         with self._mutex:
-            self._moving = (lane.grant, transport)
+            self._moving = transfer
         # From here on a withdrawal either sees the batch as moving, or has
         # ended it already, and then it is not live.
         try:
-            return (
-                transport.send(batch) if self._store.is_live(batch) else None
-            )
+            if not self._store.is_live(batch):
+                return None
+            with self._mutex:
+                if transfer.is_cut:
+                    return None
+                transfer.is_sending = True
+            return transport.send(batch)
         finally:
             with self._mutex:
                 self._moving = None
@@ -317,14 +345,19 @@ class Delivery:
             self._forget_the_dead()
 
     def _cancel(self, grants: frozenset[str]) -> None:
+        # Inside, so that the flush cannot go on to another batch meanwhile,
+        # which would be cut in its place.
         with self._mutex:
-            moving = self._moving
-        if moving is None or moving[0] not in grants:
-            return
-        try:
-            moving[1].cancel()
-        except Exception as error:  # noqa: BLE001 - a withdrawal goes on
-            _log_transport(moving[1], error)
+            transfer = self._moving
+            if transfer is None or transfer.grant not in grants:
+                return
+            transfer.is_cut = True
+            if not transfer.is_sending:
+                return
+            try:
+                transfer.transport.cancel()
+            except Exception as error:  # noqa: BLE001 - a withdrawal goes on
+                _log_transport(transfer.transport, error)
 
     def _forget_the_dead(self) -> None:
         """
