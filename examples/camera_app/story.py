@@ -90,6 +90,7 @@ class Wire:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        began = time.monotonic()
         parts: list[bytes] = []
         self.heads += [
             scope["raw_path"],
@@ -103,12 +104,14 @@ class Wire:
             return message
 
         async def answer(message: Any) -> None:
-            if message["type"] == "http.response.start" and self._loses(scope):
-                message = {**message, "status": 503}
+            if message["type"] == "http.response.start":
+                # Noted before the sender can know of the answer.
+                self.bodies.append((began, b"".join(parts)))
+                if self._loses(scope):
+                    message = {**message, "status": 503}
             await send(message)
 
         await self.app(scope, listen, answer)
-        self.bodies.append((time.monotonic(), b"".join(parts)))
 
     def _loses(self, scope: Any) -> bool:
         lost = self.lose and scope["path"].endswith("/batches")
