@@ -610,16 +610,22 @@ class TestRace:
 
                 def capture():
                     kit = open_kit(data_dir)
-                    lines, end = [], time.monotonic() + 0.25
+                    lines, over = [], log.with_suffix(".end")
+                    end = time.monotonic() + 30
                     with kit.use("stats") as use:
                         while time.monotonic() < end:
                             begun = time.monotonic()
                             kept = use.capture(Ticked(1))
                             lines.append((begun, bool(kept)))
+                            log.with_suffix(".begun").touch()
+                            if over.exists():
+                                end = min(end, time.monotonic() + 0.05)
                     log.write_text(json.dumps(lines))
 
                 def withdraw():
                     kit = open_kit(data_dir)
+                    while not log.with_suffix(".begun").exists():
+                        time.sleep(0.001)
                     time.sleep(0.02 + turn * 0.01)
                     kit.consent.withdraw("stats")
                     log.with_suffix(".end").write_text(

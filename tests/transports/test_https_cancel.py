@@ -504,7 +504,7 @@ class TestProcess:
 
         assert closed == [True]
 
-    def test_a_fork_during_a_transfer(self, library, serve_raw):
+    def test_a_fork_during_a_transfer(self, library, serve_raw, tmp_path):
         """
         A child that is forked while a transfer holds the locks can send.
         """
@@ -518,7 +518,8 @@ class TestProcess:
             "transport = HTTPSTransport(sys.argv[1])\n"
             "thread = threading.Thread(target=send)\n"
             "thread.start()\n"
-            "time.sleep(0.5)\n"
+            "while not os.path.exists(sys.argv[2]):\n"
+            "    time.sleep(0.01)\n"
             "child = os.fork()\n"
             "if child == 0:\n"
             "    transport.cancel()\n"
@@ -530,15 +531,19 @@ class TestProcess:
             "print('fine')\n"
         )
 
+        begun = tmp_path / "begun"
+
         def script(conn, request):
             if len(server.requests) == 1:
+                begun.touch()
                 conn.recv(1)
             else:
                 take_all(conn, request)
 
         server = serve_raw(script)
 
-        assert self.run(code, library, server.url) == "fine"
+        run = self.run(code, library, server.url, str(begun))
+        assert run == "fine"
 
     def test_a_client_is_not_taken_over_a_fork(self, library, serve_raw):
         """
