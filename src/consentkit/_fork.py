@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import threading
 
+from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 from weakref import WeakSet
 
 
-__all__ = ["ForkMember", "Mutex", "watch_forks"]
+__all__ = ["ForkMember", "Mutex", "load", "watch_forks"]
 
 
 class ForkMember(Protocol):
@@ -112,3 +114,22 @@ class Mutex:
         Let others in again, in both processes.
         """
         self._lock.release()
+
+
+_loading: Mutex | None = None
+
+
+def load(name: str) -> ModuleType:
+    """
+    Import the module *name*, in such a way that a fork waits for the end.
+
+    A child that is forked in the middle of another thread's import would
+    itself wait for that end for ever. No other lock may be held.
+    """
+    global _loading  # noqa: PLW0603 - one for the whole process
+    with _guard:
+        if _loading is None:
+            _loading = Mutex()
+        loading = _loading
+    with loading:
+        return import_module(name)

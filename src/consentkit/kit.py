@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from consentkit._fork import Mutex
+from consentkit._fork import Mutex, load
 from consentkit.consent.choices import Consent, Destroyed
 from consentkit.consent.ledger import Ledger
 from consentkit.exceptions import StoreError, UnwritableError
@@ -39,6 +39,16 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Kit", "default_data_dir", "open"]
+
+
+# Imported late, as an app that only asks needs none of them; and at once, so
+# that no thread is still importing one when another forks.
+_NEEDED_IN_USE = (
+    "consentkit.anonymise.observations",
+    "consentkit.anonymise.protect",
+    "consentkit.collectors.source",
+    "consentkit.outbox.records",
+)
 
 
 def default_data_dir(policy: Policy) -> Path:
@@ -319,6 +329,8 @@ class Kit:
 
             purpose: Why; by default each data type's first purpose.
         """
+        for name in _NEEDED_IN_USE:
+            load(name)
         return Use(self, function, purpose=purpose)
 
     def log_handler(self, function: str, **options: Any) -> LogHandler:
@@ -340,13 +352,12 @@ class Kit:
         """
         Give the source that *data_type* is read from, if there is one.
         """
-        if self._sources is None:
-            from consentkit.collectors import (
-                sources_by_type,
-            )
+        with self._lock:
+            if self._sources is None:
+                from consentkit.collectors import sources_by_type
 
-            self._sources = sources_by_type(self._own_sources)
-        return self._sources.get(data_type)
+                self._sources = sources_by_type(self._own_sources)
+            return self._sources.get(data_type)
 
     # Delivering
 

@@ -189,6 +189,33 @@ integrity()
     run(program, tmp_path, timeout_seconds=180)
 
 
+def test_while_another_thread_imports(tmp_path):
+    """
+    A fork waits for an import of ours that another thread has begun: the
+    child would wait for its end for ever.
+    """
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path(__file__).with_suffix('.begun').touch()\n"
+        "time.sleep(0.5)\n"
+    )
+    program = (
+        START
+        + r"""
+from consentkit._fork import load
+
+sys.path.insert(0, str(folder))
+thread = threading.Thread(target=load, args=["slow"])
+thread.start()
+while not (folder / "slow.begun").exists():
+    time.sleep(0.001)
+assert wait_for(start_child(lambda: load("slow")), 10) == 0
+thread.join()
+"""
+    )
+    run(program, tmp_path)
+
+
 def test_the_child_does_not_hold_the_delivery(tmp_path):
     """
     A child that was forked during a flush does not keep others from

@@ -17,7 +17,6 @@ are unavailable rather than replaced by something else.
 
 from __future__ import annotations
 
-import importlib
 import locale
 import os
 import platform
@@ -33,6 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from consentkit._fork import load
 from consentkit.collectors._interfaces import primary_mac
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import MissingExtraError
@@ -98,7 +98,7 @@ def _load(module: str, package: str) -> Any:
     Import a library of the extra ``device``.
     """
     with suppress(ImportError):
-        return importlib.import_module(module)
+        return load(module)
     raise MissingExtraError(extra="device", package=package)
 
 

@@ -15,12 +15,12 @@ import threading
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import field, frozen
 
+from consentkit._fork import load
 from consentkit.exceptions import MissingExtraError
 
 
@@ -130,7 +130,7 @@ def make_client(
 def _library() -> Any:
     for name in ("httpx2", "httpx"):
         with suppress(ImportError):
-            return import_module(name)
+            return load(name)
     raise MissingExtraError(extra="httpx2", package="httpx2")
 
 
