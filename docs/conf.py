@@ -36,6 +36,8 @@ exclude_patterns = ["_build", "adr/template.md"]
 html_theme = "furo"
 html_title = "consentkit"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "smartquotes"]
 myst_heading_anchors = 3
@@ -59,6 +61,8 @@ nitpicky = True
 nitpick_ignore_regex: list[tuple[str, str]] = [
     # Variables of types, and what only stands for a type.
     ("py:class", r"consentkit\..*\.(T|_\w+)"),
+    # Tables of a policy document have a page of their own, made from them.
+    ("py:class", r"consentkit\.policy\.tables\.\w+"),
 ]
 
 if os.environ.get("CONSENTKIT_DOCS_ONLINE"):

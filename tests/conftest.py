@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
 
+from consentkit.consent.environment import CI_VARIABLES
 from tests import needs
+from tests.obligations.marks import note
 
 
 hypothesis.settings.register_profile("dev", max_examples=50)
@@ -26,11 +28,32 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+_SIGNALS = (
+    *CI_VARIABLES,
+    "CONSENTKIT_CI",
+    "CONSENTKIT_CONSENT",
+    "CONSENTKIT_DEVICE_POLICY",
+    "DO_NOT_TRACK",
+)
 _PROXIES = frozenset(
     {"all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy"}
 )
 # tox sets the first; a child is to find its encoding as it would outside.
 _ENCODINGS = frozenset({"pythonioencoding", "pythonutf8"})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_signals() -> Iterator[None]:
+    """
+    Hide what says to kits that nobody sits here, or that stops something.
+
+    The suite is then the same on a machine that builds software, also for
+    fixtures that several tests share.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        for name in _SIGNALS:
+            patched.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +69,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """
-    Obey the markers *need_tool* and *need_extra*.
+    Obey the markers *obligation* and *need_...*.
     """
+    if isinstance(item, pytest.Function):
+        note(item)
+    if item.get_closest_marker("need_postgresql"):
+        needs.need_postgresql()
     for mark in item.iter_markers("need_tool"):
         needs.need_tool(*mark.args)
     for mark in item.iter_markers("need_extra"):

@@ -15,18 +15,33 @@ import importlib.util
 import os
 import shutil
 
+from functools import cache
+
 import pytest
 
 
-__all__ = ["has_extra", "has_tool", "need_extra", "need_tool"]
+__all__ = [
+    "POSTGRESQL",
+    "has_extra",
+    "has_tool",
+    "need_extra",
+    "need_postgresql",
+    "need_tool",
+]
 
 #: The modules by which an installed extra is known.
 _MODULES = {
     "demo": ("psutil", "machineid", "starlette", "uvicorn"),
     "device": ("psutil", "machineid"),
     "httpx2": ("httpx2",),
+    "postgresql": ("psycopg",),
     "receiver": ("starlette", "uvicorn"),
 }
+
+#: The server of these tests; ``CONSENTKIT_TESTS_POSTGRESQL`` names another.
+POSTGRESQL = os.environ.get(
+    "CONSENTKIT_TESTS_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/test"
+)
 
 # Read once: fixtures clean the environment around each test.
 _STRICT = os.environ.get("CONSENTKIT_TESTS_STRICT", "0") not in {"", "0"}
@@ -73,6 +88,29 @@ def need_extra(*names: str) -> None:
         meant = "1" in _LEFT_OUT or _LEFT_OUT.issuperset(missing)
         reason = f"needs consentkit[{','.join(missing)}]"
         _absent(reason, strict=_STRICT and not meant)
+
+
+@cache
+def _server_answers() -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(POSTGRESQL, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def need_postgresql() -> None:
+    """
+    Skip the running test unless the extra and a server are there.
+    """
+    need_extra("postgresql")
+    if not _server_answers():
+        _absent(
+            "needs a PostgreSQL server (CONSENTKIT_TESTS_POSTGRESQL)",
+            strict=_STRICT,
+        )
 
 
 def _absent(reason: str, *, strict: bool) -> None:

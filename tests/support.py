@@ -23,9 +23,10 @@ import consentkit
 from consentkit.collectors.clipboard import Take
 from consentkit.collectors.location import Fix
 from consentkit.collectors.source import Source
-from consentkit.consent.entries import GENESIS, Act, Entry
+from consentkit.consent.choices import Consent
 from consentkit.consent.state import fold
-from consentkit.gate import Gate, OSPermission, Permit
+from consentkit.gate import Gate, Moment, OSPermission, Permit
+from consentkit.ledger.entries import GENESIS, Act, Entry
 from consentkit.policy import Policy, load_policy, parse_policy
 
 
@@ -43,6 +44,7 @@ __all__ = [
     "acts",
     "make_kit",
     "permit_for",
+    "say_yes",
     "small",
     "tables",
     "to_toml",
@@ -202,8 +204,16 @@ def make_kit(
         **options,
     )
     for element in grants:
-        kit.consent.grant(element)
+        say_yes(kit.consent, element)
     return kit
+
+
+def say_yes(consent: Consent, element: str, **options: Any) -> Entry:
+    """
+    Grant *element* as a person does, who was shown its notice.
+    """
+    consent.show(element)
+    return consent.grant(element, **options)
 
 
 def acts(
@@ -221,7 +231,7 @@ def acts(
     """
     entries: list[Entry] = []
     for seq, (element, act) in enumerate(steps, start=1):
-        function = policy.functions[element.partition("/")[0]]
+        function = policy.function_of(element)
         entries.append(
             Entry(
                 seq=seq,
@@ -234,6 +244,7 @@ def acts(
                 version=policy.version,
                 text=policy.digest,
                 language=policy.language,
+                prior=entries[-1].hash if entries else GENESIS,
                 prev=entries[-1].hash if entries else GENESIS,
             )
         )
@@ -271,7 +282,7 @@ def permit_for(
         function,
         data_type,
         recipient=recipient,
-        os_permission=OSPermission.GRANTED,
+        moment=Moment(os_permission=OSPermission.GRANTED),
     )
     assert isinstance(permit, Permit), permit
     return permit

@@ -108,7 +108,9 @@ def _requirements() -> list[str]:
     """
     extras = PROJECT["optional-dependencies"].values()
     every = [*PROJECT["dependencies"], *(one for e in extras for one in e)]
-    return [one for one in every if not one.startswith("consentkit[")]
+    # An extra of an extra has no place in a pin.
+    named = [one for one in every if not one.startswith("consentkit[")]
+    return [re.sub(r"\[.*\]", "", one) for one in named]
 
 
 def _name(requirement: str) -> str:

@@ -71,9 +71,10 @@ class TestPermitLife:
 
         assert spies.reads == 0
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_dies_with_its_consent(self, tmp_path: Path) -> None:
         """
-        After a withdrawal it opens nothing, even while in use (WP-ADD-3).
+        After a withdrawal it opens nothing, even while in use.
         """
         spies = support.Spies()
         kit = support.make_kit(tmp_path, "improve", spies=spies)

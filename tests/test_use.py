@@ -114,10 +114,10 @@ class TestReads:
     Tests for what is read, under all conditions that hold.
     """
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_device(self, kit: consentkit.Kit, spies: Spies) -> None:
         """
-        What is declared is read once, each in its promised form
-        (WP-HASH-1).
+        What is declared is read once, each in its promised form.
         """
         with kit.use("improve") as use:
             device = use.device("mac_address", "imei", "app_usage_time")
@@ -166,9 +166,10 @@ class TestReads:
         assert place.privacy_class is consentkit.PrivacyClass.DE_IDENTIFIED
         assert spies["location_precise"].reads == 1
 
+    @pytest.mark.obligation("WP-CLIP-1")
     def test_clipboard(self, kit: consentkit.Kit, spies: Spies) -> None:
         """
-        In its scene the clipboard is read once (WP-CLIP-1).
+        In its scene the clipboard is read once.
         """
         with kit.use("paste") as use:
             taken = use.clipboard("receive_share")
@@ -198,9 +199,10 @@ class TestReads:
         assert reason(refused) is Reason.NO_VALUE
         assert MAC not in repr(device)
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_no_raw_value_is_shown(self, kit: consentkit.Kit) -> None:
         """
-        No repr of what a read gives holds a value (WP-HASH-1).
+        No repr of what a read gives holds a value.
         """
         with kit.use("improve") as use:
             device = use.device()
@@ -368,13 +370,13 @@ class TestRefusals:
     Tests that a refusal reads nothing, keeps nothing and raises nothing.
     """
 
+    @pytest.mark.obligation("WP-ADD-2", "WP-CONS-1", "WP-CONS-3", "WP-PERM-2")
     @pytest.mark.parametrize("name", REFUSED)
     def test_reads_nothing(
         self, tmp_path: Path, spies: Spies, name: str
     ) -> None:
         """
-        Whatever the reason, it is named, and no source is read (WP-ADD-2,
-        WP-CONS-1, WP-CONS-3, WP-PERM-2).
+        Whatever the reason, it is named, and no source is read.
         """
         grants, options, function, read, expected = REFUSED[name]
         with make_kit(tmp_path, *grants, spies=spies, **options) as kit:
@@ -408,10 +410,11 @@ class TestRefusals:
         ):
             assert spies[data_type].reads == 1
 
+    @pytest.mark.obligation("WP-BIND-2", "WP-CONS-3")
     def test_purpose_counts(self, kit: consentkit.Kit, spies: Spies) -> None:
         """
-        A place granted for the Wi-Fi list is refused for another purpose
-        in the same second, unread (WP-BIND-2, WP-CONS-3).
+        A place granted for the Wi-Fi list is refused for another purpose in
+        the same second, unread.
         """
         with kit.use("connect", purpose="device_binding") as use:
             # The purpose is the function's own, but not for this type.
@@ -427,12 +430,13 @@ class TestRefusals:
             assert use.location()
         assert spies.reads == 1
 
+    @pytest.mark.obligation("WP-CLIP-3")
     def test_purpose_of_the_clipboard(
         self, kit: consentkit.Kit, spies: Spies
     ) -> None:
         """
         The clipboard is locked to its purpose: another is refused with no
-        read (WP-CLIP-3).
+        read.
         """
         with kit.use("paste", purpose="usage_statistics") as use:
             refused = use.clipboard("receive_share")
@@ -440,12 +444,13 @@ class TestRefusals:
         assert reason(refused) is Reason.UNDECLARED_PURPOSE
         assert spies.reads == 0
 
+    @pytest.mark.obligation("WP-PERM-8")
     def test_permission_is_asked_at_every_read(
         self, tmp_path: Path, spies: Spies
     ) -> None:
         """
         A permission that is turned off in the system's settings closes the
-        next read, with no call to the library (WP-PERM-8).
+        next read, with no call to the library.
         """
         answers = {"location": OSPermission.GRANTED}
         asked: list[str] = []
@@ -469,12 +474,13 @@ class TestRefusals:
             assert spies.reads == 2
             assert asked == ["location"] * 3
 
+    @pytest.mark.obligation("WP-PERM-7")
     def test_permission_for_one_thing_opens_no_other(
         self, tmp_path: Path, spies: Spies
     ) -> None:
         """
-        A granted system permission grants nothing by itself, and only what
-        it is listed for (WP-PERM-7).
+        A granted system permission grants nothing by itself, and only what it
+        is listed for.
         """
         asked: list[str] = []
 
@@ -492,12 +498,12 @@ class TestRefusals:
             assert asked == ["location"]
             assert spies.reads == 1
 
+    @pytest.mark.obligation("WP-PERM-1")
     def test_one_refusal_leaves_the_rest(
         self, tmp_path: Path, spies: Spies
     ) -> None:
         """
-        Of several types, what is permitted is read, and the rest named
-        (WP-PERM-1).
+        Of several types, what is permitted is read, and the rest named.
         """
         with (
             make_kit(
@@ -515,12 +521,12 @@ class TestRefusals:
         assert [r.reason for r in device.refused] == [Reason.OS_PERMISSION]
         assert spies["imei"].reads == 0
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal_closes_the_next_read(
         self, kit: consentkit.Kit, spies: Spies
     ) -> None:
         """
-        In the middle of a use, the next read after a withdrawal is refused
-        (WP-ADD-3).
+        In the middle of a use, the next read after a withdrawal is refused.
         """
         with kit.use("improve") as use:
             assert use.device("mac_address")
@@ -813,12 +819,13 @@ class TestCapture:
     Tests for keeping observations.
     """
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_keeps_what_explains_it(
         self, tmp_path: Path, spies: Spies
     ) -> None:
         """
-        A record holds the protected value with clause, consent, recipient
-        and expiry, and not the raw value (WP-HASH-1).
+        A record holds the protected value with clause, consent, recipient and
+        expiry, and not the raw value.
         """
         clock = Clock()
         with make_kit(tmp_path, spies=spies, clock=clock) as kit:
@@ -871,9 +878,10 @@ class TestCapture:
         assert "improve" in str(refused)
         assert waiting(kit) == []
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_after_a_withdrawal_is_refused(self, kit: consentkit.Kit) -> None:
         """
-        What was read before a withdrawal is not kept after it (WP-ADD-3).
+        What was read before a withdrawal is not kept after it.
         """
         with kit.use("improve") as use:
             device = use.device("mac_address")
@@ -912,12 +920,12 @@ class TestCapture:
         ):
             assert reason(use.capture(device)) is Reason.CONSENT_CHANGED
 
+    @pytest.mark.obligation("WP-PERM-8")
     def test_asks_the_permission_again(
         self, tmp_path: Path, spies: Spies
     ) -> None:
         """
-        A permission taken away between reading and keeping keeps nothing
-        (WP-PERM-8).
+        A permission taken away between reading and keeping keeps nothing.
         """
         answers = {"location": OSPermission.GRANTED}
         with (

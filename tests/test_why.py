@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentkit.consent.entries import Act
-from consentkit.consent.state import State, fold
-from consentkit.gate import Gate, OSPermission, Permit
+from consentkit.consent.state import fold, unreadable
+from consentkit.gate import Gate, Moment, OSPermission, Permit, Refusal
+from consentkit.ledger.entries import Act
 from consentkit.why import Condition, Explanation, explain
-from tests.support import acts, make_kit, small
+from tests.support import START, acts, make_kit, small
 
 
 POLICY = small()
 PLACE = "connect/location_precise"
 
+ALLOWED = Moment(os_permission=OSPermission.GRANTED)
 HEADLINE = (
     "connect/location_precise: permitted for wifi_connection, to maker, "
     "by entry 2 of 2026-11-20 12:02 on policy version 1"
@@ -36,7 +37,7 @@ def why(
     function: str,
     data_type: str | None = None,
     recipient: str | None = None,
-    os_permission: OSPermission = OSPermission.GRANTED,
+    moment: Moment = ALLOWED,
 ) -> Explanation:
     """
     Explain what *gate* decides.
@@ -46,7 +47,7 @@ def why(
         function,
         data_type,
         recipient=recipient,
-        os_permission=os_permission,
+        moment=moment,
     )
 
 
@@ -55,7 +56,7 @@ def granted(*elements: str) -> Gate:
     Compile the gate for a person who granted *elements*.
     """
     entries = acts(POLICY, *((e, Act.GRANTED) for e in elements))
-    return Gate(policy=POLICY, state=fold(entries, POLICY))
+    return Gate(policy=POLICY, state=fold(entries, POLICY, at=START))
 
 
 class TestExplain:
@@ -75,9 +76,10 @@ class TestExplain:
             HEADLINE,
             " yes  the ledger can be read",
             " yes  the policy declares the function: small 1",
+            " yes  the policy is in force: from 2026-04-10",
             f" yes  the policy lists location_precise: {CLAUSE}",
-            f" yes  the person granted the function: {BY.format(1)}",
-            f" yes  the person granted location_precise: {BY.format(2)}",
+            f" yes  the person granted connect: {BY.format(1)}",
+            f" yes  the person granted {PLACE}: {BY.format(2)}",
             " yes  the operating system allows it: location, granted",
         ]
 
@@ -106,24 +108,24 @@ class TestExplain:
             (
                 granted(),
                 {"function": "improve", "data_type": "imei"},
-                "the person granted the function",
+                "the person granted improve",
             ),
             (
                 granted("connect"),
                 {"function": "connect", "data_type": "location_precise"},
-                "the person granted location_precise",
+                f"the person granted {PLACE}",
             ),
             (
                 granted("improve"),
                 {
                     "function": "improve",
                     "data_type": "imei",
-                    "os_permission": OSPermission.DENIED,
+                    "moment": Moment(os_permission=OSPermission.DENIED),
                 },
                 "the operating system allows it",
             ),
             (
-                Gate(policy=POLICY, state=State.unreadable(POLICY, "torn")),
+                Gate(policy=POLICY, state=unreadable(POLICY, "torn")),
                 {"function": "improve", "data_type": "imei"},
                 "the ledger can be read",
             ),
@@ -171,6 +173,7 @@ class TestExplain:
         assert [c.holds for c in explained.conditions] == [
             True,
             False,
+            True,
             False,
             None,
             None,
@@ -187,47 +190,89 @@ class TestExplain:
             "  NO  it is so: no"
         )
 
-    @settings(deadline=None)
-    @given(
-        st.lists(
-            st.tuples(st.sampled_from(POLICY.elements), st.sampled_from(Act)),
-            max_size=8,
-        ),
-        st.sampled_from([*POLICY.functions, "nothing"]),
-        st.sampled_from(
-            [None, "imei", "location_precise", "service_log", "nothing"]
-        ),
-        st.sampled_from([None, "maker", "helper", "nobody"]),
-        st.sampled_from(OSPermission),
-    )
-    def test_agrees_with_the_gate(
-        self,
-        life: list[tuple[str, Act]],
-        function: str,
-        data_type: str | None,
-        recipient: str | None,
-        os_permission: OSPermission,
-    ) -> None:
+    @settings(deadline=None, max_examples=200)
+    @given(st.data())
+    def test_agrees_with_the_gate(self, data: st.DataObject) -> None:
         """
         Permitted is what the gate permits, and then every condition holds;
         refused is what has a condition that does not.
         """
-        entries = acts(POLICY, *life)
-        gate = Gate(policy=POLICY, state=fold(entries, POLICY))
+        policy = data.draw(st.sampled_from(POLICIES))
+        step = st.tuples(
+            st.sampled_from(POLICY.elements),
+            st.sampled_from([Act.GRANTED, Act.GRANTED, *Act]),
+        )
+        entries = acts(POLICY, *data.draw(st.lists(step, max_size=8)))
+        archive = {POLICY.digest: POLICY}
+        state = fold(entries, policy, at=START, archive=archive)
+        gate = Gate(policy=policy, state=state)
+        asked = data.draw(st.sampled_from(ASKED))
+        moment = Moment(
+            os_permission=data.draw(st.sampled_from(OSPermission)),
+            platform=data.draw(st.sampled_from(["desktop", "ios"])),
+            unmet=data.draw(st.sampled_from([(), ("charging",)])),
+            too_soon=data.draw(st.booleans()),
+        )
 
-        explained = why(gate, function, data_type, recipient, os_permission)
+        function, data_type, recipient = asked
+        explained = why(gate, function, data_type, recipient, moment)
 
         holds = all(c.holds is True for c in explained.conditions)
         assert explained.permitted is holds
-        if data_type is not None:
+        if data_type is None:
+            whole = gate.function(function, moment=moment)
+            assert explained.permitted is not isinstance(whole, Refusal)
+        else:
             decision = gate.decide(
-                function,
-                data_type,
-                recipient=recipient,
-                os_permission=os_permission,
+                function, data_type, recipient=recipient, moment=moment
             )
             assert explained.permitted is isinstance(decision, Permit)
             assert explained.headline == str(decision)
+
+
+def _later(tree: dict) -> None:
+    """
+    Promise more, and less, than before.
+    """
+    connect, improve, *_, umeng = tree["functions"]
+    connect["requires"] = ["charging"]
+    connect["collects"][1]["platforms"] = ["ios"]
+    improve["retention"] = "P1Y"
+    improve["collects"].append({"type": "device_model", "protect": "none"})
+    umeng["purposes"].append("usage_statistics")
+
+
+def _elsewhere(tree: dict) -> None:
+    """
+    Give abroad, and to somebody who may get nothing.
+    """
+    tree["storage"] = {"regions": ["CN"]}
+    tree["recipients"][1]["separate"] = True
+    assessment = {"reference": "File 7", "risk": "high"}
+    tree["recipients"][0]["assessment"] = assessment
+
+
+POLICIES = [
+    POLICY,
+    small(change=_later),
+    small(change=_elsewhere),
+    small(
+        change=lambda t: t["functions"][1].update(acknowledge="Tell others.")
+    ),
+]
+ASKED = [
+    (function, data_type, recipient)
+    for function, data_types in (
+        ("connect", ("location_precise", "network_status")),
+        ("improve", ("imei", "device_model", "mac_address")),
+        ("logs", ("service_log", "nothing")),
+        ("umeng", ("imei",)),
+        ("nothing", ("imei",)),
+    )
+    for data_type in (None, *data_types)
+    for recipient in (None, "maker", "helper", "nobody")
+    if data_type is not None or recipient is None
+]
 
 
 class TestKitWhy:

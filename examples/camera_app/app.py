@@ -124,7 +124,7 @@ class CameraApp:
         """
         Look for a share code, because the person tapped "open share".
         """
-        with self.kit.use("clipboard") as use:
+        with self.kit.use("clipboard", act="tapped_open_share") as use:
             taken = use.clipboard("receive_share")
             return [taken, use.capture(taken)] if taken else [taken]
 

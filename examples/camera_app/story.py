@@ -42,6 +42,8 @@ HERE = Path(__file__).parent
 FIXES = 3
 WIDTH = 80
 WITHDRAWN = "product_improvement"
+# The act that agrees, by this policy: the button under the notice.
+CONFIRM = "confirm"
 CLIPBOARD = "the file clipboard.txt"
 
 
@@ -324,8 +326,9 @@ class Story:
         self.say(
             f"{policy.title}, version {policy.version}: "
             f"{kinds['core']} core functions, {kinds['additional']} "
-            f"additional ones, {kinds['third_party']} third-party SDKs. "
-            "Everything is off until somebody turns it on."
+            f"additional and {kinds['cross_cutting']} cross-cutting ones, "
+            f"{kinds['third_party']} third-party SDKs. Everything is off "
+            "until somebody turns it on."
         )
 
     def before(self, kit: consentkit.Kit, app: CameraApp) -> None:
@@ -374,9 +377,12 @@ class Story:
 
     def choose(self, kit: consentkit.Kit) -> None:
         """
-        Make some choices, one at a time.
+        Make some choices, one at a time, each after its notice.
         """
+        consent = kit.consent
         self.chapter("The person chooses, one function at a time")
+        consent.declare_age(adult=True, method="demo")
+        self.row("of age", "said so; asked because of minors")
         for element in (
             "bind_device",
             "bind_device/location_precise",
@@ -385,9 +391,11 @@ class Story:
             WITHDRAWN,
             "umeng",
         ):
-            entry = kit.consent.grant(element, method="demo")
+            consent.show(element, method="demo")
+            entry = consent.grant(element, method=CONFIRM)
             self.row(element, f"yes, entry {entry.seq}", good=True)
-        entries = kit.consent.deny("pangle", method="demo").entries
+        consent.show("pangle", method="demo")
+        entries = consent.deny("pangle", method="demo").entries
         self.row("pangle", f"no, entry {entries[0].seq}", good=False)
         self.row("everything else", "not asked, so off")
 
@@ -735,9 +743,10 @@ def _query(path: Path, query: str) -> list[Any]:
 
 def _no(refusal: object) -> str:
     """
-    Give the reason of a refusal in short.
+    Give the first reason of a refusal in short.
     """
-    return str(refusal).partition(": refused, ")[2].partition(" (")[0]
+    text = str(refusal).partition(": refused, ")[2]
+    return text.partition("; also, ")[0].partition(" (")[0]
 
 
 def _why_not(answer: object) -> str:

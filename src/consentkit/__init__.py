@@ -23,19 +23,26 @@ if TYPE_CHECKING:
         LogLine,
     )
     from consentkit.collectors.source import Source, Unavailable
-    from consentkit.consent.choices import Withdrawal
+    from consentkit.consent.choices import Notice, Withdrawal
     from consentkit.consent.state import Status
-    from consentkit.exceptions import ConsentKitError, PolicyError
+    from consentkit.exceptions import (
+        ConsentKitError,
+        NoticeNeededError,
+        PolicyError,
+    )
     from consentkit.gate import OSPermission, Permit, Reason, Refusal
     from consentkit.kit import Kit, open
+    from consentkit.ledger.entries import Actor
     from consentkit.limits import Limits
     from consentkit.policy.load import load_policy
     from consentkit.policy.model import Policy
     from consentkit.transports.delivery import FlushReport
-    from consentkit.use import Kept, Use
+    from consentkit.use import Basis, Kept, Use
 
 
 __all__ = [
+    "Actor",
+    "Basis",
     "ClipboardText",
     "ConsentKitError",
     "Device",
@@ -46,6 +53,8 @@ __all__ = [
     "Limits",
     "Location",
     "LogLine",
+    "Notice",
+    "NoticeNeededError",
     "OSPermission",
     "Permit",
     "Policy",
@@ -65,6 +74,8 @@ __all__ = [
 
 # Loaded at first use: importing consentkit costs next to nothing.
 _HOME = {
+    "Actor": "ledger.entries",
+    "Basis": "use",
     "ClipboardText": "anonymise.observations",
     "ConsentKitError": "exceptions",
     "Device": "anonymise.observations",
@@ -75,6 +86,8 @@ _HOME = {
     "Limits": "limits",
     "Location": "anonymise.observations",
     "LogLine": "anonymise.observations",
+    "Notice": "consent.choices",
+    "NoticeNeededError": "exceptions",
     "OSPermission": "gate",
     "Permit": "gate",
     "Policy": "policy.model",

@@ -7,10 +7,14 @@ All errors of consentkit, split by what the caller can do about them.
     ConsentKitError
     ├── PolicyError             mend the policy file (carries every fault)
     ├── MissingExtraError       install the extra that it names
-    ├── StoreError              a file of ours cannot be used; names the cure
-    │   ├── UnwritableError     the folder or disk does not take writes
-    │   ├── DamagedError        the file is not what was written
-    │   └── NewerFormatError    the file is of a newer consentkit
+    ├── StoreError              a file or database of ours cannot be used;
+    │   │                       names the cure
+    │   ├── UnwritableError     the folder, disk or server takes no writes
+    │   ├── DamagedError        it is not what was written
+    │   └── NewerFormatError    it is of a newer consentkit
+    ├── ProofError              believe neither this receipt nor checkpoint
+    ├── NoticeNeededError       show the notice before the yes
+    ├── TooYoungError           the policy bars people of this age
     ├── ForgedPermitError       a permit that the gate did not make
     ├── DeadPermitError         a permit that holds no more
     ├── UnprotectedError        a value that was not protected
@@ -40,9 +44,12 @@ __all__ = [
     "ForgedPermitError",
     "MissingExtraError",
     "NewerFormatError",
+    "NoticeNeededError",
     "PolicyError",
+    "ProofError",
     "RegistryError",
     "StoreError",
+    "TooYoungError",
     "TransportError",
     "UnprotectedError",
     "UnwritableError",
@@ -101,17 +108,18 @@ class MissingExtraError(ConsentKitError, ImportError):
 
 class StoreError(ConsentKitError):
     """
-    A file or folder of ours cannot be used.
+    A file, folder or database of ours cannot be used.
 
     Attributes:
-        path: The file or folder.
+        path: The file or folder; of a database, its address as a text,
+            without user and password.
 
         problem: What is wrong with it.
 
         cure: What to do about it.
     """
 
-    def __init__(self, path: Path, *, problem: str, cure: str) -> None:
+    def __init__(self, path: Path | str, *, problem: str, cure: str) -> None:
         super().__init__(path, problem, cure)
         self.path = path
         self.problem = problem
@@ -137,6 +145,42 @@ class NewerFormatError(StoreError):
     """
     The file was written by a newer version of consentkit.
     """
+
+
+class ProofError(ConsentKitError):
+    """
+    A receipt, a checkpoint or a proof is malformed, or does not verify.
+
+    Its text names the place and the rule, and no content.
+    """
+
+
+class NoticeNeededError(ConsentKitError, ValueError):
+    """
+    A yes without its notice: the person cannot have known what to.
+
+    Attributes:
+        element: What was to be granted.
+    """
+
+    def __init__(self, element: str) -> None:
+        self.element = element
+        super().__init__(
+            f"{element!r} is a decision of its own, and its notice of this "
+            f"version was not shown; call show({element!r}) before"
+        )
+
+
+class TooYoungError(ConsentKitError, ValueError):
+    """
+    A yes of somebody whom the policy bars by their age.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the policy bars people of the age that was declared; nothing "
+            "is recorded of them"
+        )
 
 
 class ForgedPermitError(ConsentKitError):

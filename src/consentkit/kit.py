@@ -6,8 +6,11 @@ no logic of its own.
 
 from __future__ import annotations
 
+import copy
 import os
+import sys
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,16 +18,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from attrs import evolve
+
 from consentkit._fork import Mutex, load
-from consentkit.consent.choices import Consent, Destroyed
-from consentkit.consent.ledger import Ledger
-from consentkit.exceptions import StoreError, UnwritableError
-from consentkit.gate import Gate, OSPermission, Permit, Reason, Refusal
+from consentkit.consent.choices import Consent, Destroyed, Withdrawal
+from consentkit.consent.environment import SignalReader
+from consentkit.consent.signals import (
+    DevicePolicy,
+    SignalRow,
+    Signals,
+)
+from consentkit.consent.state import OPEN, State, Status
+from consentkit.exceptions import PolicyError, StoreError, UnwritableError
+from consentkit.gate import (
+    Gate,
+    Moment,
+    OSPermission,
+    Permit,
+    Reason,
+    Refusal,
+)
+from consentkit.ledger.base import Ledger, check_subject
+from consentkit.ledger.entries import LOCAL, Act, Entry
+from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.limits import Limits
+from consentkit.policy.fault import Fault
 from consentkit.policy.load import load_policy
-from consentkit.policy.model import Function, Policy
+from consentkit.policy.model import (
+    Clause,
+    Function,
+    Pending,
+    Policy,
+    split_element,
+)
 from consentkit.registry.registry import Registry
-from consentkit.use import Use
+from consentkit.use import Basis, Use, needs_answer
 from consentkit.why import Explanation, explain
 
 
@@ -32,6 +60,7 @@ if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source
     from consentkit.outbox import OutboxStatus
+    from consentkit.outbox.held import Held, Quarantine
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
     from consentkit.transports import Transport
@@ -40,6 +69,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Kit", "default_data_dir", "open"]
 
+
+# How many kits of single subjects are kept at hand for delivery.
+_MOST_SUBJECTS = 4096
+
+_PLATFORMS = {"android": "android", "ios": "ios", "emscripten": "web"}
+
+# As long as it stands so, what is held waits on.
+_UNANSWERED = frozenset(
+    {Status.UNKNOWN, Status.ASKED, Status.DEFERRED, Status.OTHER_BASIS}
+)
+
+_NO_SIGNALS = Signals(
+    device=(
+        DevicePolicy(place="signals", problem="the signals cannot be read"),
+    )
+)
+
+# A no, after which nothing from before it comes back.
+_NOES = frozenset(
+    {Act.REFUSED, Act.WITHDRAWN, Act.OBJECTED, Act.INVALIDATED, Act.ERASED}
+)
 
 # Imported late, as an app that only asks needs none of them; and at once, so
 # that no thread is still importing one when another forks.
@@ -81,6 +131,17 @@ def _not_applicable(_: str) -> OSPermission:
     return OSPermission.NOT_APPLICABLE
 
 
+def _no_condition(_: str) -> bool:
+    return False
+
+
+def this_platform() -> str:
+    """
+    Name the platform that this runs on, in the words of a policy.
+    """
+    return _PLATFORMS.get(sys.platform, "desktop")
+
+
 def open(  # noqa: A001 - read as consentkit.open
     policy: str | Path | Policy,
     *,
@@ -88,9 +149,14 @@ def open(  # noqa: A001 - read as consentkit.open
     data_dir: str | Path | None = None,
     sources: Iterable[Source[Any]] = (),
     os_permission: Callable[[str], OSPermission] = _not_applicable,
+    conditions: Callable[[str], bool] = _no_condition,
+    platform: str | None = None,
     sdk_entries: Mapping[str, SDKEntry] | None = None,
     clock: Callable[[], datetime] = _utc_now,
     limits: Limits | None = None,
+    ledger: str | Ledger | None = None,
+    signals: Callable[[], Signals] | None = None,
+    strict: bool = False,
 ) -> Kit:
     """
     Open the kit of an app.
@@ -115,6 +181,12 @@ def open(  # noqa: A001 - read as consentkit.open
             policy's id of the permission. It is asked at each read. By
             default nothing needs a permission, as on a Linux desktop.
 
+        conditions: Tells whether a condition that a function ``requires``
+            holds now, by the policy's name of it. By default none does.
+
+        platform: Where the app runs: ``android``, ``ios``, ``web``,
+            ``iot`` or ``desktop``; found out by default.
+
         sdk_entries: Entries of third-party SDKs; the shipped registry by
             default.
 
@@ -122,12 +194,32 @@ def open(  # noqa: A001 - read as consentkit.open
 
         limits: Bounds of the outbox and of delivery.
 
+        ledger: Where choices are recorded: a ``postgresql`` URL, or a
+            ledger; by default a file in *data_dir*.
+
+        signals: Gives the signals from outside; by default those of the
+            process and its device: see `consentkit.consent.SignalReader`.
+
+        strict: Whether to refuse a policy document in which the linter
+            finds anything to mend: see ``consentkit policy check --strict``.
+
     Raises:
-        PolicyError: If the policy cannot be read or has faults.
+        PolicyError: If the policy cannot be read, has faults, or is a
+            template.
 
         TransportError: If a transport is named wrongly.
     """
     document = policy if isinstance(policy, Policy) else load_policy(policy)
+    if document.template:
+        fault = Fault(
+            path="$.policy.template",
+            problem="a template is nobody's policy",
+            cure="fill in what it leaves open, and take this key out",
+        )
+        named = None if isinstance(policy, Policy) else Path(policy)
+        raise PolicyError(named, [fault])
+    if strict:
+        _check_strictly(document, policy)
     folder = default_data_dir(document) if data_dir is None else data_dir
     return Kit(
         document,
@@ -135,10 +227,40 @@ def open(  # noqa: A001 - read as consentkit.open
         transport=transport,
         sources=sources,
         os_permission=os_permission,
+        conditions=conditions,
+        platform=platform or this_platform(),
         sdk_entries=sdk_entries,
         clock=clock,
         limits=limits or Limits(),
+        ledger=_ledger_of(ledger, Path(folder)),
+        signals=signals or SignalReader().read,
     )
+
+
+def _ledger_of(named: str | Ledger | None, folder: Path) -> Ledger:
+    if named is None:
+        return SQLiteLedger(folder / "ledger.sqlite3", keys=folder / "keys")
+    if isinstance(named, str):
+        from consentkit.ledger.base import ledger_from_url
+
+        return ledger_from_url(named, keys=folder / "keys")
+    return named
+
+
+def _check_strictly(document: Policy, named: str | Path | Policy) -> None:
+    from consentkit.policy.lint import lint
+
+    faults = [
+        Fault(
+            path=finding.path,
+            problem=f"{finding.message} ({finding.rule})",
+            cure=finding.cure,
+        )
+        for finding in lint(document)
+    ]
+    if faults:
+        file = None if isinstance(named, Policy) else Path(named)
+        raise PolicyError(file, faults)
 
 
 class Kit:
@@ -150,6 +272,8 @@ class Kit:
 
     Attributes:
         policy: What the app promises.
+
+        ledger: Where choices are recorded.
 
         consent: The person's choices.
 
@@ -166,40 +290,168 @@ class Kit:
         transport: str | Transport | Mapping[str, str | Transport] | None,
         sources: Iterable[Source[Any]],
         os_permission: Callable[[str], OSPermission],
+        conditions: Callable[[str], bool],
+        platform: str,
         sdk_entries: Mapping[str, SDKEntry] | None,
         clock: Callable[[], datetime],
         limits: Limits,
+        ledger: Ledger,
+        signals: Callable[[], Signals],
     ) -> None:
         self.policy = policy
         self.data_dir = data_dir
         self.limits = limits
         self._clock = clock
         self._os_permission = os_permission
+        self._conditions = conditions
+        self._platform = platform
+        self._signals = signals
+        self._last_read: dict[tuple[str, str], datetime] = {}
+        self._sdk_entries = sdk_entries
+        #: The kit that others for single subjects were made from.
+        self._root = self
+        self._subjects: dict[str, Kit] = {}
         self._own_sources = tuple(sources)
         self._sources: Mapping[str, Source[Any]] | None = None
         self._transports = _by_recipient(policy, transport)
         self._store: OutboxStore | None = None
+        self._quarantine: Quarantine | None = None
         self._delivery: Delivery | None = None
         self._lock = Mutex()
         self._gate: Gate | None = None
         self._closed = False
-        self._ledger = Ledger(data_dir / "ledger.sqlite3")
+        self.ledger = ledger
+        self._bind(lambda _: LOCAL)
+        self._reconcile()
+
+    def _bind(self, subject: Callable[[bool], str | None]) -> None:
+        """
+        Make this the kit of one subject.
+        """
+        self._gate = None
+        self._last_read = {}
+        self._os_seen: dict[str, OSPermission] = {}
+        self._held: dict[str, deque[Held]] = {}
         self.consent: Consent = Consent(
-            policy=policy,
-            ledger=self._ledger,
+            policy=self.policy,
+            ledger=self.ledger,
             clock=self.now,
             carry_out=self._carry_out,
+            granted=self._granted,
+            signals=self.signals,
+            subject=subject,
         )
         self.registry: Registry = Registry(
-            policy=policy, function=self.decide_function, entries=sdk_entries
+            policy=self.policy,
+            function=self.decide_function,
+            entries=self._sdk_entries,
         )
-        self._reconcile()
+
+    def signals(self) -> Signals:
+        """
+        Read the signals from outside, as they are now.
+        """
+        found: object = None
+        with suppress(Exception):
+            found = self._signals()
+        # In doubt everything is stopped.
+        return found if isinstance(found, Signals) else _NO_SIGNALS
+
+    def subject(
+        self,
+        id: str,  # noqa: A002 - the word of the ledger
+        *,
+        gpc: bool | None = None,
+    ) -> Kit:
+        """
+        Give the kit of one person, where an app serves many.
+
+        It shares policy, ledger, outbox and transports with this one, and
+        has choices of its own. It costs little: make one for each request.
+
+        Args:
+            id: The app's own name of the person. The ledger keeps it apart
+                from the entries, and can forget it: see `forget`.
+
+            gpc: Whether the person's browser sends Global Privacy Control:
+                see `consentkit.consent.gpc_from_header`.
+
+        Raises:
+            ValueError: If *id* is empty or very long.
+        """
+        ledger = self.ledger
+
+        def tag(make: bool) -> str | None:  # noqa: FBT001
+            return ledger.subject(id, make=make)
+
+        check_subject(id)
+        return self._child(tag, gpc=gpc)
+
+    def _child(
+        self,
+        subject: Callable[[bool], str | None],
+        *,
+        gpc: bool | None = None,
+    ) -> Kit:
+        made = copy.copy(self)
+        if gpc is not None:
+            around = self._root._signals  # noqa: SLF001 - the same class
+            seen: dict[int, tuple[Signals, Signals]] = {}
+
+            def with_gpc() -> Signals:
+                # The very same while nothing changed, as it remembers.
+                now = around()
+                if id(now) not in seen:
+                    seen.clear()
+                    seen[id(now)] = (now, evolve(now, gpc=gpc))
+                return seen[id(now)][1]
+
+            made._signals = with_gpc  # noqa: SLF001 - as above
+        made._bind(subject)  # noqa: SLF001 - made of the same class
+        return made
+
+    def _of(self, tag: str) -> Kit:
+        """
+        Give the kit of a subject by its tag, as lanes name it.
+        """
+        if tag == LOCAL:
+            return self._root
+        known = self._root._subjects  # noqa: SLF001 - the same class
+        if tag not in known:
+            if len(known) >= _MOST_SUBJECTS:
+                known.clear()
+            made = self._root._child(lambda _: tag)  # noqa: SLF001
+            return known.setdefault(tag, made)
+        return known.get(tag) or self._root._child(lambda _: tag)  # noqa: SLF001
+
+    def forget(self, id: str) -> Withdrawal:  # noqa: A002
+        """
+        Withdraw all that a person chose, and cut the link to them.
+
+        What is recorded stays and stays provable; nothing tells any more
+        whom it is about.
+
+        Args:
+            id: As for `subject`.
+
+        Raises:
+            ValueError: As `subject`.
+
+            StoreError: If it cannot be done; call it again.
+        """
+        person = self.subject(id)
+        done = person.consent.erase()
+        self.ledger.erase_subject(id)
+        return done
 
     def __repr__(self) -> str:
         return f"<Kit {self.policy.id} {self.policy.version}>"
 
     def __enter__(self) -> Self:
         return self
+
+    def _is_closed(self) -> bool:
+        return self._closed or self._root._closed  # noqa: SLF001 - the same class
 
     def __exit__(
         self,
@@ -235,6 +487,9 @@ class Kit:
         purpose: str | None = None,
         recipient: str | None = None,
         in_use: bool = False,
+        act: bool = False,
+        attested: bool = False,
+        basis: str = "",
         holds: Callable[[Permit], bool] | None = None,
     ) -> Permit | Refusal:
         """
@@ -242,44 +497,102 @@ class Kit:
 
         Only a function in use gets a permit: see `use`.
         """
-        if self._closed:
+        if self._is_closed():
             return Refusal(
                 reason=Reason.CLOSED, function=function, data_type=data_type
             )
-        return self.gate().decide(
+        answer = self.gate().decide(
             function,
             data_type,
-            purpose=purpose,
-            recipient=recipient,
-            os_permission=self._os_answer(function, data_type),
-            in_use=in_use,
-            holds=holds or self.still_granted,
+            purpose,
+            recipient,
+            self.moment(
+                function, data_type, in_use=in_use, act=act, attested=attested
+            ),
+            basis,
+            holds or self.still_granted,
         )
+        if isinstance(answer, Refusal):
+            return answer
+        if self._is_too_soon(answer.function, answer.clause):
+            # An older promise of the clause may be rarer than the policy's.
+            return Refusal(
+                reason=Reason.TOO_OFTEN,
+                function=function,
+                data_type=data_type,
+                purpose=answer.purpose,
+                recipient=answer.recipient,
+            )
+        return answer
+
+    def moment(
+        self,
+        function: str,
+        data_type: str = "",
+        *,
+        in_use: bool,
+        act: bool = False,
+        attested: bool = False,
+    ) -> Moment:
+        """
+        Gather what holds now, beside policy and choices.
+        """
+        found = self.policy.functions.get(function)
+        if found is None:
+            return Moment(in_use=in_use, platform=self._platform)
+        clause = found.clauses.get(data_type)
+        permission = found.permission if clause is None else clause.permission
+        unmet = tuple(c for c in found.requires if not self._is_met(c))
+        return Moment(
+            os_permission=self._os_answer(permission),
+            platform=self._platform,
+            in_use=in_use,
+            act=act,
+            attested=attested,
+            unmet=unmet,
+            too_soon=clause is not None and self._is_too_soon(found, clause),
+        )
+
+    def _is_met(self, condition: str) -> bool:
+        answer: object = None
+        with suppress(Exception):
+            answer = self._conditions(condition)
+        # In doubt it is not met.
+        return answer is True
+
+    def _is_too_soon(self, function: Function, clause: Clause) -> bool:
+        if clause.frequency is None:
+            return False
+        last = self._last_read.get((function.id, clause.type))
+        return last is not None and self.now() < clause.frequency.after(last)
+
+    def note_read(self, permit: Permit) -> None:
+        """
+        Remember when a data type was read, for its frequency.
+        """
+        if permit.clause.frequency is not None:
+            key = (permit.function.id, permit.clause.type)
+            self._last_read[key] = self.now()
 
     def still_granted(self, permit: Permit) -> bool:
         """
         Tell whether the consent that *permit* rests on still stands.
         """
-        choices = self.consent.state().choices
-        function = choices.get(permit.function.id)
-        choice = choices.get(permit.element)
-        return (
-            not self._closed
-            and function is not None
-            and function.epoch > 0
-            and choice is not None
-            and choice.epoch == permit.epoch
-            and choice.entry is not None
-            and choice.entry.hash == permit.entry.hash
+        state = self.consent.state()
+        return not self._is_closed() and all(
+            entry.hash in state.sendable
+            and (entry in state.bases or _decided(state, element, entry))
+            for element, entry in permit.entries.items()
         )
 
     def decide_function(self, function: str) -> Function | Refusal:
         """
         Decide whether *function* as a whole is declared and granted.
         """
-        if self._closed:
+        if self._is_closed():
             return Refusal(reason=Reason.CLOSED, function=function)
-        return self.gate().function(function)
+        moment = self.moment(function, in_use=True, act=True, attested=True)
+        return self.gate().function(function, moment=moment)
 
     def why(
         self,
@@ -290,33 +603,95 @@ class Kit:
         """
         Explain the decision: each condition, and whether it holds now.
 
-        That a function must be in use is left out: it is about the moment
-        of the call.
+        That a function must be in use, by whose act, is left out: it is
+        about the moment of the call.
         """
         return explain(
             self.gate(),
             function,
             data_type,
             recipient=recipient,
-            os_permission=self._os_answer(function, data_type or ""),
+            moment=self.moment(
+                function,
+                data_type or "",
+                in_use=True,
+                act=True,
+                attested=True,
+            ),
+            signals=self._signal_rows(function),
         )
 
-    def _os_answer(self, function: str, data_type: str) -> OSPermission:
-        found = self.policy.functions.get(function)
-        clause = found.clauses.get(data_type) if found else None
-        if clause is None or not clause.permission:
+    def _signal_rows(self, function: str) -> tuple[SignalRow, ...]:
+        if function not in self.policy.functions:
+            return ()
+        entries: tuple[Entry, ...] = ()
+        with suppress(StoreError):
+            entries = self.consent.history()
+        return self.signals().rows(self.policy, function, entries)
+
+    def _os_answer(self, permission: str) -> OSPermission:
+        if not permission:
             return OSPermission.NOT_APPLICABLE
         answer: object = None
         with suppress(Exception):
-            answer = self._os_permission(clause.permission)
+            answer = self._os_permission(permission)
         # In doubt it refuses; a boolean, which says too little, is a doubt.
-        if isinstance(answer, OSPermission):
-            return answer
-        return OSPermission.UNKNOWN
+        if not isinstance(answer, OSPermission):
+            answer = OSPermission.UNKNOWN
+        before = self._os_seen.get(permission)
+        if answer is not before:
+            self._os_seen[permission] = answer
+            if before is OSPermission.GRANTED:
+                self._record_lost(permission, answer)
+        return answer
+
+    def _record_lost(self, permission: str, answer: OSPermission) -> None:
+        """
+        Record which consents a permission that was taken away stops.
+        """
+        for function in self.policy.functions.values():
+            guarded = function.permission == permission or any(
+                c.permission == permission for c in function.clauses.values()
+            )
+            if not guarded or not self.consent.state().permits(function.id):
+                continue
+            cause = f"os_permission {permission}: {answer.value}"
+            # Nothing is read either way; the record is for the person.
+            with suppress(StoreError):
+                self.consent.record_mask(function.id, cause)
+        self._discard_guarded(permission)
+
+    def _discard_guarded(self, permission: str) -> None:
+        """
+        Destroy what waits and was read by a permission that is gone.
+        """
+        guarded = {
+            (function.id, clause.type)
+            for function in self.policy.functions.values()
+            for clause in function.clauses.values()
+            if clause.permission == permission
+        }
+        if not guarded or not self._is_there("outbox.sqlite3"):
+            return
+        try:
+            self.store.discard(
+                lambda record: (record.function, record.data_type) in guarded,
+                reason="permission_lost",
+            )
+        except StoreError as error:
+            _warn(error)
 
     # Using
 
-    def use(self, function: str, *, purpose: str | None = None) -> Use:
+    def use(
+        self,
+        function: str,
+        *,
+        purpose: str | None = None,
+        act: str = "",
+        attested: str = "",
+        basis: Basis | None = None,
+    ) -> Use:
         """
         Say that *function* is in use, for the length of a ``with`` block.
 
@@ -328,10 +703,25 @@ class Kit:
             function: Id of the function.
 
             purpose: Why; by default each data type's first purpose.
+
+            act: What the person just did, such as ``pressed_save``, where
+                the function needs an act.
+
+            attested: How the person vouched for what the function asks.
+
+            basis: Another lawful basis than consent; its use goes into the
+                ledger.
         """
         for name in _NEEDED_IN_USE:
             load(name)
-        return Use(self, function, purpose=purpose)
+        return Use(
+            self,
+            function,
+            purpose=purpose,
+            act=act,
+            attested=attested,
+            basis=basis,
+        )
 
     def log_handler(self, function: str, **options: Any) -> LogHandler:
         """
@@ -366,6 +756,8 @@ class Kit:
         """
         The outbox; its file is made when the first record is kept.
         """
+        if self._root is not self:
+            return self._root.store
         with self._lock:
             if self._store is None:
                 from consentkit.outbox.store import (
@@ -380,6 +772,8 @@ class Kit:
             return self._store
 
     def _deliverer(self) -> Delivery:
+        if self._root is not self:
+            return self._root._deliverer()  # noqa: SLF001 - the same class
         store = self.store
         with self._lock:
             if self._delivery is None:
@@ -390,7 +784,7 @@ class Kit:
                 self._delivery = Delivery(
                     store=store,
                     transports=self._transports,
-                    gate=self.gate,
+                    gate=lambda tag: self._of(tag).gate(),
                     clock=self.now,
                     limits=self.limits,
                     lock=self.data_dir / "delivery.lock",
@@ -407,6 +801,14 @@ class Kit:
             timeout_seconds: When to stop between two batches;
                 ``limits.flush_seconds`` by default.
         """
+        if self._is_closed():
+            from consentkit.transports.delivery import FlushReport
+
+            return FlushReport(problems=("the kit is closed",))
+        try:
+            self._settle_held()
+        except StoreError as error:
+            _warn(error)
         return self._deliverer().flush(timeout_seconds=timeout_seconds)
 
     def status(self) -> OutboxStatus:
@@ -418,11 +820,9 @@ class Kit:
         """
         return self.store.status()
 
-    def _has_outbox(self) -> bool:
+    def _is_there(self, name: str) -> bool:
         # Unlike `Path.exists`, it also says no where it may not look.
-        return os.path.exists(  # noqa: PTH110
-            self.data_dir / "outbox.sqlite3"
-        )
+        return os.path.exists(self.data_dir / name)  # noqa: PTH110
 
     def _carry_out(
         self, elements: frozenset[str], grants: frozenset[str]
@@ -432,27 +832,205 @@ class Kit:
         """
         destroyed = Destroyed()
         try:
-            if grants:
-                destroyed = self.store.destroy(grants, now=self.now())
-                self._deliverer().cut_short(grants)
+            try:
+                self._drop_held(elements)
+            finally:
+                # What is held elsewhere, and cannot be destroyed, must not
+                # save the rest.
+                if grants:
+                    destroyed = self.store.destroy(grants, now=self.now())
+                    self._deliverer().cut_short(grants)
         finally:
             # Last, as it runs code of others; but whatever came before.
             running = tuple(
                 sdk
-                for element in sorted(elements)
-                for sdk in self.registry.withdrawn(element)
+                for function in _whole_or_party(elements)
+                for sdk in self.registry.withdrawn(function)
             )
         return destroyed, running
+
+    # Holding
+
+    def hold(self, held: Held, pending: Pending) -> bool:
+        """
+        Hold an event until the person answers; tell whether it is held.
+
+        Raises:
+            StoreError: If it cannot be stored.
+        """
+        if pending is Pending.QUARANTINE and self._root is self:
+            return self.quarantine.put(held, most=self.limits.held_records)
+        # An app that serves many keeps nothing of the unanswered on disk.
+        waiting = self._held.setdefault(
+            held.function, deque(maxlen=self.limits.held_records)
+        )
+        waiting.append(held)
+        return True
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """
+        Events that wait for an answer on disk, sealed.
+        """
+        with self._lock:
+            if self._quarantine is None:
+                from consentkit.outbox.held import Quarantine
+
+                self._quarantine = Quarantine(
+                    self.data_dir / "held.sqlite3",
+                    keys=self.data_dir / "keys",
+                )
+            return self._quarantine
+
+    def _granted(self, element: str) -> None:
+        """
+        Keep what was held for an answer, which is a yes.
+        """
+        function = self.policy.function_of(element)
+        if function.pending is Pending.DROP:
+            return
+        try:
+            self._promote(function.id)
+        except StoreError as error:
+            _warn(error)
+
+    def _promote(self, function: str) -> None:
+        """
+        Keep what waits for *function*; what needs another answer waits on,
+        and what was told before a no is gone.
+        """
+        waiting = tuple(self._held.pop(function, ()))
+        stored = self._stored(function)
+        said_no = self._last_no(function)
+        left: set[str] = set()
+        for held in (*waiting, *stored):
+            late = held.expires <= self.now()
+            if late or (said_no is not None and held.at <= said_no):
+                continue
+            with self.use(
+                function,
+                purpose=held.purpose or None,
+                act=held.act,
+                attested=held.attested,
+            ) as use:
+                answer = use.promote(held)
+            if isinstance(answer, Refusal) and needs_answer(answer):
+                left.add(held.id)
+        self._leave_held(function, waiting, left)
+
+    def _stored(self, function: str) -> tuple[Held, ...]:
+        if self._has_quarantine():
+            return self.quarantine.of(function)
+        return ()
+
+    def _has_quarantine(self) -> bool:
+        return self._root is self and self._is_there("held.sqlite3")
+
+    def _leave_held(
+        self, function: str, waiting: Iterable[Held], left: set[str]
+    ) -> None:
+        """
+        Let only what is named wait on.
+        """
+        rest = [held for held in waiting if held.id in left]
+        if rest:
+            self._held[function] = deque(rest, maxlen=self.limits.held_records)
+        else:
+            self._held.pop(function, None)
+        if not self._has_quarantine():
+            return
+        if function in self.quarantine.functions():
+            self.quarantine.leave(function, left)
+
+    def _last_no(self, function: str) -> datetime | None:
+        """
+        Tell when the person last said no to *function* or a part of it.
+        """
+        return max(
+            (
+                entry.at
+                for entry in self.consent.history()
+                if entry.act in _NOES
+                and split_element(entry.element)[0] == function
+            ),
+            default=None,
+        )
+
+    def _drop_held(self, elements: frozenset[str]) -> None:
+        """
+        Destroy what waits for an answer that is a no.
+        """
+        names = set(self._held)
+        if self._has_quarantine():
+            names.update(self.quarantine.functions())
+        for name in names:
+            waiting = tuple(self._held.get(name, ()))
+            left: set[str] = set()
+            if name not in elements:
+                left = {
+                    held.id
+                    for held in (*waiting, *self._stored(name))
+                    if elements.isdisjoint(self._needed(held))
+                }
+            self._leave_held(name, waiting, left)
+
+    def _needed(self, held: Held) -> tuple[str, ...]:
+        function = self.policy.functions[held.function]
+        spec = function.events.get(held.event)
+        if spec is None:
+            return (function.id,)
+        clause = function.clauses[spec.type]
+        return function.needs(
+            spec.type, held.recipient or clause.recipients[0]
+        )
+
+    def _settle_held(self) -> None:
+        """
+        Complete what an answer began, in this process or another.
+        """
+        names = set(self._held)
+        if self._has_quarantine():
+            self.quarantine.expire(self.now())
+            names.update(self.quarantine.functions())
+        if not names:
+            return
+        state = self.consent.state()
+        if state.problem:
+            # It is no answer; everything waits for the repair.
+            return
+        for function in names:
+            choice = state.choices.get(function)
+            if choice is not None and choice.status in OPEN:
+                self._promote(function)
+                continue
+            waiting = tuple(self._held.get(function, ()))
+            left: set[str] = set()
+            if choice is not None and choice.status in _UNANSWERED:
+                said_no = self._last_no(function)
+                left = {
+                    held.id
+                    for held in (*waiting, *self._stored(function))
+                    if held.expires > self.now()
+                    and (said_no is None or held.at > said_no)
+                }
+            self._leave_held(function, waiting, left)
 
     def _reconcile(self) -> None:
         """
         Complete a withdrawal that a crash cut short, before all else.
         """
-        if not self._has_outbox():
+        try:
+            self._settle_held()
+        except StoreError as error:
+            _warn(error)
+        if not self._is_there("outbox.sqlite3"):
             return
         try:
             self.store.expire(self.now())
-            self.store.reconcile(self._standing, now=self.now())
+            self.store.reconcile(
+                lambda tag: self._of(tag)._standing(),  # noqa: SLF001
+                now=self.now(),
+            )
         except StoreError as error:
             _warn(error)
 
@@ -464,22 +1042,46 @@ class Kit:
         if state.problem:
             # Nothing is read or sent; what waits stays for the repair.
             return None
-        return frozenset(
-            grant
-            for choice in state.choices.values()
-            for grant in choice.grants
-        )
+        return state.standing
 
     def close(self) -> None:
         """
         Close the files; nothing is sent, and nothing is lost.
+
+        The kit of one subject only ends itself.
         """
         self._closed = True
+        if self._root is not self:
+            return
         if self._delivery is not None:
             self._delivery.close()
         if self._store is not None:
             self._store.close()
-        self._ledger.close()
+        if self._quarantine is not None:
+            self._quarantine.close()
+        self.ledger.close()
+
+
+def _whole_or_party(elements: frozenset[str]) -> tuple[str, ...]:
+    """
+    Name the functions of *elements* that an SDK cannot go on without: what
+    it starts with gives to all its recipients at once.
+    """
+    split = ((e, *split_element(e)) for e in sorted(elements))
+    found = (name for e, name, rest in split if e == name or rest[:1] == "@")
+    return tuple(dict.fromkeys(found))
+
+
+def _decided(state: State, element: str, entry: Entry) -> bool:
+    """
+    Tell whether *entry* is still what decided on *element*.
+    """
+    choice = state.choices.get(element)
+    return (
+        choice is not None
+        and choice.entry is not None
+        and choice.entry.hash == entry.hash
+    )
 
 
 def _warn(error: StoreError) -> None:

@@ -25,6 +25,12 @@ class Limits:
 
         batch_records: Most records of one batch.
 
+        held_records: Most events that wait for an answer, in memory or in
+            quarantine; beyond, the oldest in memory goes, and quarantine
+            takes no more.
+
+        held_seconds: How long they wait at most.
+
         flush_seconds: How long a flush goes on before it stops between two
             batches.
 
@@ -36,5 +42,7 @@ class Limits:
     outbox_bytes: int = 64 * 1024 * 1024
     record_bytes: int = 64 * 1024
     batch_records: int = 200
+    held_records: int = 1_000
+    held_seconds: int = 7 * 86_400
     flush_seconds: float = 30.0
     withdraw_wait_seconds: float = 2.0

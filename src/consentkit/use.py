@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import threading
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
@@ -17,9 +19,23 @@ import attrs
 
 from attrs import frozen
 
+from consentkit.consent.state import CLOSED_TO_BASES
 from consentkit.exceptions import DeadPermitError, StoreError
-from consentkit.gate import Permit, Reason, Refusal
-from consentkit.policy.model import ProtectionName
+from consentkit.gate import (
+    ATTESTATION,
+    MOMENTARY,
+    Permit,
+    Reason,
+    Refusal,
+)
+from consentkit.policy.model import (
+    EventSpec,
+    Function,
+    Pending,
+    Policy,
+    ProtectionName,
+)
+from consentkit.policy.scope import Atom
 
 
 if TYPE_CHECKING:
@@ -34,16 +50,21 @@ if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Unavailable
     from consentkit.kit import Kit
+    from consentkit.outbox.held import Held
     from consentkit.outbox.records import Record
 
 
-__all__ = ["Kept", "Use"]
+__all__ = ["Basis", "Kept", "Use", "needs_answer"]
 
 T = TypeVar("T")
 
 _entered: ContextVar[tuple[object, ...]] = ContextVar(
     "consentkit_uses", default=()
 )
+
+# How long a refusal is remembered: less than the 50 ms within which a choice
+# of another process is to be seen.
+_REFUSED_FOR_SECONDS: Final = 0.02
 
 _LOCATION: Final = ("location_coarse", "location_precise")
 _CLIPBOARD: Final = "clipboard_share_code"
@@ -71,17 +92,122 @@ class Kept:
     refused: tuple[Refusal, ...] = ()
 
 
+@frozen(kw_only=True)
+class Basis:
+    """
+    A lawful basis other than consent, for one use.
+
+    Where software cannot know whether a basis applies, somebody has to
+    answer for it by name.
+
+    Attributes:
+        id: Id of the basis in the vocabulary.
+
+        person: Who vouches for it.
+
+        reason: Why it applies.
+
+        reference: The law and article, the document, or where and when it
+            was published.
+
+        until: When it ends.
+    """
+
+    id: str
+    person: str = ""
+    reason: str = ""
+    reference: str = ""
+    until: datetime | None = None
+
+    def missing(self, policy: Policy, now: datetime) -> tuple[str, ...]:
+        """
+        Name what it has to say under *policy* and does not.
+        """
+        cases = [c for c in policy.exemptions if c.basis == self.id]
+        needed = ["reference"] if self.id in _PUBLISHED else []
+        if any(case.attested for case in cases):
+            needed = list(ATTESTATION)
+        missing = [name for name in needed if not getattr(self, name)]
+        if self.until is not None and _in_utc(self.until) <= now:
+            missing.append("until")
+        return tuple(missing)
+
+    def facts(self) -> dict[str, str]:
+        """
+        Give what the ledger keeps of it.
+        """
+        facts = {
+            "basis": self.id,
+            "person": self.person,
+            "reason": self.reason,
+            "reference": self.reference,
+            "until": _in_utc(self.until).isoformat() if self.until else "",
+        }
+        return {name: text for name, text in facts.items() if text}
+
+
+def _in_utc(at: datetime) -> datetime:
+    """
+    Read a time without a zone as that of this machine.
+    """
+    try:
+        return at.astimezone(UTC)
+    except (OverflowError, ValueError):  # at an end of the calendar
+        return at.replace(tzinfo=UTC)
+
+
+# Reasons that only mean that somebody has to answer.
+_UNANSWERED: Final = frozenset(
+    {
+        Reason.NOT_ASKED,
+        Reason.NOT_ANSWERED,
+        Reason.SEPARATE_CONSENT_NEEDED,
+        Reason.RECIPIENT_CONSENT_NEEDED,
+        Reason.ABROAD_CONSENT_NEEDED,
+    }
+)
+
+# What was published was published somewhere.
+_PUBLISHED: Final = frozenset({"legally_disclosed", "self_disclosed"})
+
+
+def needs_answer(refusal: Refusal) -> bool:
+    """
+    Tell whether nothing but the person's answer is missing.
+    """
+    return _UNANSWERED.issuperset((refusal.reason, *refusal.also))
+
+
 class Use:
     """
     A function in use; made by `Kit.use`, entered with ``with``.
     """
 
     def __init__(
-        self, kit: Kit, function: str, *, purpose: str | None
+        self,
+        kit: Kit,
+        function: str,
+        *,
+        purpose: str | None,
+        act: str = "",
+        attested: str = "",
+        basis: Basis | None = None,
     ) -> None:
         self._kit = kit
         self.function = function
         self.purpose = purpose
+        self.act = act
+        self.attested = attested
+        self.basis = basis
+        #: By what it is used for: hash of the entry that records the use
+        #: of the basis.
+        self._recorded: dict[tuple[str, ...], str] = {}
+        self._has_attested = False
+        #: By data type and recipient: until when, at which generation of
+        #: choices, and what.
+        self._refused: dict[
+            tuple[str, str | None], tuple[float, int, Refusal]
+        ] = {}
         self._thread = 0
         self._open = False
 
@@ -118,14 +244,148 @@ class Use:
         """
         Ask the gate about one data type, now.
         """
+        basis = self._use_basis(data_type, recipient)
+        if isinstance(basis, Refusal):
+            return basis
+        generation = self._kit.consent.generation
+        answer = self._decide(
+            data_type, self.purpose, recipient, basis, self._holds
+        )
+        if isinstance(answer, Refusal):
+            if answer.reason not in MOMENTARY:
+                until = monotonic() + _REFUSED_FOR_SECONDS
+                known = (until, generation, answer)
+                self._refused[data_type, recipient] = known
+            return answer
+        return self._attest(answer)
+
+    def _attest(self, permit: Permit) -> Permit | Refusal:
+        """
+        Put on record what the person vouched for, once for this use.
+        """
+        if not permit.function.attest or self._has_attested:
+            return permit
+        try:
+            self._kit.consent.record_attestation(self.function, self.attested)
+        except StoreError as error:
+            problem = str(error)
+        else:
+            self._has_attested = True
+            return permit
+        data_type = permit.clause.type
+        return self._no(Reason.LEDGER_UNREADABLE, data_type, problem)
+
+    def _still_refused(
+        self, data_type: str, recipient: str | None
+    ) -> Refusal | None:
+        """
+        Give the refusal of a moment ago, so that asking again is cheap.
+
+        A yes in another process is seen a moment later; a no is seen at
+        once, as a permit is never remembered.
+        """
+        known = self._refused.get((data_type, recipient))
+        if known is None:
+            return None
+        until, generation, refusal = known
+        if monotonic() < until and generation == self._kit.consent.generation:
+            return refusal
+        return None
+
+    def _decide(
+        self,
+        data_type: str,
+        purpose: str | None,
+        recipient: str | None,
+        basis: str,
+        holds: Callable[[Permit], bool] | None = None,
+    ) -> Permit | Refusal:
         return self._kit.decide(
             self.function,
             data_type,
-            purpose=self.purpose,
+            purpose=purpose,
             recipient=recipient,
             in_use=self._in_use(),
-            holds=self._holds,
+            act=bool(self.act),
+            attested=bool(self.attested),
+            basis=basis,
+            holds=holds,
         )
+
+    def _use_basis(
+        self, data_type: str, recipient: str | None
+    ) -> str | Refusal:
+        """
+        Put the use of another basis on record, once for this use and what
+        it is used for.
+        """
+        basis = self.basis
+        atom = self._atom(data_type, recipient)
+        if basis is None or atom is None:
+            return ""
+        known = self._recorded.get(self._needed(atom), "")
+        if known or self._said_no(atom):
+            return known  # where nothing is used, the gate says why not
+        reason = self._against_basis(basis, atom)
+        detail = basis.id
+        if reason is None and self._in_use():
+            try:
+                entry = self._kit.consent.record_basis(
+                    self.function, self._facts(basis, atom)
+                )
+            except StoreError as error:
+                reason, detail = Reason.LEDGER_UNREADABLE, str(error)
+            else:
+                self._recorded[self._needed(atom)] = entry.hash
+                return entry.hash
+        return self._no(reason or Reason.NOT_IN_USE, data_type, detail)
+
+    def _atom(self, data_type: str, recipient: str | None) -> Atom | None:
+        """
+        Name what is asked for in full, if the policy declares the type.
+        """
+        found = self._kit.policy.functions.get(self.function)
+        clause = found.clauses.get(data_type) if found else None
+        if clause is None:
+            return None
+        return Atom(
+            data_type,
+            clause.purposes[0] if self.purpose is None else self.purpose,
+            clause.recipients[0] if recipient is None else recipient,
+        )
+
+    def _needed(self, atom: Atom) -> tuple[str, ...]:
+        """
+        Name what a consent to *atom* would take; a no to any of it counts.
+        """
+        found = self._kit.policy.functions[self.function]
+        return found.needs(atom.data_type, atom.recipient)
+
+    def _facts(self, basis: Basis, atom: Atom) -> dict[str, str]:
+        parts = " ".join(self._needed(atom)[1:])
+        return basis.facts() | ({"parts": parts} if parts else {})
+
+    def _said_no(self, atom: Atom) -> bool:
+        """
+        Tell whether a no, or what counts as one, closes *atom* to any basis.
+        """
+        choices = self._kit.gate().state.choices
+        return any(
+            choices[element].status in CLOSED_TO_BASES
+            or choices[element].cause
+            for element in self._needed(atom)
+        )
+
+    def _against_basis(self, basis: Basis, atom: Atom) -> Reason | None:
+        """
+        Find what stands against a basis, before anything is recorded.
+        """
+        gate = self._kit.gate()
+        found = gate.policy.functions[self.function]
+        if not gate.lists(basis.id, found, atom):
+            return Reason.BASIS_NOT_LISTED
+        needed = basis.missing(gate.policy, self._kit.now())
+        return Reason.BASIS_NOT_ATTESTED if needed else None
 
     def _holds(self, permit: Permit) -> bool:
         return self._in_use() and self._kit.still_granted(permit)
@@ -161,7 +421,9 @@ class Use:
 
         if not data_types:
             decided = self._kit.decide_function(self.function)
-            if isinstance(decided, Refusal):
+            declared = self.function in self._kit.policy.functions
+            # On another basis the gate decides type by type.
+            if isinstance(decided, Refusal) and not (self.basis and declared):
                 return decided
         values: list[DeviceValue] = []
         unavailable: list[Unavailable] = []
@@ -211,6 +473,13 @@ class Use:
         Raises:
             ValueError: If *data_type* is another one.
         """
+        chosen = data_type or self._declared(_LOCATION)
+        if chosen not in _LOCATION:
+            msg = f"location() reads {' or '.join(_LOCATION)}; use device()"
+            raise ValueError(msg)
+        refused = self._still_refused(chosen, recipient)
+        if refused is not None:
+            return refused
         from consentkit.anonymise.observations import (
             Location,
         )
@@ -219,10 +488,6 @@ class Use:
             Unavailable,
         )
 
-        chosen = data_type or self._declared(_LOCATION)
-        if chosen not in _LOCATION:
-            msg = f"location() reads {' or '.join(_LOCATION)}; use device()"
-            raise ValueError(msg)
         got = self._read(chosen, recipient)
         if not isinstance(got, Protected):
             return got
@@ -357,6 +622,7 @@ class Use:
 
         def read() -> Protected | Unavailable:
             raw = source.read(permit)
+            self._kit.note_read(permit)
             if isinstance(raw, Unavailable):
                 return raw
             return protect(permit, raw, secret=self._secret)
@@ -458,9 +724,9 @@ class Use:
                 return decided
             return self._no(Reason.UNDECLARED_EVENT, detail=name)
         permit = self.permit(spec.type, recipient=recipient)
-        if isinstance(permit, Refusal):
-            return permit
         fields = {a.name: getattr(event, a.name) for a in attributes}
+        if isinstance(permit, Refusal):
+            return self._hold(permit, found, spec, fields, recipient)
         made = self._or_refusal(
             spec.type, lambda: protect_event(permit, spec, fields)
         )
@@ -471,6 +737,93 @@ class Use:
                 Reason.UNDECLARED_EVENT, spec.type, f"{name}: {made}"
             )
         return made
+
+    def _hold(
+        self,
+        refusal: Refusal,
+        function: Function | None,
+        spec: EventSpec,
+        fields: Mapping[str, object],
+        recipient: str | None,
+    ) -> Refusal:
+        """
+        Hold an event where only the person's answer is missing.
+        """
+        if (
+            function is None
+            or function.pending is Pending.DROP
+            or not needs_answer(refusal)
+            or self._is_stopped(function, spec.type, refusal.recipient)
+        ):
+            return refusal
+        from consentkit.anonymise.protect import clean_event
+        from consentkit.outbox.held import Held
+        from consentkit.outbox.records import new_id
+
+        clause = function.clauses[spec.type]
+        value = clean_event(clause, spec, fields)
+        if isinstance(value, str):
+            detail = f"{spec.name}: {value}"
+            return self._no(Reason.UNDECLARED_EVENT, spec.type, detail)
+        at = self._kit.now()
+        longest = at + timedelta(seconds=self._kit.limits.held_seconds)
+        held = Held(
+            id=new_id(),
+            function=self.function,
+            event=spec.name,
+            value=value,
+            at=at,
+            expires=min(clause.retention.after(at), longest),
+            purpose=self.purpose or "",
+            recipient=recipient or "",
+            act=self.act,
+            attested=self.attested,
+            terms=function.terms,
+        )
+        try:
+            is_held = self._kit.hold(held, function.pending)
+        except StoreError:
+            is_held = False
+        return attrs.evolve(refusal, held=is_held)
+
+    def _is_stopped(
+        self, function: Function, data_type: str, recipient: str
+    ) -> bool:
+        """
+        Tell whether a signal or a pause would stop a yes too.
+        """
+        choices = self._kit.gate().state.choices
+        needed = function.needs(data_type, recipient)
+        return any(choices[element].cause for element in needed)
+
+    def promote(self, held: Held) -> Kept | Refusal:
+        """
+        Keep an event that was held until the person said yes.
+        """
+        from consentkit.anonymise.protect import seal_event
+
+        found = self._kit.policy.functions.get(self.function)
+        spec = found.events.get(held.event) if found else None
+        if spec is None:
+            return self._no(Reason.UNDECLARED_EVENT, detail=held.event)
+        permit = self.permit(spec.type, recipient=held.recipient or None)
+        if isinstance(permit, Refusal):
+            return permit
+        if found is None or held.terms != found.terms:
+            # It was cleaned for another promise than the one agreed to.
+            return self._no(Reason.TERMS_CHANGED, spec.type)
+        if permit.clause != found.clauses[spec.type]:
+            return self._no(Reason.TERMS_CHANGED, spec.type)
+        event = self._or_refusal(
+            spec.type, lambda: seal_event(permit, spec, held.value)
+        )
+        if isinstance(event, Refusal):
+            return event
+        made = self._record(event, held=held)
+        if isinstance(made, Refusal):
+            return made
+        reasons = self._kit.store.keep([made])
+        return self._kept([made], reasons, [])
 
     def _keep(self, values: tuple[Protected, ...]) -> Kept | Refusal:
         pairs: list[tuple[Permit, Record]] = []
@@ -507,7 +860,9 @@ class Use:
             return refused[0]
         return self._no(Reason.NO_VALUE)
 
-    def _record(self, value: Protected) -> tuple[Permit, Record] | Refusal:
+    def _record(
+        self, value: Protected, *, held: Held | None = None
+    ) -> tuple[Permit, Record] | Refusal:
         """
         Gate *value* once more, and make its record.
         """
@@ -527,25 +882,30 @@ class Use:
                 data_type,
                 f"it was read for {permit.function.id}",
             )
-        now = self._kit.decide(
-            self.function,
+        needed = permit.function.needs(data_type, permit.recipient)
+        now = self._decide(
             data_type,
-            purpose=permit.purpose,
-            recipient=permit.recipient,
-            in_use=self._in_use(),
+            permit.purpose,
+            permit.recipient,
+            self._recorded.get(needed, ""),
         )
+        if isinstance(now, Refusal) and now.reason is Reason.TOO_OFTEN:
+            # It was read in time; keeping it is no second read.
+            if not self._kit.still_granted(permit):
+                return self._no(Reason.CONSENT_CHANGED, data_type)
+            now = permit
         if isinstance(now, Refusal):
             return now
-        if now.entry.hash != permit.entry.hash:
+        if now.grant != permit.grant:
             return self._no(Reason.CONSENT_CHANGED, data_type)
         if value.protection in (
             ProtectionName.LOCAL_ONLY,
             ProtectionName.DROP,
         ):
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
-        at = self._kit.now()
+        at = held.at if held else self._kit.now()
         return now, Record(
-            id=new_id(),
+            id=held.id if held else new_id(),
             function=self.function,
             data_type=data_type,
             purpose=permit.purpose,
@@ -555,7 +915,7 @@ class Use:
             value=value.value,
             captured_at=at,
             expires_at=permit.clause.retention.after(at),
-            consent=permit.entry.hash,
+            consent=permit.grant,
             policy_version=permit.policy_version,
         )
 

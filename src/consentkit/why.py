@@ -6,12 +6,19 @@ The decision explained: every condition, and whether it holds.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from consentkit.consent.state import Choice, Status
-from consentkit.gate import Gate, OSPermission, Permit, Refusal
+from consentkit.consent.state import OPEN, Choice, Status
+from consentkit.gate import Gate, Moment, OSPermission, Permit, Refusal
+from consentkit.ledger.entries import text_digest
 from consentkit.policy.model import Clause, Function
+from consentkit.policy.scope import Atom
+
+
+if TYPE_CHECKING:
+    from consentkit.consent.signals import SignalRow
 
 
 __all__ = ["Condition", "Explanation", "explain"]
@@ -46,14 +53,21 @@ class Explanation:
         permitted: The decision.
 
         headline: The decision in one line.
+
+        signals: What signals from outside say of the function.
     """
 
     permitted: bool
     headline: str
     conditions: tuple[Condition, ...]
+    signals: tuple[SignalRow, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([self.headline, *map(str, self.conditions)])
+        lines = [self.headline, *map(str, self.conditions)]
+        if self.signals:
+            lines += ["", "Signals from outside, the strongest first:"]
+        lines += map(str, self.signals)
+        return "\n".join(lines)
 
 
 def explain(
@@ -62,30 +76,29 @@ def explain(
     data_type: str | None,
     *,
     recipient: str | None,
-    os_permission: OSPermission,
+    moment: Moment,
+    signals: tuple[SignalRow, ...] = (),
 ) -> Explanation:
     """
     Explain what *gate* decides on *function*, or on one of its types.
     """
     decision: Function | Permit | Refusal
     if data_type is None:
-        decision = gate.function(function)
+        decision = gate.function(function, moment=moment)
     else:
         decision = gate.decide(
-            function,
-            data_type,
-            recipient=recipient,
-            os_permission=os_permission,
+            function, data_type, recipient=recipient, moment=moment
         )
-    conditions = tuple(
-        _conditions(gate, function, data_type, recipient, os_permission)
-    )
-    permitted = not isinstance(decision, Refusal)
     headline = str(decision)
     if isinstance(decision, Function):
         headline = f"{function}: permitted"
     return Explanation(
-        permitted=permitted, headline=headline, conditions=conditions
+        permitted=not isinstance(decision, Refusal),
+        headline=headline,
+        conditions=tuple(
+            _conditions(gate, function, data_type, recipient, moment)
+        ),
+        signals=signals,
     )
 
 
@@ -94,7 +107,7 @@ def _conditions(
     function: str,
     data_type: str | None,
     recipient: str | None,
-    os_permission: OSPermission,
+    moment: Moment,
 ) -> Iterator[Condition]:
     readable = not gate.state.problem
     yield Condition(
@@ -108,29 +121,51 @@ def _conditions(
         holds=found is not None,
         detail=f"{gate.policy.id} {gate.policy.version}",
     )
+    yield _in_force(gate)
     clause = found.clauses.get(data_type) if found and data_type else None
     if data_type is not None:
-        yield from _of_clause(clause, data_type, recipient)
+        yield from _of_clause(clause, data_type, recipient, moment)
     if found is None:
         yield Condition(name="the person granted the function", holds=None)
         return
-    yield _granted(gate.state.choices[function], "the function")
-    if clause is None:
-        return
-    if clause.separate:
-        element = found.element_of(clause.type)
-        yield _granted(gate.state.choices[element], clause.type)
-    yield Condition(
-        name="the operating system allows it",
-        holds=os_permission
-        in (OSPermission.GRANTED, OSPermission.NOT_APPLICABLE),
-        detail=f"{clause.permission or 'no permission needed'}, "
-        f"{os_permission.value}",
+    parties = _parties(gate, found, clause, data_type, recipient)
+    for party in parties:
+        yield from _of_party(gate, party)
+    atoms = _atoms(found, clause, data_type, parties)
+    needed = dict.fromkeys([found.id])
+    for party in parties:
+        needed.update(dict.fromkeys(found.needs(data_type or "", party)))
+    for element in needed:
+        yield _granted(gate.state.choices[element], element, atoms)
+    permission = found.permission if clause is None else clause.permission
+    if data_type is not None and (permission or clause is not None):
+        yield Condition(
+            name="the operating system allows it",
+            holds=not permission
+            or moment.os_permission
+            in (OSPermission.GRANTED, OSPermission.NOT_APPLICABLE),
+            detail=f"{permission or 'no permission needed'}, "
+            f"{moment.os_permission.value}",
+        )
+    yield from _of_use(gate, found, moment)
+    if data_type is not None and moment.too_soon:
+        yield Condition(name="the last read was long enough ago", holds=False)
+
+
+def _in_force(gate: Gate) -> Condition:
+    at = gate.state.at
+    return Condition(
+        name="the policy is in force",
+        holds=at is None or at >= gate.policy.in_force_from,
+        detail=f"from {gate.policy.effective}",
     )
 
 
 def _of_clause(
-    clause: Clause | None, data_type: str, recipient: str | None
+    clause: Clause | None,
+    data_type: str,
+    recipient: str | None,
+    moment: Moment,
 ) -> Iterator[Condition]:
     detail = ""
     if clause is not None:
@@ -143,6 +178,13 @@ def _of_clause(
         holds=clause is not None,
         detail=detail,
     )
+    if clause is not None and clause.platforms:
+        yield Condition(
+            name="the policy lists it for this platform",
+            holds=moment.platform in clause.platforms,
+            detail=f"{moment.platform}; listed for "
+            f"{', '.join(clause.platforms)}",
+        )
     if recipient is not None:
         yield Condition(
             name=f"the policy lists {recipient} as its recipient",
@@ -150,8 +192,73 @@ def _of_clause(
         )
 
 
-def _granted(choice: Choice, what: str) -> Condition:
-    detail = choice.status.value
+def _of_party(gate: Gate, party: str) -> Iterator[Condition]:
+    found = gate.policy.recipients.get(party)
+    if found is not None and found.barred:
+        yield Condition(
+            name=f"{party} may be given something",
+            holds=False,
+            detail=found.barred,
+        )
+
+
+def _parties(
+    gate: Gate,
+    function: Function,
+    clause: Clause | None,
+    data_type: str | None,
+    recipient: str | None,
+) -> tuple[str, ...]:
+    """
+    Name who gets it: of an SDK that starts, all others at once.
+    """
+    if data_type is None:
+        others = (
+            r for r in function.recipients if r != gate.policy.controller.id
+        )
+        return tuple(others) if function.sdk else ()
+    if recipient is None and clause is not None:
+        recipient = clause.recipients[0]
+    return (recipient or "",)
+
+
+def _atoms(
+    function: Function,
+    clause: Clause | None,
+    data_type: str | None,
+    parties: tuple[str, ...],
+) -> frozenset[Atom]:
+    """
+    List what has to be covered; nothing in particular, if empty.
+    """
+    if data_type is None:
+        return frozenset(
+            Atom("", purpose, party)
+            for purpose in function.purposes
+            for party in parties
+        )
+    if clause is None:
+        return frozenset()
+    return frozenset(
+        Atom(clause.type, clause.purposes[0], party) for party in parties
+    )
+
+
+def _granted(
+    choice: Choice, element: str, atoms: frozenset[Atom]
+) -> Condition:
+    covered = choice.covered
+    within = covered is None or (bool(covered) and atoms <= covered)
+    if "@" in element and not any(atom.data_type for atom in atoms):
+        # Starting an SDK asks each recipient's decision as a whole.
+        within = covered is None or bool(covered)
+    detail = _SAID.get(choice.status, choice.status.value)
+    if choice.status is Status.MASKED and choice.entry is None:
+        detail = "not asked yet"
+    if choice.cause:
+        ended = choice.entry is not None
+        detail += f"{' by' if ended else '; stopped by'} "
+        detail += ", ".join(choice.cause)
     if choice.entry is not None:
         entry = choice.entry
         detail += (
@@ -159,7 +266,45 @@ def _granted(choice: Choice, what: str) -> Condition:
             f"{entry.seq}, on version {entry.version}"
         )
     return Condition(
-        name=f"the person granted {what}",
-        holds=choice.status is Status.GRANTED,
+        name=f"the person granted {element}",
+        holds=choice.status in OPEN and within,
         detail=detail,
     )
+
+
+# What a status means where its name alone would not tell.
+_SAID: Final = {
+    Status.UNKNOWN: "not asked yet",
+    Status.ASKED: "asked, and not answered",
+    Status.DEFERRED: "asked, and put off",
+    Status.OTHER_BASIS: "not asked yet; the policy names another lawful "
+    "basis, which the app has to invoke",
+    Status.WIDENED: "granted, on older terms; the policy asks for more now",
+    Status.NARROWED: "granted, for more than the policy asks now",
+    Status.EXPIRED: "granted, and run out",
+    Status.MASKED: "granted, and stopped",
+    Status.PAUSED: "granted, and paused",
+    Status.GUARDIAN_NEEDED: "a guardian has to decide",
+    Status.AGE_UNKNOWN: "the person's age was not declared",
+    Status.INHERITED: "chosen by the account or the organisation",
+}
+
+
+def _of_use(
+    gate: Gate, function: Function, moment: Moment
+) -> Iterator[Condition]:
+    """
+    Give what the function promises of its use.
+    """
+    for condition in function.requires:
+        yield Condition(
+            name=f"the condition {condition} is met",
+            holds=condition not in moment.unmet,
+        )
+    if function.acknowledge:
+        read = gate.state.acknowledged.get(function.id)
+        wanted = text_digest(function.acknowledge)
+        yield Condition(
+            name="the person acknowledged what it says first",
+            holds=read is not None and read.notice == wanted,
+        )

@@ -51,6 +51,7 @@ class TestMD5:
     `md5_hex()`
     """
 
+    @pytest.mark.obligation("WP-HASH-1")
     @pytest.mark.parametrize(
         ("text", "digest"),
         [
@@ -74,16 +75,17 @@ class TestMD5:
     )
     def test_vectors_of_rfc_1321(self, text, digest):
         """
-        WP-HASH-1: The digest is MD5, as anybody else computes it.
+        The digest is MD5, as anybody else computes it.
         """
         assert md5_hex(text) == digest
 
+    @pytest.mark.obligation("WP-HASH-1")
     @pytest.mark.parametrize(
         "vector", VECTORS["vectors"], ids=lambda it: it["canonical"]
     )
     def test_identifiers(self, vector):
         """
-        WP-HASH-1: An IMEI and a MAC address give their known digests.
+        An IMEI and a MAC address give their known digests.
         """
         assert md5_hex(vector["canonical"]) == vector["md5_hex"]
 

@@ -53,12 +53,13 @@ class TestVectors:
     Spellings met in the wild.
     """
 
+    @pytest.mark.obligation("WP-HASH-2")
     @pytest.mark.parametrize(
         "vector", VECTORS["vectors"], ids=lambda it: it["canonical"]
     )
     def test_one_device_has_one_spelling(self, vector):
         """
-        WP-HASH-2: All spellings of a device give one form and one digest.
+        All spellings of a device give one form and one digest.
         """
         forms = {
             canonical(vector["data_type"], form) for form in vector["forms"]
@@ -67,6 +68,7 @@ class TestVectors:
         assert forms == {vector["canonical"]}
         assert {md5_hex(form or "") for form in forms} == {vector["md5_hex"]}
 
+    @pytest.mark.obligation("WP-HASH-3")
     @pytest.mark.parametrize(
         "vector",
         VECTORS["rejected"],
@@ -74,7 +76,7 @@ class TestVectors:
     )
     def test_what_is_no_device_is_unavailable(self, vector):
         """
-        WP-HASH-3: Blanks, constants and wrong check digits have no form.
+        Blanks, constants and wrong check digits have no form.
         """
         assert canonical(vector["data_type"], vector["text"]) is None
 
@@ -84,10 +86,11 @@ class TestIMEI:
     `canonical_imei()`
     """
 
+    @pytest.mark.obligation("WP-HASH-3")
     @given(st.from_regex(r"[0-9]{14}", fullmatch=True))
     def test_of_ten_check_digits_one_is_right(self, fourteen):
         """
-        WP-HASH-3: Only the IMEI with its check digit is a device.
+        Only the IMEI with its check digit is a device.
         """
         right = [
             digit
@@ -119,10 +122,11 @@ class TestMAC:
     `canonical_mac()` and `is_locally_administered()`
     """
 
+    @pytest.mark.obligation("WP-HASH-2")
     @given(octets)
     def test_separators_and_case_do_not_matter(self, raw):
         """
-        WP-HASH-2: `AA:BB:..`, `aa-bb-..` and `aabb..` are one address.
+        `AA:BB:..`, `aa-bb-..` and `aabb..` are one address.
         """
         spellings = (
             raw.hex(":"),
@@ -136,11 +140,12 @@ class TestMAC:
 
         assert results in ({raw.hex().upper()}, {None})
 
+    @pytest.mark.obligation("WP-HASH-3")
     @given(octets)
     def test_groups_are_no_devices(self, raw):
         """
-        WP-HASH-3: An address is refused if its multicast bit is set, or it
-        is a constant, and only then.
+        An address is refused if its multicast bit is set, or it is a constant,
+        and only then.
         """
         constant = raw in {bytes(6), bytes.fromhex("020000000000")}
 
@@ -231,11 +236,12 @@ class TestGeneric:
 
         assert once is None or canonical(data_type, once) == once
 
+    @pytest.mark.obligation("WP-HASH-3")
     @pytest.mark.parametrize(
         "data_type", ["mac_address", "bluetooth_mac", "smart_device_mac"]
     )
     def test_every_kind_of_mac_goes_by_its_rules(self, data_type):
         """
-        WP-HASH-3: The constant of Android is no device of any kind.
+        The constant of Android is no device of any kind.
         """
         assert canonical(data_type, "02:00:00:00:00:00") is None

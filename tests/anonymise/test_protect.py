@@ -242,13 +242,14 @@ class TestProtect:
 
         assert isinstance(got, Unavailable)
 
+    @pytest.mark.obligation("WP-HASH-4")
     @pytest.mark.parametrize("technique", ProtectionName)
     def test_nothing_is_called_anonymous(
         self, technique: ProtectionName
     ) -> None:
         """
         Whatever the type and technique, a record is never called anonymous,
-        and a digest never more than pseudonymised (WP-HASH-4).
+        and a digest never more than pseudonymised.
         """
         raws = (MAC, "15.1", "::1", 7, PLACE, Take("link", "https://a.b/"))
         classes = set()
@@ -344,6 +345,7 @@ class TestMD5:
     Tests for MD5 as policies promise it.
     """
 
+    @pytest.mark.obligation("WP-HASH-1", "WP-HASH-2")
     @pytest.mark.parametrize(
         "spelt",
         [
@@ -358,14 +360,14 @@ class TestMD5:
     )
     def test_same_device_same_digest(self, spelt: str) -> None:
         """
-        All spellings of an address have the known digest of its one form
-        (WP-HASH-1, WP-HASH-2).
+        All spellings of an address have the known digest of its one form.
         """
         got = protected(spelt, "mac_address", P.MD5)
 
         assert got.value == MAC_MD5
         assert got.value == hashlib.md5(b"3C5AB4012345").hexdigest()
 
+    @pytest.mark.obligation("WP-HASH-3")
     @pytest.mark.parametrize(
         ("data_type", "raw"),
         [
@@ -383,8 +385,8 @@ class TestMD5:
         self, data_type: str, raw: str, technique: ProtectionName
     ) -> None:
         """
-        What many devices share, and what fails its check digit, has no
-        digest; the answer says why (WP-HASH-3).
+        What many devices share, and what fails its check digit, has no digest;
+        the answer says why.
         """
         got = protect(permit(data_type, technique), raw, secret=secret)
 
@@ -441,10 +443,10 @@ class TestKeyed:
         """
         assert self.pseudonym() != self.pseudonym(data_type="bssid")
 
+    @pytest.mark.obligation("WP-HASH-4")
     def test_differs_by_grant(self) -> None:
         """
-        A new grant has new pseudonyms, so old and new records do not match
-        (WP-HASH-4).
+        A new grant has new pseudonyms, so old and new records do not match.
         """
         assert self.pseudonym() != self.pseudonym(again=True)
 

@@ -190,10 +190,11 @@ class TestRules:
     What goes and what stays.
     """
 
+    @pytest.mark.obligation("WP-LOG-1")
     @pytest.mark.parametrize(("kind", "line"), FOUND)
     def test_exactly_the_personal_part_goes(self, kind, line):
         """
-        WP-LOG-1: Each form is found, named and replaced, and no more.
+        Each form is found, named and replaced, and no more.
         """
         text, start, end = _bracketed(line)
 
@@ -262,10 +263,11 @@ class TestLine:
     `scrub()` as a whole.
     """
 
+    @pytest.mark.obligation("WP-LOG-1")
     def test_many_things_in_one_line(self):
         """
-        WP-LOG-1: Phone, mail, IMEI, MAC, identity number, coordinates and
-        token in Chinese and English text: none is left.
+        Phone, mail, IMEI, MAC, identity number, coordinates and token in
+        Chinese and English text: none is left.
         """
         line = "用户 user " + " 和 and ".join(SENTINELS.values()) + " 完成"
 
@@ -299,6 +301,7 @@ class TestLine:
             at = span.end
         assert result.text == rebuilt + text[at:]
 
+    @pytest.mark.obligation("WP-LOG-1")
     @given(
         st.text(" .,;()[]<>|用户é#\t\n", max_size=40),
         st.sampled_from(sorted(SENTINELS.values())),
@@ -306,7 +309,7 @@ class TestLine:
     )
     def test_surroundings_do_not_matter(self, before, value, after):
         """
-        WP-LOG-1: Whatever stands around a value, after a blank it is found.
+        Whatever stands around a value, after a blank it is found.
         """
         result = scrub(f"{before} {value} {after}")
 
@@ -373,10 +376,11 @@ class TestLimit:
         """
         assert scrub("x" * (LIMIT_CHARACTERS + 1)).text == " <CUT>"
 
+    @pytest.mark.obligation("WP-LOG-1")
     @pytest.mark.parametrize("name", sorted(SENTINELS))
     def test_no_half_of_a_value_is_left(self, name):
         """
-        WP-LOG-1: Wherever the cut falls in a value, no part of it stays.
+        Wherever the cut falls in a value, no part of it stays.
         """
         value = SENTINELS[name].replace("token=", "password=")
         for shift in range(len(value) + 2):
@@ -416,11 +420,12 @@ class TestFailure:
     When a rule fails.
     """
 
+    @pytest.mark.obligation("WP-LOG-1")
     @pytest.mark.parametrize("part", ["gate", "pattern", "validator"])
     def test_the_line_is_dropped(self, part):
         """
-        WP-LOG-1: An exception anywhere drops the whole line, and the value
-        is in nothing that comes out.
+        An exception anywhere drops the whole line, and the value is in nothing
+        that comes out.
         """
 
         def fail(text):
@@ -462,10 +467,11 @@ class TestCrash:
     Tracebacks.
     """
 
+    @pytest.mark.obligation("WP-LOG-2")
     def test_messages_and_paths_are_scrubbed(self):
         """
-        WP-LOG-2: A sentinel in the message of an exception, and in the path
-        of its file, is in no line of the scrubbed traceback.
+        A sentinel in the message of an exception, and in the path of its file,
+        is in no line of the scrubbed traceback.
         """
         program = compile(
             "raise ValueError('bad user sentinel.person@example.com "

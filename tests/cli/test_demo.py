@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from consentkit.cli._common import Style
-from consentkit.consent.ledger import Ledger
+from consentkit.ledger.sqlite import SQLiteLedger
 from tests.cli.shell import COMMAND, Terminal, environment, run
 from tests.needs import need_tool
 
@@ -69,10 +69,10 @@ class TestFigures:
     Tests for what ``--json`` tells.
     """
 
+    @pytest.mark.obligation("WP-CONS-1", "WP-ADD-2", "WP-ADD-3", "WP-HASH-1")
     def test_as_promised(self, good: dict[str, Any]) -> None:
         """
-        On this machine every figure is as the policy promises (WP-CONS-1,
-        WP-ADD-2, WP-ADD-3, WP-HASH-1).
+        On this machine every figure is as the policy promises.
         """
         found = good
 
@@ -115,9 +115,10 @@ class TestSabotage:
     Each figure is taken from outside: it sees what the library hides.
     """
 
+    @pytest.mark.obligation("WP-CONS-2")
     def test_consent_by_default(self) -> None:
         """
-        Were everything granted at the start, it would show (WP-CONS-2).
+        Were everything granted at the start, it would show.
         """
         found = figures(
             sabotage="""
@@ -125,8 +126,10 @@ import consentkit.kit as k
 original = k.Kit.__init__
 def begin(self, *a, **o):
     original(self, *a, **o)
+    self.consent.declare_age(adult=True)
     for element in self.policy.elements:
-        self.consent.grant(element)
+        self.consent.show(element)
+        self.consent.grant(element, method="confirm")
 k.Kit.__init__ = begin
 """
         )
@@ -135,10 +138,10 @@ k.Kit.__init__ = begin
         assert found["reads_before_choice"] > 0
         assert found["files_before_choice"] > 0
 
+    @pytest.mark.obligation("WP-ADD-2")
     def test_peeking_source(self) -> None:
         """
-        Were a source read although the answer is a refusal, it would show
-        (WP-ADD-2).
+        Were a source read although the answer is a refusal, it would show.
         """
         found = figures(
             sabotage="""
@@ -155,11 +158,11 @@ u.Use.device = peek
         assert found["refused_before_choice"] == found["tried_before_choice"]
         assert found["reads_before_choice"] > 0
 
+    @pytest.mark.obligation("WP-HASH-1")
     @pytest.mark.parametrize("name", ["MD5", "KEYED"])
     def test_protection_that_does_nothing(self, name: str) -> None:
         """
-        Were a protection to hand on what was read, it would show
-        (WP-HASH-1).
+        Were a protection to hand on what was read, it would show.
         """
         found = figures(
             sabotage=f"""
@@ -248,10 +251,10 @@ s._put_one = lambda *_: s.Verdict(outcome='stored')
         assert found["delivered"] == 0
         assert "nothing was delivered" in found["broken"]
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal_that_destroys_nothing(self) -> None:
         """
-        Were a withdrawal to leave the waiting records, it would show
-        (WP-ADD-3).
+        Were a withdrawal to leave the waiting records, it would show.
         """
         found = figures(
             sabotage="""
@@ -277,10 +280,10 @@ s.Store.erase = lambda *a, **o: s.Erased(outcome='erased', records=8)
 
         assert found["after_withdrawal"] > 0
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal_that_does_not_hold(self) -> None:
         """
-        Were a withdrawal not to stop the function, it would show
-        (WP-ADD-3).
+        Were a withdrawal not to stop the function, it would show.
         """
         found = figures(
             sabotage="""
@@ -571,8 +574,10 @@ class TestKeep:
             "backend.sqlite3",
             "data",
         }
-        ledger = Ledger(folder / "data" / "ledger.sqlite3")
-        assert len(ledger.entries()) == 8
+        ledger = SQLiteLedger(folder / "data" / "ledger.sqlite3")
+        acts = [entry.act for entry in ledger.entries()]
+        # The age, seven notices with their answers, a withdrawal.
+        assert len(acts) == 1 + 2 * 7 + 1
         ledger.close()
         said = ran.stdout.partition("Where to look next\n")[2]
         lines = [x.strip() for x in said.splitlines()]

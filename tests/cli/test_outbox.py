@@ -63,7 +63,7 @@ class TestStatus:
         main(["outbox", "status", *place, "--json"])
         said = json.loads(capsys.readouterr().out)
         main(["consent", "history", *place, "--json"])
-        (entry,) = json.loads(capsys.readouterr().out)["entries"]
+        *_, entry = json.loads(capsys.readouterr().out)["entries"]
 
         assert said["waiting"] == 1
         assert said["lanes"] == [
@@ -115,12 +115,12 @@ class TestInspect:
     Tests for ``outbox inspect``.
     """
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_shows_what_would_leave(
         self, place: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """
-        A record is shown in the form that leaves, never as it was read
-        (WP-HASH-1).
+        A record is shown in the form that leaves, never as it was read.
         """
         assert main(["outbox", "inspect", *place]) == 0
         out = capsys.readouterr().out

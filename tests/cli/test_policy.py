@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 
 """
-Tests for ``consentkit policy check``.
+Tests for ``consentkit policy check`` and ``policy rules``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import pytest
 
 from consentkit.cli import main
 from consentkit.cli.demo import example_folder
-from tests.cli.shell import COMMAND, environment
+from consentkit.policy.lint import RULES
+from tests.cli.shell import COMMAND, Terminal, environment
 from tests.support import SMALL
+
+
+CLEAN = SMALL.with_name("clean.toml")
 
 
 @pytest.fixture
@@ -45,11 +49,12 @@ class TestCheck:
 
     def test_fine(self, capsys: pytest.CaptureFixture[str]) -> None:
         """
-        A policy without faults is summed up in one line, with code 0.
+        A policy without findings is summed up in one line, with code 0,
+        also for production.
         """
-        assert main(["policy", "check", str(SMALL)]) == 0
+        assert main(["policy", "check", "--strict", str(CLEAN)]) == 0
         out, err = capsys.readouterr()
-        assert out.startswith(f"{SMALL}: fine; ")
+        assert out.startswith(f"{CLEAN}: fine; ")
         assert "1 separate decision," in out
         assert (out.count("\n"), err) == (1, "")
 
@@ -57,12 +62,15 @@ class TestCheck:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """
-        The camera app's policy has no fault.
+        The camera app's policy, with the contradictions of the text that it
+        restates, loads and has errors.
         """
         file = example_folder() / "policy.toml"
 
-        assert main(["policy", "check", str(file)]) == 0
-        assert "5 third-party SDKs" in capsys.readouterr().out
+        assert main(["policy", "check", str(file)]) == 1
+        out = capsys.readouterr().out
+        assert "27 third-party SDKs" in out.splitlines()[0]
+        assert "error effective-before-updated: " in out
 
     def test_all_faults_at_once(
         self, broken: Path, capsys: pytest.CaptureFixture[str]
@@ -89,7 +97,7 @@ class TestCheck:
         """
         With --json each fault is an object with file, path, message, cure.
         """
-        code = main(["policy", "check", "--json", str(broken), str(SMALL)])
+        code = main(["policy", "check", "--json", str(broken), str(CLEAN)])
         findings = json.loads(capsys.readouterr().out)["findings"]
 
         assert code == 1
@@ -98,11 +106,16 @@ class TestCheck:
             "rule",
             "severity",
             "file",
+            "line",
             "path",
             "message",
             "cure",
+            "reason",
+            "source",
         }
         first = findings[0]
+        lines = broken.read_text("utf-8").splitlines()
+        assert lines[first["line"] - 1] == 'category = "cor"'
         assert first["path"] == "$.functions[0].category"
         assert first["cure"] == "did you mean 'core'?"
 
@@ -112,8 +125,11 @@ class TestCheck:
         """
         Without a fault, the list of findings is there and empty.
         """
-        assert main(["policy", "check", "--json", str(SMALL)]) == 0
-        assert json.loads(capsys.readouterr().out) == {"findings": []}
+        assert main(["policy", "check", "--json", str(CLEAN)]) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "findings": [],
+            "ignored": {},
+        }
 
     def test_no_toml(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -168,7 +184,7 @@ class TestCheck:
         """
         ran = subprocess.run(
             [*COMMAND, "policy", "check", "/dev/stdin"],
-            input=SMALL.read_bytes(),
+            input=CLEAN.read_bytes(),
             capture_output=True,
             env=environment(),
             timeout=30,
@@ -177,3 +193,234 @@ class TestCheck:
 
         assert ran.returncode == 0
         assert ran.stdout.startswith(b"/dev/stdin: fine; ")
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> Path:
+    """
+    Give a policy with one warning and one error.
+    """
+    text = CLEAN.read_text("utf-8")
+    for old, new in (
+        ("can_disable = true\n", ""),
+        ("bundled = false", "bundled = true"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    file = tmp_path / "doubtful.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+class TestFindings:
+    """
+    Tests for what ``policy check`` finds in a policy that loads.
+    """
+
+    def test_text(
+        self, doubtful: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Findings are told by rule, the gravest first, with reason and
+        source, line and place, and what would be right.
+        """
+        assert main(["policy", "check", str(doubtful)]) == 1
+        head, blank, error, reason, place, right, *rest = (
+            capsys.readouterr().out.splitlines()
+        )
+
+        assert head.startswith(f"{doubtful}: 1 error, 1 warning; ")
+        assert blank == ""
+        assert error.startswith("error bundled-consent: ")
+        assert "(T-20; PIPL Articles 14," in reason
+        number, path = place.split(": ")[0].split()
+        assert path == "$.consent.bundled"
+        lines = doubtful.read_text("utf-8").splitlines()
+        assert lines[int(number) - 1] == "bundled = true"
+        assert right == "  right: one decision for each function"
+        assert rest[1].startswith("warning can-disable-blank: ")
+
+    def test_warnings_do_not_block(
+        self, doubtful: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A warning alone gives code 0; for production it is an error.
+        """
+        call = ["policy", "check", str(doubtful), "--rule=can-disable-blank"]
+
+        assert main(call) == 0
+        assert ": fine, with 1 warning; " in capsys.readouterr().out
+        assert main([*call, "--strict"]) == 1
+        out = capsys.readouterr().out
+        assert "\nerror can-disable-blank: " in out
+        assert f"  only can-disable-blank; {len(RULES) - 1} other rules" in out
+
+    def test_ignored_is_said(
+        self, doubtful: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        What is ignored does not block, and is said in every output.
+        """
+        call = ["policy", "check", str(doubtful), "--ignore=bundled-consent"]
+
+        assert main(call) == 0
+        out = capsys.readouterr().out
+        assert out.endswith("\n  ignored: bundled-consent (1)\n")
+        assert main([*call, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["ignored"] == {"bundled-consent": 1}
+        assert [f["rule"] for f in told["findings"]] == ["can-disable-blank"]
+        assert main([*call, "--sarif"]) == 0
+        (run,) = json.loads(capsys.readouterr().out)["runs"]
+        suppressed = [
+            r["ruleId"] for r in run["results"] if "suppressions" in r
+        ]
+        assert suppressed == ["bundled-consent"]
+
+    def test_json(
+        self, doubtful: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        In JSON a finding has its rule, severity, line, reason and source.
+        """
+        assert main(["policy", "check", "--json", str(doubtful)]) == 1
+        error, warning = json.loads(capsys.readouterr().out)["findings"]
+
+        assert error["rule"] == "bundled-consent"
+        assert error["severity"] == "error"
+        assert error["reason"] == RULES["bundled-consent"].reason
+        assert "T-20" in error["source"]
+        assert error["line"] < warning["line"]
+
+    def test_sarif(
+        self,
+        broken: Path,
+        doubtful: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        SARIF holds the findings of all files, faults too.
+        """
+        call = ["policy", "check", "--sarif", str(broken), str(doubtful)]
+
+        assert main(call) == 1
+        log = json.loads(capsys.readouterr().out)
+        (run,) = log["runs"]
+        assert log["version"] == "2.1.0"
+        assert [r["ruleId"] for r in run["results"]] == [
+            "schema",
+            "schema",
+            "schema",
+            "bundled-consent",
+            "can-disable-blank",
+        ]
+
+    def test_one_form(self, doubtful: Path) -> None:
+        """
+        JSON and SARIF at once is bad usage.
+        """
+        with pytest.raises(SystemExit) as caught:
+            main(["policy", "check", "--json", "--sarif", str(doubtful)])
+
+        assert caught.value.code == 2
+
+    @pytest.mark.parametrize("option", ["--rule", "--ignore"])
+    @pytest.mark.parametrize(
+        ("name", "cure"),
+        [
+            ("preselectd", "did you mean 'preselected'?"),
+            ("xyz", "'consentkit policy rules' shows what there is"),
+            ("schema", "a document has to load"),
+        ],
+    )
+    def test_unknown_rule(
+        self,
+        option: str,
+        name: str,
+        cure: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A rule that there is not, or that cannot be chosen, is bad usage.
+        """
+        assert main(["policy", "check", option, name, str(CLEAN)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert cure in err
+
+    def test_own_sdks(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Entries of the app's own are known beside the shipped ones.
+        """
+        file = tmp_path / "p.toml"
+        text = CLEAN.read_text("utf-8")
+        file.write_text(text.replace('"wechat_plugin"', '"acme"'), "utf-8")
+        folder = tmp_path / "sdks"
+        folder.mkdir()
+        (folder / "acme.toml").write_text(
+            'schema = 1\nid = "acme"\nname = "Acme"\noperator = "Acme Ltd."\n'
+            'operator_is_legal_entity = true\ncategory = "plugin"\n'
+            'purposes = ["detect_installed_app"]\nmethod = "embedded_sdk"\n'
+            'transmits = false\nplatforms = ["any"]\n'
+            'privacy_policy = "https://acme.example/privacy"\n',
+            "utf-8",
+        )
+
+        assert main(["policy", "check", "--strict", str(file)]) == 1
+        assert "error sdk-unknown: " in capsys.readouterr().out
+        call = ["policy", "check", "--strict", "--sdks", str(folder)]
+        assert main([*call, str(file)]) == 0
+        assert main([*call, str(CLEAN)]) == 0
+
+    def test_no_folder_of_sdks(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A folder that is not there is bad input.
+        """
+        call = ["policy", "check", "--sdks", str(tmp_path / "x"), str(CLEAN)]
+
+        assert main(call) == 2
+        assert "No such file" in capsys.readouterr().err
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+    def test_terminal(self) -> None:
+        """
+        On a terminal every line fits, and errors are red.
+        """
+        file = example_folder() / "policy.toml"
+        call = ("policy", "check", file, "--rule=dates-conflict")
+        with Terminal(*call) as terminal:
+            assert terminal.end() == 1
+
+        assert "\x1b[31merror\x1b[0m" in terminal.screen
+        body = terminal.plain.splitlines()[1:]
+        assert max(map(len, body)) <= 80
+
+
+class TestRules:
+    """
+    Tests for ``policy rules``.
+    """
+
+    def test_text(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """
+        Every rule has a line with its severity and what it finds.
+        """
+        assert main(["policy", "rules"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+
+        assert len(lines) == len(RULES) + 2
+        assert lines[1].split()[:2] == ["schema", "error"]
+
+    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """
+        In JSON a rule has its reason and its sources too.
+        """
+        assert main(["policy", "rules", "--json"]) == 0
+        rules = json.loads(capsys.readouterr().out)["rules"]
+
+        assert [r["id"] for r in rules] == ["schema", *RULES]
+        assert all(r["reason"] and r["source"] for r in rules)

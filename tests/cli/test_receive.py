@@ -90,10 +90,10 @@ class TestReceive:
         store.close()
         assert stored.record.value == MAC_MD5
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_erases(self, tmp_path: Path) -> None:
         """
-        A withdrawal's erasure request takes the record out of the store
-        (WP-ADD-3).
+        A withdrawal's erasure request takes the record out of the store.
         """
         file = tmp_path / "received.sqlite3"
         with receiving("--store", file) as (process, url):

@@ -40,8 +40,9 @@ class TestWhy:
         code 0.
         """
         assert main(["why", "connect", "network_status", *place]) == 0
-        head, *conditions = capsys.readouterr().out.splitlines()
-        assert "permitted for wifi_connection, to maker, by entry 1" in head
+        told = capsys.readouterr().out.partition("\n\nSignals")[0]
+        head, *conditions = told.splitlines()
+        assert "permitted for wifi_connection, to maker, by entry 2" in head
         assert all(line.startswith(" yes  ") for line in conditions)
 
     def test_refused(
@@ -53,8 +54,8 @@ class TestWhy:
         assert main(["why", "connect", "location_precise", *place]) == 1
         out = capsys.readouterr().out
         assert "needs a decision of its own" in out
-        assert "  NO  the person granted location_precise" in out
-        assert " yes  the person granted the function" in out
+        assert "  NO  the person granted connect/location_precise" in out
+        assert " yes  the person granted connect: " in out
 
     def test_element(
         self, place: list[str], capsys: pytest.CaptureFixture[str]
@@ -79,8 +80,8 @@ class TestWhy:
 
         assert said["permitted"] is False
         holds = {c["name"]: c["holds"] for c in said["conditions"]}
-        assert holds["the person granted the function"] is True
-        assert holds["the person granted location_precise"] is False
+        assert holds["the person granted connect"] is True
+        assert holds["the person granted connect/location_precise"] is False
 
     @pytest.mark.parametrize(
         ("arguments", "hint"),
@@ -140,3 +141,112 @@ class TestWhy:
         lines = terminal.screen.splitlines()
         assert max(map(len, lines)) <= 80
         assert any(line.startswith("      ") for line in lines)
+
+
+_ROWS = (
+    "device_policy",
+    "consentkit_consent",
+    "do_not_track",
+    "gpc",
+    "os_permission",
+    "ci",
+    "terminals",
+)
+
+
+class TestSignals:
+    """
+    Tests for the table of signals in ``why``.
+    """
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "row"),
+        [
+            ("", "", ""),
+            (
+                "DO_NOT_TRACK",
+                "1",
+                "do_not_track, '1': asks for no tracking, so it is off",
+            ),
+            (
+                "CONSENTKIT_CONSENT",
+                "0",
+                (
+                    "consentkit_consent, '0': asks for no collection, so it "
+                    "is off"
+                ),
+            ),
+            (
+                "CONSENTKIT_DEVICE_POLICY",
+                "device.toml",
+                (
+                    "device_policy, device.toml: the administrator of this "
+                    "device forbids it"
+                ),
+            ),
+        ],
+        ids=["silent", "do_not_track", "own", "device_policy"],
+    )
+    def test_each_row(
+        self,
+        variable: str,
+        value: str,
+        row: str,
+        place: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Each signal has a row, in the order of their strength; what stops
+        the function stands out and is named in the decision.
+        """
+        with make_kit(Path(place[-1]), "improve"):
+            pass
+        folder = Path(place[-1]).parent
+        monkeypatch.chdir(folder)
+        Path("device.toml").write_text('schema = 1\nforbid = ["improve"]\n')
+        if variable:
+            monkeypatch.setenv(variable, value)
+
+        assert main(["why", "improve", *place]) == int(bool(variable))
+        out = capsys.readouterr().out
+        _, title, table = out.partition("\nSignals from outside, ")
+        rows = table.splitlines()[1:]
+        assert title
+        assert [r.split()[1].rstrip(",") for r in rows] == list(_ROWS)
+        stopping = [r.removeprefix("  NO  ") for r in rows if "  NO  " in r]
+        assert stopping == [row] * bool(variable)
+        named = row.partition(",")[0]
+        assert f"stops it ({named})" in out or not variable
+
+    def test_gpc(self, tmp_path: Path) -> None:
+        """
+        A browser's signal stops third parties, and shows in its row.
+        """
+        with make_kit(tmp_path) as kit:
+            person = kit.subject("a", gpc=True)
+            explained = person.why("umeng")
+
+        (row,) = [r for r in explained.signals if r.name == "gpc"]
+        assert str(row) == (
+            "  NO  gpc, on: objects to sale and sharing, so it is off"
+        )
+        assert str(row) in str(explained).splitlines()
+
+    def test_json(
+        self,
+        place: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        With --json the rows are a list beside the conditions.
+        """
+        monkeypatch.setenv("DO_NOT_TRACK", "1")
+        main(["why", "improve", *place, "--json"])
+        rows = json.loads(capsys.readouterr().out)["signals"]
+
+        assert [row["name"] for row in rows] == list(_ROWS)
+        assert [row["name"] for row in rows if row["stops"]] == [
+            "do_not_track"
+        ]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from consentkit.consent.entries import GENESIS, Act, Entry
 from consentkit.consent.state import fold
 from consentkit.gate import Gate, Permit
+from consentkit.ledger.entries import GENESIS, Act, Entry
 from consentkit.policy.model import (
     Category,
     Clause,
@@ -26,6 +26,7 @@ from consentkit.policy.model import (
     Recipient,
 )
 from consentkit.policy.period import Period
+from tests.support import small
 
 
 def build_permit(
@@ -86,6 +87,8 @@ def _policy(clause: Clause) -> Policy:
             "maker": Recipient(id="maker", name="Maker", mode="controller")
         },
         functions={function.id: function},
+        # What it is made of says nothing that a test looks at.
+        document=small().document,
     )
 
 

@@ -81,9 +81,9 @@ def permit(take_permit):
 
 def wait_until(done) -> None:
     """
-    Wait for a condition, ten seconds at most.
+    Wait for a condition, thirty seconds at most.
     """
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not done():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
@@ -143,19 +143,21 @@ class TestFileClipboard:
         file.write_bytes(data)
         return FileClipboard(file).read(permit)
 
+    @pytest.mark.obligation("WP-CLIP-2")
     def test_only_the_code(self, permit, tmp_path, mode):
         """
-        WP-CLIP-2: of a text with a bank card and a code, the code is taken.
+        Of a text with a bank card and a code, the code is taken.
         """
         assert self.read(permit, tmp_path, TEXT) == TAKEN
 
+    @pytest.mark.obligation("WP-CLIP-2")
     @pytest.mark.parametrize(
         "text",
         ["", f"card {CARD}", "mum, see you at six", "\0\xff\xfe", "x" * 10**6],
     )
     def test_no_match(self, permit, tmp_path, mode, text):
         """
-        WP-CLIP-2: without a match the answer is always the same.
+        Without a match the answer is always the same.
         """
         assert self.read(permit, tmp_path, text) == NOTHING
 
@@ -281,10 +283,11 @@ def count_in_memory(pid: int, text: str) -> int:
     return count
 
 
+@pytest.mark.obligation("WP-CLIP-2")
 @pytest.mark.parametrize("frozen", ["no", "yes"])
 def test_memory_of_the_app(tmp_path, frozen):
     """
-    WP-CLIP-2: the rest of the text is nowhere in the app's memory.
+    The rest of the text is nowhere in the app's memory.
 
     In the lesser mode it is, which shows that the search would find it.
     """
@@ -473,9 +476,10 @@ class TestRealClipboard:
     X11 and Wayland, by their own tools.
     """
 
+    @pytest.mark.obligation("WP-CLIP-2")
     def test_only_the_code(self, desktop, permit, mode):
         """
-        WP-CLIP-2: of a text with a bank card and a code, the code is taken.
+        Of a text with a bank card and a code, the code is taken.
         """
         desktop.copy(TEXT)
         source = best_clipboard_source()
@@ -484,9 +488,10 @@ class TestRealClipboard:
         assert source.read(permit) == TAKEN
         assert source.reads == 1
 
+    @pytest.mark.obligation("WP-CLIP-2")
     def test_no_match(self, desktop, permit, mode):
         """
-        WP-CLIP-2: without a match the answer is always the same.
+        Without a match the answer is always the same.
         """
         desktop.copy(f"card {CARD}")
 

@@ -326,6 +326,7 @@ class TestPrimaryMAC:
             == "3C-5A-B4-00-00-01"
         )
 
+    @pytest.mark.obligation("WP-HASH-3")
     @pytest.mark.parametrize(
         "address",
         [
@@ -339,7 +340,7 @@ class TestPrimaryMAC:
     )
     def test_no_device(self, address):
         """
-        WP-HASH-3: a constant, a group or another link is no device.
+        A constant, a group or another link is no device.
         """
         addresses = {"eth0": [address]}
 

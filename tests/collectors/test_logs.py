@@ -124,6 +124,7 @@ class TestCapture:
         assert record.privacy_class == "linkable"
         assert handler.counts == LogCounts(captured=1)
 
+    @pytest.mark.obligation("WP-LOG-1")
     @pytest.mark.parametrize("name", LINES)
     def test_nothing_personal_is_kept(
         self,
@@ -134,7 +135,7 @@ class TestCapture:
     ) -> None:
         """
         Phone, mail, IMEI, MAC, identity number and token, in English and
-        Chinese lines, are in no record and not on disk (WP-LOG-1).
+        Chinese lines, are in no record and not on disk.
         """
         secret = SECRETS[name.partition(",")[0]]
         app.addHandler(kit.log_handler("logs"))
@@ -148,12 +149,13 @@ class TestCapture:
         assert secret.removeprefix("Bearer ") not in values
         assert secret.encode() not in on_disk(tmp_path)
 
+    @pytest.mark.obligation("WP-LOG-2")
     def test_crash_keeps_no_message_path_or_local(
         self, kit: consentkit.Kit, app: logging.Logger, tmp_path: Path
     ) -> None:
         """
-        Of a crash its kind, files, lines and functions are kept; message
-        and local values are scrubbed or left (WP-LOG-2).
+        Of a crash its kind, files, lines and functions are kept; message and
+        local values are scrubbed or left.
         """
 
         def fail(password: str) -> None:
@@ -276,6 +278,7 @@ class TestRefused:
     Tests for records that the gate does not let through.
     """
 
+    @pytest.mark.obligation("WP-ADD-2", "WP-LOG-1")
     @pytest.mark.parametrize(
         ("before", "options"),
         [
@@ -315,8 +318,8 @@ class TestRefused:
         options: dict,
     ) -> None:
         """
-        A refused record is dropped unread: its arguments are not written
-        out, and nothing is kept (WP-ADD-2, WP-LOG-1).
+        A refused record is dropped unread: its arguments are not written out,
+        and nothing is kept.
         """
         hostile = Hostile()
         with make_kit(tmp_path) as kit:
@@ -348,12 +351,13 @@ class TestRefused:
         assert hostile.tries == 0
         assert handler.counts == LogCounts(refused=1)
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal_stops_a_running_handler(
         self, kit: consentkit.Kit, app: logging.Logger
     ) -> None:
         """
         What is logged after a withdrawal is dropped, with no call to the
-        handler; a new yes lets it go on (WP-ADD-3).
+        handler; a new yes lets it go on.
         """
         handler = kit.log_handler("logs")
         app.addHandler(handler)
@@ -615,11 +619,12 @@ class TestUseLogs:
         assert isinstance(refused, Refusal)
         assert refused.reason is Reason.NOT_ASKED
 
+    @pytest.mark.obligation("WP-PERM-8")
     def test_asks_the_permission_for_each_record(
         self, tmp_path: Path, app: logging.Logger
     ) -> None:
         """
-        A permission taken away stops the very next record (WP-PERM-8).
+        A permission taken away stops the very next record.
         """
 
         def change(tree: dict) -> None:

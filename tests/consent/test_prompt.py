@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from consentkit.cli.demo import example_folder
 from consentkit.consent import prompt
 from consentkit.consent._layout import columns, wrap
-from consentkit.consent.prompt import Answer, ask, notice
+from consentkit.consent.notice import notice
+from consentkit.consent.prompt import Answer, ask
 from consentkit.exceptions import StoreError
 from consentkit.policy import load_policy
 from tests.support import make_kit, small
@@ -469,5 +470,4 @@ class TestModule:
         assert {n for n in prompt.__all__ if hasattr(prompt, n)} == {
             "Answer",
             "ask",
-            "notice",
         }

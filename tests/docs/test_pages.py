@@ -23,9 +23,15 @@ PAGES = {
     "formats.md": "tutorial.md",
     "how-to/own-source.md": None,
     "how-to/own-transport.md": None,
+    "how-to/policies.md": "policy-file.md",
     "how-to/server-and-threads.md": "tutorial.md",
+    "ledger.md": "tutorial.md",
+    "pending.md": None,
+    "policy-check.md": None,
+    "policy-diff.md": "policy-file.md",
     "policy-file.md": None,
     "registry.md": None,
+    "signals.md": None,
 }
 
 

@@ -74,15 +74,26 @@ def everything(app: Any) -> list[Any]:
     ]
 
 
+def say_yes(app: Any, *elements: str) -> None:
+    """
+    Say yes as an adult, to each after its notice.
+    """
+    app.kit.consent.declare_age(adult=True)
+    for element in elements:
+        app.kit.consent.show(element)
+        app.kit.consent.grant(element, method="confirm")
+
+
 class TestPolicy:
     """
     Tests for the policy document.
     """
 
+    @pytest.mark.obligation("WP-TP-1")
     def test_has_what_the_demo_is_about(self) -> None:
         """
-        It has core functions, clipboard, logs, product improvement and five
-        third-party SDKs, each its own decision (WP-TP-1).
+        It has core functions, clipboard, logs, product improvement and 27
+        third-party SDKs, each its own decision.
         """
         policy = load_policy(HERE / "policy.toml")
         kinds = [f.category for f in policy.functions.values()]
@@ -91,11 +102,12 @@ class TestPolicy:
         assert {"clipboard", "logs", "product_improvement"} <= set(
             policy.functions
         )
-        assert len({f.sdk for f in policy.functions.values() if f.sdk}) == 5
+        assert len({f.sdk for f in policy.functions.values() if f.sdk}) == 27
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_promises_md5_of_imei_and_mac(self) -> None:
         """
-        IMEI and MAC address leave as MD5, as published (WP-HASH-1).
+        IMEI and MAC address leave as MD5, as published.
         """
         policy = load_policy(HERE / "policy.toml")
         clauses = policy.functions["product_improvement"].clauses
@@ -132,10 +144,11 @@ class TestSilence:
     Before any choice.
     """
 
+    @pytest.mark.obligation("WP-CONS-1", "WP-ADD-1", "WP-ADD-2")
     def test_all_is_refused(self, app: Any, tmp_path: Path) -> None:
         """
         All that it does is refused, no source is read, no file is made and
-        nothing is sent (WP-CONS-1, WP-ADD-1, WP-ADD-2).
+        nothing is sent.
         """
         answers = everything(app)
         app.write_log("code sent to 13905550148")
@@ -148,9 +161,10 @@ class TestSilence:
         assert app.backend.records == []
         assert not [p for p in tmp_path.rglob("*") if p.suffix != ".lock"][1:]
 
+    @pytest.mark.obligation("WP-CONS-2")
     def test_using_it_is_no_consent(self, app: Any) -> None:
         """
-        Using all functions puts nothing into the ledger (WP-CONS-2).
+        Using all functions puts nothing into the ledger.
         """
         everything(app)
 
@@ -162,13 +176,13 @@ class TestUse:
     After some choices.
     """
 
+    @pytest.mark.obligation("WP-BIND-2")
     def test_place_serves_the_wifi_only(self, app: Any) -> None:
         """
         The place is given for finding the Wi-Fi, coarse, and refused for
-        statistics in the same second (WP-BIND-2).
+        statistics in the same second.
         """
-        app.kit.consent.grant("bind_device")
-        app.kit.consent.grant("bind_device/location_precise")
+        say_yes(app, "bind_device", "bind_device/location_precise")
         places = [
             a for a in app.bind_camera(1) if isinstance(a, consentkit.Location)
         ]
@@ -183,12 +197,12 @@ class TestUse:
         assert refused.reason is Reason.UNDECLARED_PURPOSE
         assert app.spies["location_precise"].reads == 1
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_mac_leaves_as_md5(self, app: Any) -> None:
         """
-        What arrives is the MD5 of the MAC address, and never the address
-        (WP-HASH-1).
+        What arrives is the MD5 of the MAC address, and never the address.
         """
-        app.kit.consent.grant("product_improvement")
+        say_yes(app, "product_improvement")
         app.improve()
         app.kit.flush()
 
@@ -197,12 +211,13 @@ class TestUse:
         assert MAC not in sent
         assert MAC.replace(":", "").lower() not in sent.lower()
 
+    @pytest.mark.obligation("WP-ADD-1")
     def test_clipboard_gives_the_code_alone(self, app: Any) -> None:
         """
-        Opening a share takes the share code (WP-ADD-1).
+        Opening a share takes the share code.
         """
         assert app.open_share()[0].reason is Reason.NOT_ASKED
-        app.kit.consent.grant("clipboard")
+        say_yes(app, "clipboard")
 
         assert app.open_share()[0].value == SHARE_CODE
 
@@ -210,7 +225,7 @@ class TestUse:
         """
         A log line arrives without what is personal in it.
         """
-        app.kit.consent.grant("logs")
+        say_yes(app, "logs")
         app.write_log("code sent to 13905550148")
         app.kit.flush()
 
@@ -218,11 +233,12 @@ class TestUse:
         assert "13905550148" not in json.dumps(record.as_json())
         assert "code sent to <" in json.dumps(record.as_json())
 
+    @pytest.mark.obligation("WP-TP-1")
     def test_sdks_are_decided_one_by_one(self, app: Any) -> None:
         """
-        A yes to one SDK starts that one alone (WP-TP-1).
+        A yes to one SDK starts that one alone.
         """
-        app.kit.consent.grant("umeng")
+        say_yes(app, "umeng")
         started = {
             sdk
             for sdk in ("alipay", "umeng", "getui", "qiniu", "pangle")
@@ -231,12 +247,12 @@ class TestUse:
 
         assert started == {"umeng"}
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal(self, app: Any) -> None:
         """
-        After a withdrawal nothing of the function is read, waits or arrives
-        (WP-ADD-3).
+        After a withdrawal nothing of the function is read, waits or arrives.
         """
-        app.kit.consent.grant("product_improvement")
+        say_yes(app, "product_improvement")
         app.improve()
         reads = app.spies.reads
         app.kit.consent.withdraw("product_improvement")

@@ -98,6 +98,7 @@ def open_kit(
     kit = consentkit.open(the_policy(), data_dir=data_dir, **options)
     _opened.append(kit)
     for element in grants:
+        kit.consent.show(element)
         kit.consent.grant(element)
     return kit
 

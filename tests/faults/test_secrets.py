@@ -280,10 +280,11 @@ class TestRaw:
         assert told(MAC.replace(":", "-").encode().hex())
         assert not told(md5(b"3c5ab4012345").hexdigest())
 
+    @pytest.mark.obligation("WP-HASH-1", "WP-SENS-3", "WP-ENC-1")
     def test_not_on_disk(self, tmp_path, clipboard):
         """
         No file of the data folder holds a raw value in any form, open or
-        closed, before and after delivery (WP-HASH-1, WP-SENS-3, WP-ENC-1).
+        closed, before and after delivery.
         """
         data_dir = tmp_path / "data"
         kit = open_kit(data_dir, *GRANTS, sources=[*plants(), clipboard])
@@ -298,12 +299,12 @@ class TestRaw:
             assert found == []
             kit.close()
 
+    @pytest.mark.obligation("WP-SENS-3", "WP-ENC-1")
     def test_nothing_protected_is_in_the_clear_on_disk(
         self, tmp_path, clipboard
     ):
         """
-        What may be sent is sealed on disk too: digests, codes, places
-        (WP-SENS-3, WP-ENC-1).
+        What may be sent is sealed on disk too: digests, codes, places.
         """
         data_dir = tmp_path / "data"
         kit = open_kit(data_dir, *GRANTS, sources=[*plants(), clipboard])
@@ -318,10 +319,10 @@ class TestRaw:
         for path, content in files(data_dir):
             assert [v for v in values if v in content] == [], path
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_not_on_the_wire(self, tmp_path, clipboard):
         """
-        No request holds a raw value, and the digests are the known ones
-        (WP-HASH-1).
+        No request holds a raw value, and the digests are the known ones.
         """
         with Wire() as wire:
             kit = open_kit(
@@ -342,10 +343,11 @@ class TestRaw:
         assert md5(b"3C5AB4012345").hexdigest().encode() in body
         assert md5(IMEI.encode()).hexdigest().encode() in body
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_not_in_logs(self, tmp_path, clipboard, logged):
         """
-        With every logger at its loudest, nobody logs a raw value, nor one
-        that is protected (WP-HASH-1).
+        With every logger at its loudest, nobody logs a raw value, nor one that
+        is protected.
         """
         with Wire() as wire:
             kit = open_kit(
@@ -366,9 +368,10 @@ class TestRaw:
         assert CODE not in text
         assert md5(IMEI.encode()).hexdigest() not in text
 
+    @pytest.mark.obligation("WP-HASH-1")
     def test_not_in_reprs(self, tmp_path, clipboard):
         """
-        No object shows a raw value in `repr` or `str` (WP-HASH-1).
+        No object shows a raw value in `repr` or `str`.
         """
         backend = Scripted()
         kit = open_kit(

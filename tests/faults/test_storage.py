@@ -337,7 +337,8 @@ kit.close()
         else:
             (data_dir / name).mkdir()
         kit = open_kit(data_dir, transport=Scripted())
-        if name == "ledger.sqlite3":
+        if name in ("ledger.sqlite3", "keys"):
+            # The ledger signs with a key of that folder.
             with pytest.raises(StoreError) as caught:
                 kit.consent.grant("stats")
             one_message(caught.value, name)
@@ -463,7 +464,7 @@ class TestDamage:
             shutil.copytree(start, data_dir)
             path = data_dir / f"{name}.sqlite3"
             if name == "key":
-                (path,) = (data_dir / "keys").iterdir()
+                (path,) = (data_dir / "keys").glob("*.key")
             content = bytearray(path.read_bytes())
             # Much of a file is empty pages: aim at what is in use.
             used = [i for i, byte in enumerate(content) if byte]
@@ -612,7 +613,7 @@ class TestDamage:
         kit = open_kit(data_dir, "stats")
         ids = tick(kit, 1)
         kit.close()
-        (key,) = (data_dir / "keys").iterdir()
+        (key,) = (data_dir / "keys").glob("*.key")
         saved = key.read_bytes()
         if damage == "missing":
             key.unlink()
@@ -668,8 +669,9 @@ class TestUnderUs:
 
     def test_the_ledger_is_replaced(self, tmp_path):
         """
-        A ledger that was put in the place of the open one, with what lies
-        beside it, is read at the next call.
+        A ledger that was put in the place of the open one is refused, as
+        its anchor is not this one's; with what lies beside it, it is read
+        at the next call.
         """
         one, two = tmp_path / "one", tmp_path / "two"
         kit = open_kit(one, "stats")
@@ -680,7 +682,12 @@ class TestUnderUs:
             path.unlink()
         (two / "ledger.sqlite3").replace(one / "ledger.sqlite3")
 
-        assert tick(kit, 2) == []
+        assert tick(kit, 2) == tock(kit, 2) == []
+        assert kit.consent.state().problem
+
+        for name in ("ledger.anchor", "ledger.signing"):
+            (two / "keys" / name).replace(one / "keys" / name)
+        assert tick(kit, 3) == []
         assert len(tock(kit, 3)) == 1
 
     def test_the_outbox_is_removed(self, tmp_path):

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from consentkit import Kept, Kit, Reason, Refusal
-from consentkit.consent.entries import Act
 from consentkit.exceptions import StoreError
+from consentkit.ledger.entries import Act
 from consentkit.limits import Limits
 from consentkit.transports.base import Outcome
 from consentkit.transports.https import HTTPSTransport
@@ -69,10 +69,11 @@ class TestWaiting:
     Records that wait in the outbox.
     """
 
+    @pytest.mark.obligation("WP-ADD-3", "WP-WDR-2", "WP-WDR-3")
     def test_they_never_arrive(self, tmp_path):
         """
         Of three records that wait, none arrives after a withdrawal, and the
-        ledger shows it (WP-ADD-3, WP-WDR-2, WP-WDR-3).
+        ledger shows it.
         """
         backend = Backend(tmp_path / "backend")
         kit = open_kit(tmp_path / "data", "stats", transport=backend)
@@ -88,9 +89,10 @@ class TestWaiting:
         assert kit.consent.history("stats")[-1].act is Act.WITHDRAWN
         assert tick(kit, 4) == []
 
+    @pytest.mark.obligation("WP-ADD-4")
     def test_other_functions_are_untouched(self, tmp_path):
         """
-        What other functions have waiting arrives all the same (WP-ADD-4).
+        What other functions have waiting arrives all the same.
         """
         backend = Backend(tmp_path / "backend")
         kit = open_kit(tmp_path / "data", "stats", "health", transport=backend)
@@ -134,7 +136,7 @@ class TestWaiting:
         tock(kit, 1)
         kit.close()
         old = wrapped_keys(data_dir, "stats")
-        kek = [p.read_bytes() for p in (data_dir / "keys").iterdir()]
+        kek = [p.read_bytes() for p in (data_dir / "keys").glob("*.key")]
         with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db:
             sealed = [s for (s,) in db.execute("SELECT sealed FROM records")]
         assert hits(old, data_dir)
@@ -148,7 +150,7 @@ class TestWaiting:
             assert hits([*old, *kek, b"marker"], data_dir) == []
             left = hits([s[:40] for s in sealed], data_dir)
             assert len(left) <= 1, "only the record of the other function"
-            assert len(list((data_dir / "keys").iterdir())) == 1
+            assert len(list((data_dir / "keys").glob("*.key"))) == 1
             kit.close()
 
     def test_a_new_grant_brings_nothing_back(self, tmp_path):
@@ -189,10 +191,11 @@ class TestWaiting:
         assert kit.consent.deny("stats").destroyed.records == 1
         assert kit.status().waiting == 0
 
+    @pytest.mark.obligation("WP-PERM-9")
     def test_what_was_done_before_stays(self, tmp_path):
         """
         The ledger keeps the earlier grant, and a record that is read again
-        under it is not kept: earlier acts stay on record (WP-PERM-9).
+        under it is not kept: earlier acts stay on record.
         """
         kit = open_kit(tmp_path / "data", "stats", "health")
         before = kit.consent.history()
@@ -589,10 +592,11 @@ class TestRace:
     Captures in one process against the withdrawal in another.
     """
 
+    @pytest.mark.obligation("WP-ADD-3")
     def test_no_capture_succeeds_after_it(self, tmp_path):
         """
-        Once `withdraw` has returned in one process, no capture in another
-        is kept, and nothing of the function ever arrives (WP-ADD-3).
+        Once `withdraw` has returned in one process, no capture in another is
+        kept, and nothing of the function ever arrives.
         """
         program = r"""
             import json, os, sys, time
@@ -712,10 +716,10 @@ class TestRace:
         ledger, kept = other.consent._ledger, []
         append = ledger.append_after
 
-        def append_late(plan):
+        def append_late(plan, **options):
             kit.consent.grant("stats")
             kept.extend(tick(kit, 1))
-            return append(plan)
+            return append(plan, **options)
 
         ledger.append_after = append_late
         other.consent.grant("stats")
@@ -737,8 +741,8 @@ class TestRace:
         ledger = other.consent._ledger
         append = ledger.append_after
 
-        def append_and_grant(plan):
-            done = append(plan)
+        def append_and_grant(plan, **options):
+            done = append(plan, **options)
             kit.consent.grant("stats")
             return done
 
@@ -759,9 +763,9 @@ class TestRace:
         ledger = other.consent._ledger
         append = ledger.append_after
 
-        def grant_and_append(plan):
+        def grant_and_append(plan, **options):
             kit.consent.grant("stats")
-            return append(plan)
+            return append(plan, **options)
 
         ledger.append_after = grant_and_append
         other.consent.withdraw("stats")
@@ -808,7 +812,7 @@ class TestDamage:
         tick(kit, 2)
         tock(kit, 3)
         kit.close()
-        (key,) = (data_dir / "keys").iterdir()
+        (key,) = (data_dir / "keys").glob("*.key")
         old = key.read_bytes()
         if damage == "missing":
             key.unlink()

@@ -180,7 +180,7 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         cut("controller"),
         "$.controller",
         "missing",
-        "add this key",
+        "say who answers for it",
     ),
     "missing key": (
         cut("functions", 1, "text"),
@@ -225,7 +225,7 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         "",
     ),
     "text for date": (
-        put("2026-04-10", "policy", "effective"),
+        put("10 April 2026", "policy", "effective"),
         "$.policy.effective",
         "expected a date, such as 2026-04-10, found a string",
         "",
@@ -294,7 +294,7 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         put("extra", "functions", 1, "category"),
         "$.functions[1].category",
         "'extra' is no category",
-        "one of additional, core, third_party",
+        "one of additional, core, cross_cutting, third_party",
     ),
     "unknown effect": (
         put("degrade", "functions", 1, "on_refusal"),
@@ -370,7 +370,7 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
     ),
     "unknown protection": (
         put("md4", "functions", 1, "collects", 0, "protect"),
-        "$.functions[1].collects[0].protect",
+        "$.functions[1].collects[0].protect.name",
         "'md4' is no protection",
         "did you mean 'md5'?",
     ),
@@ -450,10 +450,16 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         "only the clipboard has scenes",
         "",
     ),
-    "event of no clause": (
+    "event of no type": (
         put("app_usage_tim", "functions", 1, "events", 0, "type"),
         "$.functions[1].events[0].type",
-        "'app_usage_tim' is no type that is collected",
+        "'app_usage_tim' is no data type",
+        "did you mean 'app_usage_time' or",
+    ),
+    "event of no clause": (
+        put("app_usage_overall", "functions", 1, "events", 0, "type"),
+        "$.functions[1].events[0].type",
+        "'app_usage_overall' is no type that is collected",
         "did you mean 'app_usage_time'?",
     ),
     "event under a digest": (
@@ -551,7 +557,7 @@ class TestFaults:
 
     def test_reports_all_faults_of_the_words_at_once(self) -> None:
         """
-        Words without a meaning are all named in one error, in order.
+        Words without a meaning are all named in one error, once each.
         """
 
         def change(tree: dict[str, Any]) -> None:
@@ -563,12 +569,12 @@ class TestFaults:
 
         paths = [fault.path for fault in faults_of(change)]
 
-        assert paths == [
-            "$.policy.id",
-            "$.recipients[0].mode",
+        assert sorted(paths) == [
             "$.functions[0].collects[0].type",
             "$.functions[1].basis[0]",
             "$.functions[3].collects[1].retention",
+            "$.policy.id",
+            "$.recipients[0].mode",
         ]
 
     def test_error_reads_as_a_list(self, tmp_path: Path) -> None:
@@ -830,12 +836,7 @@ class TestAnyDocument:
 
 
 TERMS: dict[str, Change] = {
-    "id": put("improved", "functions", 1, "id"),
-    "name": put("Improve it", "functions", 1, "name"),
-    "category": put("core", "functions", 1, "category"),
-    "text": put("We use more.", "functions", 1, "text"),
     "basis": put(["consent", "contract"], "functions", 1, "basis"),
-    "on_refusal": put("function_unavailable", "functions", 1, "on_refusal"),
     "sdk": put("getui", "functions", 1, "sdk"),
     "purposes": put(["advertising_targeting"], "functions", 1, "purposes"),
     "more purposes": put(
@@ -858,6 +859,16 @@ TERMS: dict[str, Change] = {
 }
 
 
+# What is said to people, or about them, and asks for nothing.
+WORDS: dict[str, Change] = {
+    "name": put("Improve it", "functions", 1, "name"),
+    "category": put("core", "functions", 1, "category"),
+    "text": put("We count in better words.", "functions", 1, "text"),
+    "on_refusal": put("function_unavailable", "functions", 1, "on_refusal"),
+    "ask_again": put("P30D", "functions", 1, "ask_again"),
+}
+
+
 class TestTerms:
     """
     Tests for the digest of what a function promises.
@@ -872,6 +883,19 @@ class TestTerms:
         old = before.functions["improve"].terms
 
         assert [*after.functions.values()][1].terms != old
+        assert after.digest != before.digest
+
+    @pytest.mark.parametrize("name", WORDS)
+    def test_stay_with_other_words(self, name: str) -> None:
+        """
+        What is put in other words asks for nothing more; that it was is
+        still told from the document.
+        """
+        before, after = small(), small(change=WORDS[name])
+
+        assert after.functions["improve"].terms == (
+            before.functions["improve"].terms
+        )
         assert after.digest != before.digest
 
     @pytest.mark.parametrize(

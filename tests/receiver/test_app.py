@@ -390,11 +390,10 @@ class TestErasures:
     Tests for ``POST /v1/erasures``.
     """
 
+    @pytest.mark.obligation("WP-BIND-4")
     def test_erases_and_bars(self, client, store):
         """
         Records of the grant go, and later ones are rejected.
-
-        Shows WP-BIND-4.
         """
         other = make_batch(token="33" * 32)
         client.batch(good())

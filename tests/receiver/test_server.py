@@ -128,11 +128,10 @@ class TestServe:
         loggers = {record.name for record in caplog.records}
         assert "uvicorn.access" not in loggers
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_speaks_tls(self, store, tmp_path):
         """
         With a certificate it speaks HTTPS alone.
-
-        Shows WP-ENC-1.
         """
         make_certificates(tmp_path)
         app = make_app(store)
@@ -150,14 +149,13 @@ class TestServe:
         assert "does not speak HTTP" in refused.problem
         assert store.counts().records == 2
 
+    @pytest.mark.obligation("WP-ENC-1", "GP-PROT-1")
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
     @pytest.mark.parametrize("start", [serve, run])
     def test_other_machines_need_tls(self, store, host, start):
         """
         It does not listen to other machines without encryption, unless it
         is told that something in front of it does.
-
-        Shows WP-ENC-1 and GP-PROT-1.
         """
         with pytest.raises(ValueError, match="behind_proxy=True"):
             start(make_app(store), host, 0)

@@ -149,11 +149,10 @@ class TestErase:
     Tests for erasing.
     """
 
+    @pytest.mark.obligation("WP-BIND-4")
     def test_erases_one_grant_for_good(self, store):
         """
         Its records go, later ones are rejected, those of others stay.
-
-        Shows WP-BIND-4.
         """
         ours, other = make_batch(token="22" * 32), make_batch()
         store.put(ours)
@@ -184,11 +183,10 @@ class TestErase:
         assert store.erase("11" * 32) == Erased(outcome="erased", records=0)
         assert said(store.put(make_batch())) == [("rejected", "erased")] * 2
 
+    @pytest.mark.obligation("WP-BIND-4")
     def test_nothing_stays_on_disk(self, store):
         """
         Neither the file nor its log holds the values afterwards.
-
-        Shows WP-BIND-4.
         """
         store.put(make_batch(*(make_record() for _ in range(50))))
         assert PLANTED_BYTES in bytes_of(store)
@@ -276,11 +274,10 @@ class TestFile:
     Tests for the file.
     """
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_only_this_user_may_look(self, store):
         """
         Folder and files are for their owner alone.
-
-        Shows WP-ENC-1, as far as access to the files goes.
         """
         store.put(make_batch())
 

@@ -13,18 +13,19 @@ import threading
 import tomllib
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from consentkit.consent.entries import GENESIS, Act, Entry
 from consentkit.consent.state import fold
 from consentkit.exceptions import RegistryError
 from consentkit.gate import Gate, Reason, Refusal
-from consentkit.policy.model import Category, Controller, Function, Policy
+from consentkit.ledger.entries import GENESIS, Act, Entry
+from consentkit.policy import Policy, parse_policy
+from consentkit.policy.model import Function
 from consentkit.registry import (
     Registry,
     SDKEntry,
@@ -32,6 +33,7 @@ from consentkit.registry import (
     load_entries,
     load_registry,
 )
+from tests.support import START, tables, to_toml
 
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,42 +64,25 @@ GOOD = """\
 """
 
 
+@cache
 def _make_policy(*sdks: str) -> Policy:
     """
     Return a policy with one function for each SDK: ``uses_ID``.
     """
-    functions = {
-        f"uses_{sdk}": Function(
-            id=f"uses_{sdk}",
-            name=sdk,
-            category=Category.THIRD_PARTY,
-            text=f"May {sdk} start?",
-            basis=("consent",),
-            on_refusal="function_unavailable",
-            clauses={},
-            sdk=sdk,
-        )
-        for sdk in sdks
+    tree = tables()
+    plain = {
+        "category": "core",
+        "name": "Without an SDK",
+        "text": "May we?",
+        "basis": ["consent"],
+        "on_refusal": "degraded",
     }
-    plain = Function(
-        id="plain",
-        name="Without an SDK",
-        category=Category.CORE,
-        text="May we?",
-        basis=("consent",),
-        on_refusal="degraded",
-        clauses={},
-    )
-    return Policy(
-        id="tests",
-        title="Tests",
-        version="1",
-        effective=date(2026, 1, 1),
-        language="en",
-        controller=Controller(id="us", name="Us", contact="us@us.example"),
-        recipients={},
-        functions={**functions, "plain": plain},
-    )
+    third = plain | {"category": "third_party", "name": "With an SDK"}
+    tree["functions"] = [
+        *(third | {"id": f"uses_{sdk}", "sdk": sdk} for sdk in sdks),
+        plain | {"id": "plain"},
+    ]
+    return parse_policy(to_toml(tree))
 
 
 class Person:
@@ -114,7 +99,7 @@ class Person:
         function = self.policy.functions[f"uses_{sdk}"]
         entry = Entry(
             seq=len(self.entries) + 1,
-            at=datetime(2026, 5, 1, tzinfo=UTC),
+            at=START,
             act=act,
             method="app",
             element=function.id,
@@ -145,7 +130,7 @@ class Person:
         Answer as the gate does, for the choices made so far.
         """
         self.asked.append(function)
-        state = fold(tuple(self.entries), self.policy)
+        state = fold(tuple(self.entries), self.policy, at=START)
         return Gate(policy=self.policy, state=state).function(function)
 
 
@@ -230,11 +215,11 @@ class TestDataFiles:
             read = getattr(entry, key)
             assert (list(read) if isinstance(read, tuple) else read) == value
 
+    @pytest.mark.obligation("WP-TP-5")
     @pytest.mark.parametrize("sdk", IDS)
     def test_a_missing_link_is_named(self, sdk: str) -> None:
         """
-        An SDK without a link to its own policy has a gap to be told of
-        (WP-TP-5).
+        An SDK without a link to its own policy has a gap to be told of.
         """
         entry = SHIPPED[sdk]
         gaps = [gap for gap in entry.gaps if "privacy policy" in gap]
@@ -299,7 +284,6 @@ class TestLoadRegistry:
         """
         script = """
             import sys
-            from datetime import date
 
             opened = []
             sys.addaudithook(
@@ -308,26 +292,21 @@ class TestLoadRegistry:
                 else None
             )
             from consentkit.gate import Reason, Refusal
-            from consentkit.policy import model
             from consentkit.registry import Registry
+            from tests.support import small
 
-            function = model.Function(
-                id="f", name="f", category=model.Category.THIRD_PARTY,
-                text="?", basis=("consent",), on_refusal="degraded",
-                clauses={}, sdk="umeng",
-            )
-            policy = model.Policy(
-                id="p", title="p", version="1", effective=date(2026, 1, 1),
-                language="en", recipients={}, functions={"f": function},
-                controller=model.Controller(id="u", name="u", contact="u"),
-            )
-            no = Refusal(reason=Reason.NOT_ASKED, function="f")
+            policy = small()
+            no = Refusal(reason=Reason.NOT_ASKED, function="umeng")
+            opened.clear()
             registry = Registry(policy=policy, function=lambda _: no)
             assert registry.start("umeng", lambda: sys.exit(3)) is no
             sys.exit(len(opened))
         """
         ran = subprocess.run(
-            [sys.executable, "-c", dedent(script)], timeout=60, check=False
+            [sys.executable, "-c", dedent(script)],
+            cwd=ROOT,
+            timeout=60,
+            check=False,
         )
 
         assert ran.returncode == 0
@@ -489,10 +468,11 @@ class TestStart:
     Tests for `Registry.start()`.
     """
 
+    @pytest.mark.obligation("WP-SDK-0")
     def test_an_unregistered_sdk_is_refused(self, code: Code) -> None:
         """
-        The policy names it, the registry does not have it: it does not
-        start, granted or not (WP-SDK-0).
+        The policy names it, the registry does not have it: it does not start,
+        granted or not.
         """
         person = Person(_make_policy("nobody"))
         registry = Registry(policy=person.policy, function=person.decide)
@@ -506,12 +486,12 @@ class TestStart:
         assert "no registry entry" in str(answer)
         assert code.started == 0
 
+    @pytest.mark.obligation("WP-SDK-0")
     def test_an_sdk_that_the_policy_leaves_out_is_refused(
         self, person: Person, registry: Registry, code: Code
     ) -> None:
         """
-        The registry has it, the policy does not name it: it does not start
-        (WP-SDK-0).
+        The registry has it, the policy does not name it: it does not start.
         """
         person.grant("umeng", "getui")
 
@@ -522,10 +502,11 @@ class TestStart:
         assert "pangle" in str(answer)
         assert code.started == 0
 
+    @pytest.mark.obligation("WP-TP-1")
     @pytest.mark.parametrize("sdk", IDS)
     def test_nothing_starts_without_a_grant(self, sdk: str) -> None:
         """
-        Each SDK waits for its own yes, and starts with it (WP-TP-1).
+        Each SDK waits for its own yes, and starts with it.
         """
         person, code = Person(_make_policy(*IDS)), Code()
         registry = Registry(policy=person.policy, function=person.decide)
@@ -542,10 +523,11 @@ class TestStart:
         assert code.started == 1
         assert registry.running == (sdk,)
 
+    @pytest.mark.obligation("WP-SDK-2")
     @pytest.mark.parametrize("refused", IDS)
     def test_refusing_one_blocks_no_other(self, refused: str) -> None:
         """
-        With a no to one SDK all others start all the same (WP-SDK-2).
+        With a no to one SDK all others start all the same.
         """
         others = [sdk for sdk in IDS if sdk != refused]
         person = Person(_make_policy(*IDS))
@@ -692,12 +674,12 @@ class TestWithdrawn:
     Tests for `Registry.withdrawn()`.
     """
 
+    @pytest.mark.obligation("WP-SDK-4")
     def test_stops_the_sdk(
         self, person: Person, registry: Registry, code: Code
     ) -> None:
         """
-        A withdrawal calls *stop*, and the SDK does not start again
-        (WP-SDK-4).
+        A withdrawal calls *stop*, and the SDK does not start again.
         """
         person.grant("umeng")
         registry.start("umeng", code.start, stop=code.stop)
@@ -711,12 +693,12 @@ class TestWithdrawn:
         assert registry.running == ()
         assert isinstance(again, Refusal)
 
+    @pytest.mark.obligation("WP-SDK-4")
     def test_names_what_cannot_be_stopped(
         self, person: Person, registry: Registry, code: Code
     ) -> None:
         """
-        An SDK without *stop* is named, for it runs until a restart
-        (WP-SDK-4).
+        An SDK without *stop* is named, for it runs until a restart.
         """
         person.grant("umeng")
         registry.start("umeng", code.start)
@@ -725,11 +707,12 @@ class TestWithdrawn:
         assert registry.running == ()
         assert registry.withdrawn("uses_umeng") == ()
 
+    @pytest.mark.obligation("WP-SDK-2")
     def test_leaves_the_others_alone(
         self, person: Person, registry: Registry
     ) -> None:
         """
-        Withdrawing one function stops no SDK of another (WP-SDK-2).
+        Withdrawing one function stops no SDK of another.
         """
         person.grant("umeng", "getui")
         mine, other = Code(), Code()
@@ -816,16 +799,16 @@ class TestCameraApp:
 
     POLICY = ROOT / "examples" / "camera_app" / "policy.toml"
 
+    @pytest.mark.obligation("WP-SDK-2")
     def test_each_sdk_is_a_decision_of_its_own(self) -> None:
         """
-        Each of its SDKs has one function, with the registry's purposes
-        (WP-SDK-2).
+        Each of its SDKs has one function, with the registry's purposes.
         """
         text = self.POLICY.read_text(encoding="utf-8")
         functions = tomllib.loads(text)["functions"]
         used = {f["sdk"]: f for f in functions if "sdk" in f}
 
-        assert len(used) == sum("sdk" in f for f in functions) == 5
+        assert len(used) == sum("sdk" in f for f in functions) == 27
         for sdk, function in used.items():
             assert tuple(function["purposes"]) == SHIPPED[sdk].purposes
             assert function["category"] == "third_party"

@@ -154,11 +154,10 @@ class TransportConformance:
         assert outcomes(answer) == [Outcome.DELIVERED]
         assert len(held()) == 1
 
+    @pytest.mark.obligation("WP-BIND-4")
     def test_erases_what_was_delivered(self, transport, held):
         """
         An erasure removes all batches of its grant, and no others.
-
-        Shows WP-BIND-4.
         """
         ours, late = make_batch(token="22" * 32), make_batch(token="22" * 32)
         other = make_batch(token="33" * 32)
@@ -170,11 +169,12 @@ class TransportConformance:
         assert outcomes(answer) == [Outcome.DELIVERED]
         assert held() == {record.id for record in other.records}
 
+    @pytest.mark.obligation("WP-BIND-4")
     def test_erasure_bars_what_comes_late(self, transport, held):
         """
         Records of an erased grant are rejected for ever, old and new ones.
 
-        Shows WP-BIND-4: a delayed event about it is rejected.
+        A delayed event about it is rejected.
         """
         batch = make_batch()
         transport.send(batch)

@@ -10,10 +10,13 @@ import time
 
 import pytest
 
+import consentkit
+
 from consentkit.limits import Limits
 from consentkit.transports.base import Answer, Outcome
 from consentkit.transports.delivery import FlushReport
 from tests.faults.support import (
+    POLICY,
     Backend,
     Clock,
     Scripted,
@@ -286,34 +289,65 @@ class TestGate:
     The gate is asked once more for each batch.
     """
 
-    def test_a_policy_that_widened(self, tmp_path):
+    @staticmethod
+    def _after(tmp_path, old, new):
         """
-        What was kept under other terms waits for a new yes, and does not
-        go out (WP-ADD-2).
+        Keep under one version of the policy, deliver under the next.
+
+        Returns:
+            What arrived, and how many records wait.
         """
-        import consentkit
-
-        from tests.faults.support import POLICY
-
-        text = POLICY.read_text().replace(
-            "We count what is used, and on how many devices.",
-            "We count everything.",
-        )
-        (tmp_path / "policy.toml").write_text(text)
-        kit = open_kit(tmp_path / "data", "stats", "health")
+        text = POLICY.read_text(encoding="utf-8")
+        assert old in text
+        later = tmp_path / "policy.toml"
+        later.write_text(text.replace(old, new), encoding="utf-8")
+        kit = open_kit(tmp_path / "data", "stats", "shared")
         tick(kit, 1)
-        tock(kit, 2)
+        tock(kit, 2, function="shared")
         kit.close()
         transport = Scripted()
         with consentkit.open(
-            tmp_path / "policy.toml",
+            later,
             data_dir=tmp_path / "data",
-            transport=transport,
+            transport={"maker": transport, "partner": transport},
         ) as kit:
             report = kit.flush()
+        return sorted(_numbers(transport)), report.waiting
 
-        assert _numbers(transport) == [2]
-        assert report.waiting == 1
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("We count what is used", "We count all that is used"),
+            ('retention = "P30D"', 'retention = "P90D"'),
+            (
+                'name = "Partner GmbH"',
+                'name = "New GmbH"\nformerly = ["Partner GmbH"]',
+            ),
+        ],
+        ids=["other words", "longer", "other name"],
+    )
+    def test_a_policy_that_changed(self, tmp_path, old, new):
+        """
+        What was kept under terms that were agreed to goes out under them,
+        whatever a newer version says and asks.
+        """
+        assert self._after(tmp_path, old, new) == ([1, 2], 0)
+
+    @pytest.mark.obligation("WP-ADD-2")
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ('name = "Partner GmbH"', 'name = "Stranger GmbH"'),
+            ('recipients = ["partner", "maker"]', 'recipients = ["maker"]'),
+        ],
+        ids=["another one", "no one"],
+    )
+    def test_a_recipient_that_was_not_agreed_to(self, tmp_path, old, new):
+        """
+        What was kept for somebody in whose place another one stands now, or
+        nobody, waits and does not go out.
+        """
+        assert self._after(tmp_path, old, new) == ([1], 1)
 
     def test_it_is_asked_between_batches(self, tmp_path):
         """

@@ -138,11 +138,10 @@ class TestFiles:
     Tests for the files that a `FileTransport` writes.
     """
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_only_this_user_may_look(self, transport, folder):
         """
         The folder is made with mode 0700, each file with mode 0600.
-
-        Shows WP-ENC-1, as far as access to the files goes.
         """
         transport.send(make_batch())
         transport.erase(make_erasure("22" * 32))

@@ -122,6 +122,7 @@ class TestURL:
         assert isinstance(made, HTTPSTransport)
         assert url.startswith(made.name)
 
+    @pytest.mark.obligation("WP-ENC-1", "GP-PROT-1")
     @pytest.mark.parametrize(
         "url",
         [
@@ -140,8 +141,6 @@ class TestURL:
         """
         Without encryption nothing goes to another machine, and the message
         names the cure.
-
-        Shows WP-ENC-1 and GP-PROT-1.
         """
         with pytest.raises(TransportError, match="use https://"):
             HTTPSTransport(url)
@@ -211,21 +210,19 @@ class TestOptions:
         with pytest.raises(TransportError, match="positive"):
             HTTPSTransport("https://a.example", timeout_seconds=seconds)
 
+    @pytest.mark.obligation("WP-ENC-1")
     @pytest.mark.parametrize("verify", [False, True])
     def test_trust_cannot_be_switched_off(self, verify):
         """
         A boolean is not a way to say whom to trust.
-
-        Shows WP-ENC-1.
         """
         with pytest.raises(TransportError, match="CA certificates"):
             HTTPSTransport("https://a.example", verify=verify)
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_a_context_must_check(self):
         """
         An SSL context that checks nothing is refused.
-
-        Shows WP-ENC-1.
         """
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -290,12 +290,13 @@ class TestStatuses:
         assert reply.too_large is (status == 413)
         assert reply.retry_after_seconds is None
 
+    @pytest.mark.obligation("GP-PROT-1")
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
     def test_redirects_are_not_followed(self, serve_raw, connect, status):
         """
         A redirect is no success and no way: nothing goes to its target.
 
-        Shows GP-PROT-1: a downgrade by redirect is refused.
+        A downgrade by redirect is refused.
         """
         target = serve_raw()
         where = f"Location: {target.url}/batches\r\n"

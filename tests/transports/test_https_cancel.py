@@ -297,11 +297,10 @@ class TestClient:
 
         assert outcomes(reply) == [DELIVERED] * 2
 
+    @pytest.mark.obligation("GP-PROT-1")
     def test_never_follows(self, library, serve_raw, connect):
         """
         A client that follows redirects does not do so for us.
-
-        Shows GP-PROT-1.
         """
         httpx = __import__(library)
         target = serve_raw()
@@ -441,7 +440,8 @@ class TestProcess:
             "from consentkit.outbox.records import Batch\n"
             "def send():\n"
             "    batch = Batch(id='b', recipient='r', erase='', records=())\n"
-            "    assert not transport.send(batch).problem\n"
+            "    problem = transport.send(batch).problem\n"
+            "    assert not problem, problem\n"
             "transport = HTTPSTransport(sys.argv[1])\n"
             "send()\n"
             "child = os.fork()\n"

@@ -219,13 +219,12 @@ class TestTLS:
     Tests for whom an `HTTPSTransport` trusts.
     """
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_an_unknown_authority_is_refused(
         self, serve_raw, connect, certificates
     ):
         """
         A certificate of nobody we know gets no byte of the batch.
-
-        Shows WP-ENC-1.
         """
         server = serve_raw(tls=certificates)
 
@@ -236,14 +235,13 @@ class TestTLS:
         assert "pass that as verify" in reply.problem
         assert server.requests == []
 
+    @pytest.mark.obligation("WP-ENC-1")
     @pytest.mark.parametrize("form", [str, None, "context"])
     def test_an_authority_of_our_own_is_trusted(
         self, serve_raw, connect, certificates, form
     ):
         """
         With the CA's certificate, as a file or a context, it delivers.
-
-        Shows WP-ENC-1.
         """
         server = serve_raw(tls=certificates)
         verify = certificates / "ca.pem"
@@ -258,13 +256,12 @@ class TestTLS:
         assert outcomes(transport.send(make_batch())) == [DELIVERED] * 2
         assert server.connections == 1
 
+    @pytest.mark.obligation("WP-ENC-1")
     def test_the_certificate_of_another_host_is_refused(
         self, serve_raw, connect, other_certificates
     ):
         """
         A certificate that a trusted CA gave to another host is refused.
-
-        Shows WP-ENC-1.
         """
         server = serve_raw(tls=other_certificates)
 

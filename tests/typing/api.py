@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import assert_type
 
@@ -18,7 +18,8 @@ import attrs
 import consentkit
 
 from consentkit.collectors.logs import LogCounts, LogHandler
-from consentkit.consent import Act, Choice, Entry, State
+from consentkit.consent import AgeBand, Choice, State
+from consentkit.consent.signals import SignalRow, Signals, gpc_from_header
 from consentkit.exceptions import (
     ConsentKitError,
     DamagedError,
@@ -31,6 +32,16 @@ from consentkit.exceptions import (
     UnwritableError,
 )
 from consentkit.gate import Gate
+from consentkit.ledger import (
+    Entry,
+    Ledger,
+    PostgreSQLLedger,
+    SignedCheckpoint,
+    SigningKey,
+    SQLiteLedger,
+    Verdict,
+    make_signing_key,
+)
 from consentkit.outbox import OutboxStatus
 from consentkit.policy import (
     Fault,
@@ -40,6 +51,8 @@ from consentkit.policy import (
     load_vocabulary,
     parse_policy,
 )
+from consentkit.policy.diff import Difference, compare
+from consentkit.policy.lint import Finding, Findings, Severity, lint
 from consentkit.registry import Started
 from consentkit.transports import Transport
 from consentkit.typing import JSON
@@ -123,13 +136,41 @@ assert_type(withdrawal, consentkit.Withdrawal)
 assert_type(withdrawal.entries, tuple[Entry, ...])
 assert_type(withdrawal.destroyed.records, int)
 assert_type(withdrawal.still_running, tuple[str, ...])
-kit.consent.note("wifi_binding", Act.NOTICE_SHOWN, method="terminal")
+notice = kit.consent.show("wifi_binding/location_precise", method="dialog")
+assert_type(notice, consentkit.Notice)
+assert_type((notice.text, notice.digest), tuple[str, str])
+assert_type(
+    kit.consent.grant("wifi_binding/location_precise", method="tick"), Entry
+)
+kit.consent.grant("wifi_binding", by=consentkit.Actor.GUARDIAN)
+kit.consent.defer("wifi_binding", method="terminal")
+assert_type(kit.consent.accept(method="confirm"), tuple[Entry, ...])
+assert_type(kit.consent.accept_all(method="confirm"), tuple[Entry, ...])
+assert_type(kit.consent.refuse_all(), consentkit.Withdrawal)
+assert_type(kit.consent.decline("wifi_binding"), Entry)
+assert_type(kit.consent.pause(), Entry)
+assert_type(kit.consent.resume("wifi_binding"), Entry)
+assert_type(kit.consent.declare_age(born=date(2009, 5, 31)), AgeBand)
+assert_type(kit.consent.declare_age(adult=True), AgeBand)
+kit.consent.import_legacy({"wifi_binding": True}, origin="old flag")
 assert_type(kit.consent.history(), tuple[Entry, ...])
 assert_type(kit.consent.history("wifi_binding"), tuple[Entry, ...])
 state = kit.consent.state()
 assert_type(state, State)
 assert_type(state.choices["wifi_binding"], Choice)
 assert_type(state.choices["wifi_binding"].status, consentkit.Status)
+
+
+# Signals, and one of many people
+
+assert_type(kit.signals(), Signals)
+assert_type(kit.signals().may_prompt(), bool)
+assert_type(kit.signals().may_record(policy), bool)
+for row in kit.signals().rows(policy, "wifi_binding"):
+    assert_type(row, SignalRow)
+person = kit.subject("user 4711", gpc=gpc_from_header("1"))
+assert_type(person, consentkit.Kit)
+assert_type(kit.forget("user 4711"), consentkit.Withdrawal)
 
 
 # Using
@@ -196,6 +237,23 @@ def use_each_reader() -> None:
         use.clipboard("receive_share", recipient="maker")
 
 
+def use_on_another_basis() -> None:
+    """
+    Show what a use may need beside consent, and instead of it.
+    """
+    stable = consentkit.Basis(
+        id="stable_operation",
+        person="Ann Operator",
+        reason="a crash loop on start",
+        reference="incident 12",
+        until=datetime(2026, 12, 1, tzinfo=UTC),
+    )
+    with kit.use("logs", basis=stable) as use:
+        assert_type(use, consentkit.Use)
+    with kit.use("photos", act="pressed_save", attested="ticked") as use:
+        use.device("os_version")
+
+
 assert_type(kit.log_handler("logs"), LogHandler)
 kit.log_handler("logs", level="INFO", data_type="crash_log")
 
@@ -244,10 +302,52 @@ assert_type(kit.status(), OutboxStatus)
 kit.close()
 
 
+# Ledgers
+
+
+def serve_many(url: str, folder: Path, anchor: SignedCheckpoint) -> None:
+    """
+    Keep the ledger of a server elsewhere than in a file.
+    """
+    ledger = PostgreSQLLedger(url, keys=folder, schema="choices")
+    shared = PostgreSQLLedger(url, keys=make_signing_key())
+    ledger.migrate()
+    assert_type(ledger.verify([anchor]), Verdict)
+    assert_type(ledger.subject("user 4711"), str | None)
+    assert_type(ledger.subject("user 4711", make=True), str)
+    assert_type(SigningKey.parse("PRIVATE+KEY+..."), SigningKey)
+    kept: list[Ledger] = [ledger, shared, SQLiteLedger(folder / "ledger")]
+    consentkit.open("policy.toml", ledger=url)
+    for one in kept:
+        with consentkit.open("policy.toml", ledger=one) as kit:
+            assert_type(kit.subject("user 4711"), consentkit.Kit)
+            assert_type(kit.ledger, Ledger)
+
+
 # Words and periods
 
 assert_type(load_vocabulary(), Vocabulary)
 assert_type(Period.parse("P1M").after(datetime.now(UTC)), datetime)
+
+
+# Checking and comparing policies
+
+
+def check_policies(old: consentkit.Policy) -> None:
+    """
+    Lint a document, and compare two of its versions.
+    """
+    findings = lint(policy)
+    assert_type(findings, Findings)
+    for finding in findings.blocking(strict=True):
+        assert_type(finding, Finding)
+        assert_type(finding.severity, Severity)
+    difference = compare(old, policy)
+    assert_type(difference, Difference)
+    assert_type(difference.accept_due, bool)
+    for fall in difference.falls:
+        assert_type(fall.element, str)
+    consentkit.open(policy, strict=True)
 
 
 # Errors
@@ -268,7 +368,7 @@ def handle_each() -> None:
         assert_type(error.cure, str)
     except StoreError as error:
         assert_type(error.problem, str)
-        assert_type(error.path, Path)
+        assert_type(error.path, Path | str)
     except (ForgedPermitError, UnprotectedError):
         raise
     except ConsentKitError as error:

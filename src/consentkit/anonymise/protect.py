@@ -30,7 +30,7 @@ from consentkit.anonymise.scrub import scrub
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
-from consentkit.policy.model import EventSpec, ProtectionName
+from consentkit.policy.model import Clause, EventSpec, ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.typing import JSON
 
@@ -171,9 +171,35 @@ def protect_event(
         The protected event, or what is wrong with it, without any value.
     """
     check_permit(permit)
+    value = clean_event(permit.clause, spec, fields)
+    if isinstance(value, str):
+        return value
+    return seal_event(permit, spec, value)
+
+
+def seal_event(
+    permit: Permit, spec: EventSpec, value: Mapping[str, JSON]
+) -> Protected:
+    """
+    Seal what `clean_event` gave, under a permit.
+    """
+    check_permit(permit)
+    free = any(field.kind == "text" for field in spec.fields.values())
+    return _sealed(permit, dict(value), free_text=free)
+
+
+def clean_event(
+    clause: Clause, spec: EventSpec, fields: Mapping[str, object]
+) -> dict[str, JSON] | str:
+    """
+    Check and scrub the fields of an app's own event.
+
+    Returns:
+        The fields, or what is wrong with them, without any value.
+    """
     if fields.keys() != spec.fields.keys():
         return f"its fields are {', '.join(sorted(spec.fields)) or 'none'}"
-    bucketed = permit.clause.protection.name is ProtectionName.BUCKET
+    bucketed = clause.protection.name is ProtectionName.BUCKET
     value: dict[str, JSON] = {"event": spec.name}
     for name, field in spec.fields.items():
         try:
@@ -185,8 +211,7 @@ def protect_event(
         if made is None:
             return f"its field {name} takes {_TAKES[field.kind]}"
         value[name] = made
-    free = any(field.kind == "text" for field in spec.fields.values())
-    return _sealed(permit, value, free_text=free)
+    return value
 
 
 def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
@@ -319,7 +344,7 @@ def _keyed(permit: Permit, raw: Any, secret: Secret) -> JSON:
         controller=permit.controller,
         recipient=permit.recipient,
         data_type=permit.clause.type,
-        epoch=permit.entry.hash,
+        epoch=permit.grant,
     )
     return keyed_hex(key, spelled)
 

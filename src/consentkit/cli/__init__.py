@@ -30,6 +30,8 @@ _COMMANDS = (
     "policy",
     "consent",
     "why",
+    "ledger",
+    "receipt",
     "outbox",
     "receive",
 )

@@ -9,6 +9,8 @@ import argparse
 import sys
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import date
 from typing import Any, TextIO
 
 from consentkit.cli._common import (
@@ -23,13 +25,17 @@ from consentkit.cli._common import (
     terminal_width,
     warn,
 )
+from consentkit.consent.age import AgeBand
 from consentkit.consent.choices import Withdrawal
-from consentkit.consent.entries import Entry
+from consentkit.consent.environment import SignalReader
+from consentkit.consent.notice import notice
 from consentkit.consent.prompt import Answer, ask
-from consentkit.consent.state import State, Status
+from consentkit.consent.signals import Signals
+from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import RegistryError
 from consentkit.kit import Kit
-from consentkit.policy.model import Policy, split_element
+from consentkit.ledger.entries import Act, Entry
+from consentkit.policy.model import Category, Policy, split_element
 from consentkit.policy.vocabulary import load_vocabulary
 
 
@@ -76,6 +82,44 @@ _ACTIONS: Mapping[str, tuple[str, str]] = {
             "request is queued for whoever got something."
         ),
     ),
+    "accept": (
+        "record that the policy is accepted",
+        (
+            "Record that the person accepted the policy. It opens the core "
+            "functions, whose texts it shows, and nothing else: no additional "
+            "function, no third party, no separate decision."
+        ),
+    ),
+    "decline": (
+        "record a no to what a new version adds",
+        (
+            "Record a no to what a new version of the policy adds. What was "
+            "agreed to before stays, on the terms of then."
+        ),
+    ),
+    "pause": (
+        "stop for a while",
+        (
+            "Stop a function, or everything, for a while. Nothing is read and "
+            "nothing is sent; what waits is kept."
+        ),
+    ),
+    "resume": ("take a pause back", "Take a pause back."),
+    "refuse-all": (
+        "record a no to everything",
+        (
+            "Record a no to everything. What was granted is withdrawn, at once "
+            "and in every process of the app."
+        ),
+    ),
+    "age": (
+        "record what the person said of their age",
+        (
+            "Record what the person said of their age. The birthday itself is "
+            "not kept, only the days on which something changes. Of a child "
+            "that the policy bars nothing is kept, and the code is 1."
+        ),
+    ),
     "history": (
         "show the ledger",
         "Show the entries of the ledger, oldest first.",
@@ -103,13 +147,41 @@ def add_parser(commands: Any) -> None:
         ("grant", _grant),
         ("deny", _deny),
         ("withdraw", _withdraw),
+        ("decline", _decline),
     ):
         action = _action(actions, name, run)
         action.add_argument("element", metavar="ELEMENT", help=_ELEMENT)
+    for name, run in (("pause", _pause), ("resume", _resume)):
+        action = _action(actions, name, run)
+        action.add_argument(
+            "element",
+            nargs="?",
+            default="",
+            metavar="ELEMENT",
+            help=f"{_ELEMENT}; everything by default",
+        )
+    _action(actions, "accept", _accept)
+    _action(actions, "refuse-all", _refuse_all)
+    age = _action(actions, "age", _age)
+    said = age.add_mutually_exclusive_group(required=True)
+    said.add_argument(
+        "--born",
+        type=_day,
+        metavar="DATE",
+        help="the birthday, such as 2009-05-31",
+    )
+    said.add_argument("--adult", action="store_true", help="of age")
     history = _action(actions, "history", _history)
     history.add_argument(
         "element", nargs="?", metavar="ELEMENT", help=f"only of {_ELEMENT}"
     )
+
+
+def _day(text: str) -> date:
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    msg = f"{text!r} is no date such as 2009-05-31"
+    raise argparse.ArgumentTypeError(msg)
 
 
 def _action(actions: Any, name: str, run: Any) -> argparse.ArgumentParser:
@@ -173,7 +245,7 @@ def _rows(
             "method": choice.entry.method if choice.entry else "",
         }
         for choice in state.choices.values()
-        if choice.status is Status.GRANTED or not only_granted
+        if choice.status in OPEN or not only_granted
     ]
 
 
@@ -184,14 +256,11 @@ def _when(entry: Entry | None) -> str:
 def _ask(arguments: argparse.Namespace) -> int:
     # With --json, standard output is for the one value.
     screen = sys.stderr if arguments.json else sys.stdout
-    if not (_is_terminal(sys.stdin) and _is_terminal(screen)):
-        msg = (
-            "there is nobody to ask: this is no terminal; "
-            "use 'consentkit consent grant' or 'deny'"
-        )
-        raise ValueError(msg)
-    with kit_of(arguments) as kit:
+    seen = SignalReader(streams=(sys.stdin, screen, sys.stderr))
+    with kit_of(arguments, signals=seen.read) as kit:
         _check(kit, *arguments.elements)
+        if not kit.signals().may_prompt():
+            raise ValueError(_nobody_there(kit.signals()))
         state = kit.consent.state()
         if state.problem:
             raise ValueError(state.problem)
@@ -214,13 +283,51 @@ def _ask(arguments: argparse.Namespace) -> int:
     )
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and not stream.closed and stream.isatty()
+def _nobody_there(signals: Signals) -> str:
+    """
+    Say why nobody can be asked, and what to do.
+    """
+    why = (
+        "this machine builds software" if signals.ci else "this is no terminal"
+    )
+    return (
+        f"there is nobody to ask: {why}; "
+        "use 'consentkit consent grant' or 'deny'"
+    )
+
+
+def _is_unrecorded(kit: Kit) -> bool:
+    """
+    Tell, and say why, if what opens something is not recorded here.
+    """
+    if kit.signals().may_record(kit.policy):
+        return False
+    named = f"{kit.policy.id}@{kit.policy.version}"
+    warn(
+        "not recorded: this machine builds software, and nobody reads a "
+        f"notice here; set CONSENTKIT_CI={named} to record it all the same"
+    )
+    return True
 
 
 def _undecided(state: State) -> list[str]:
-    open_ = (Status.UNKNOWN, Status.ASKED, Status.DEFERRED, Status.WIDENED)
-    return [e for e, c in state.choices.items() if c.status in open_]
+    open_ = (
+        Status.UNKNOWN,
+        Status.OTHER_BASIS,
+        Status.ASKED,
+        Status.DEFERRED,
+        Status.EXPIRED,
+        Status.INHERITED,
+        Status.INVALIDATED,
+        Status.WIDENED,
+    )
+    return [
+        e
+        for e, c in state.choices.items()
+        # What a new version adds was perhaps declined.
+        if c.status in open_
+        and (c.status is not Status.WIDENED or c.ask_from is not None)
+    ]
 
 
 def _read(prompt: str, screen: TextIO) -> str:
@@ -291,6 +398,14 @@ def _not_reached(
 def _grant(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
         _check(kit, arguments.element)
+        if _is_unrecorded(kit):
+            return 1
+        # Whoever decides sees what on; with --json, beside the one value.
+        text = notice(
+            kit.policy, arguments.element, sdks=_about_sdks(kit.policy)
+        )
+        print(text, file=sys.stderr if arguments.json else sys.stdout)
+        kit.consent.show(arguments.element, method="command_line", text=text)
         entry = kit.consent.grant(arguments.element, method="command_line")
         function, data_type = split_element(arguments.element)
         waits = data_type and not kit.consent.state().choices[function].epoch
@@ -298,10 +413,90 @@ def _grant(arguments: argparse.Namespace) -> int:
         print_json(_plain(entry))
     else:
         print(
-            f"{entry.element}: granted, entry {entry.seq}"
+            f"\n{entry.element}: granted, entry {entry.seq}"
             + (f"; of no effect until {function} is granted" * bool(waits))
         )
     return 0
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        if _is_unrecorded(kit):
+            return 1
+        screen = sys.stderr if arguments.json else sys.stdout
+        for function in kit.policy.functions.values():
+            if function.category is not Category.CORE:
+                continue
+            text = notice(
+                kit.policy, function.id, sdks=_about_sdks(kit.policy)
+            )
+            print(f"{text}\n", file=screen)
+            kit.consent.show(function.id, method="command_line", text=text)
+        made = kit.consent.accept(method="command_line")
+    opened = [e.element for e in made if e.act is Act.GRANTED]
+    if arguments.json:
+        print_json({"entries": [_plain(entry) for entry in made]})
+    else:
+        print(f"accepted; granted: {', '.join(opened) or 'nothing more'}")
+    return 0
+
+
+def _decline(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        _check(kit, arguments.element)
+        entry = kit.consent.decline(arguments.element, method="command_line")
+    return _done(arguments, entry, "declined; what was agreed to stays")
+
+
+def _pause(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        _check(kit, *filter(None, [arguments.element]))
+        entry = kit.consent.pause(arguments.element, method="command_line")
+    return _done(arguments, entry, "paused")
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        _check(kit, *filter(None, [arguments.element]))
+        if _is_unrecorded(kit):
+            return 1
+        entry = kit.consent.resume(arguments.element, method="command_line")
+    return _done(arguments, entry, "resumed")
+
+
+def _done(arguments: argparse.Namespace, entry: Entry, word: str) -> int:
+    if arguments.json:
+        print_json(_plain(entry))
+    else:
+        print(f"{entry.element or 'everything'}: {word}, entry {entry.seq}")
+    return 0
+
+
+def _refuse_all(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        done = kit.consent.refuse_all(method="command_line")
+    arguments.element = "everything"
+    return _ended(arguments, done, "denied")
+
+
+def _age(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        if _is_unrecorded(kit):
+            return 1
+        band = kit.consent.declare_age(
+            born=arguments.born, adult=arguments.adult, method="command_line"
+        )
+        minors = kit.policy.minors
+    barred = band is AgeBand.CHILD and bool(minors and minors.child_barred)
+    if arguments.json:
+        print_json({"age": band.value, "barred": barred})
+    elif minors is None:
+        print("recorded; this policy makes no difference between ages")
+    elif barred:
+        print("too young for this policy: everything is refused")
+    else:
+        print(f"age: {band.value}")
+    return int(barred)
 
 
 def _deny(arguments: argparse.Namespace) -> int:

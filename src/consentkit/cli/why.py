@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import asdict
+
 from consentkit.cli._common import (
     add_json,
     add_place,
@@ -73,12 +75,17 @@ def _why(arguments: argparse.Namespace) -> int:
                     {"name": c.name, "holds": c.holds, "detail": c.detail}
                     for c in explained.conditions
                 ],
+                "signals": [asdict(row) for row in explained.signals],
             }
         )
     else:
         _print(explained.headline, indent=2)
         for condition in explained.conditions:
             _print(str(condition), indent=6)
+        if explained.signals:
+            print("\nSignals from outside, the strongest first:")
+        for row in explained.signals:
+            _print(str(row), indent=6)
     for hint in hints:
         warn(hint)
     return 0 if explained.permitted else 1

@@ -5,21 +5,20 @@ What did this person choose, when, on which text?
 
 from __future__ import annotations
 
-from consentkit.consent.choices import Consent, Destroyed, Withdrawal
-from consentkit.consent.entries import Act, Entry
-from consentkit.consent.ledger import Ledger
-from consentkit.consent.prompt import Answer, ask, notice
+from consentkit.consent.age import AgeBand
+from consentkit.consent.choices import Consent, Destroyed, Notice, Withdrawal
+from consentkit.consent.notice import notice
+from consentkit.consent.prompt import Answer, ask
 from consentkit.consent.state import Choice, State, Status, fold
 
 
 __all__ = [
-    "Act",
+    "AgeBand",
     "Answer",
     "Choice",
     "Consent",
     "Destroyed",
-    "Entry",
-    "Ledger",
+    "Notice",
     "State",
     "Status",
     "Withdrawal",

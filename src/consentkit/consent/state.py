@@ -3,23 +3,48 @@
 The state of a person's choices, folded from the entries of the ledger.
 
 Facts are stored, statuses are computed: the fold is pure, and the same
-entries, policy and time always give the same state.
+entries, policy, time and signals always give the same state.
+
+Where several things speak of one element, the strongest no wins, in this
+order: an unreadable ledger; a withdrawal, a refusal or an annulment; a
+guardian that is needed; a signal or the organisation; expiry; a pause. Only
+then does a yes count, and only for what it was given to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from consentkit.consent.entries import Act, Entry
-from consentkit.policy.model import Policy, split_element
+from consentkit.consent.age import Age, AgeBand, age_of_facts
+from consentkit.ledger.entries import Act, Actor, Entry
+from consentkit.policy.model import (
+    ABROAD,
+    Category,
+    Function,
+    Minors,
+    Policy,
+)
+from consentkit.policy.period import Period
+from consentkit.policy.scope import MENDABLE, Atom, atoms_of, beyond
 
 
-__all__ = ["Choice", "State", "Status", "fold"]
+__all__ = [
+    "CLOSED_TO_BASES",
+    "OPEN",
+    "Choice",
+    "State",
+    "Status",
+    "fold",
+    "unreadable",
+    "used_for",
+]
 
 
 class Status(Enum):
@@ -31,10 +56,43 @@ class Status(Enum):
     ASKED = "asked"
     DEFERRED = "deferred"
     GRANTED = "granted"
+    RENEWED = "renewed"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
     WIDENED = "widened"
+    NARROWED = "narrowed"
+    PAUSED = "paused"
+    GUARDIAN_NEEDED = "guardian_needed"
+    AGE_UNKNOWN = "age_unknown"
+    MASKED = "masked"
+    INHERITED = "inherited"
+    OTHER_BASIS = "other_basis"
+    OBJECTED = "objected"
+    INVALIDATED = "invalidated"
     UNREADABLE = "unreadable"
+
+
+#: The statuses under which something is permitted.
+OPEN: Final = frozenset(
+    {
+        Status.GRANTED,
+        Status.RENEWED,
+        Status.WIDENED,
+        Status.NARROWED,
+        Status.INHERITED,
+    }
+)
+
+_CONSENTS: Final = frozenset(
+    {"consent", "separate_consent", "guardian_consent"}
+)
+
+# How long a prompt that was closed without an answer rests, where the
+# document does not say: the library's own choice.
+# Source: app stores in China count asking again in the same scene within 48
+# hours as harassment.
+_REST: Final = Period(seconds=48 * 3600)
 
 
 @frozen(kw_only=True)
@@ -43,12 +101,23 @@ class Choice:
     Where a person stands on one element.
 
     Attributes:
-        element: Function, or function/data type for a separate decision.
+        element: What is decided on: see `Function.elements`.
 
         entry: The entry that decided, or ``None`` when there is none.
 
         grants: Hashes of the grants since the last no, the newest last: what
             was kept under one of them, on its terms, was never taken back.
+
+        agreed: The function as it was agreed to, if that is not what the
+            policy says now.
+
+        covered: What of the present terms the yes covers; all if ``None``.
+
+        cause: What stops a yes, or would: the signals that mask it, the
+            organisation.
+
+        ask_from: From when the app may ask; ``None`` if only the person can
+            come back to it.
 
         epoch: Number of the grant that holds; 0 when none does. A new grant
             is a new epoch, with new keys and new pseudonyms.
@@ -58,15 +127,25 @@ class Choice:
     status: Status
     entry: Entry | None = None
     grants: tuple[str, ...] = ()
+    agreed: Function | None = None
+    covered: frozenset[Atom] | None = None
+    cause: tuple[str, ...] = ()
+    ask_from: datetime | None = None
 
     @property
     def epoch(self) -> int:
         """
         Number of the grant that holds, or 0.
         """
-        if self.status is Status.GRANTED and self.entry is not None:
+        if self.status in OPEN and self.entry is not None:
             return self.entry.seq
         return 0
+
+    def may_ask(self, at: datetime) -> bool:
+        """
+        Tell whether the app may ask at an instant.
+        """
+        return self.ask_from is not None and at >= self.ask_from
 
 
 @frozen(kw_only=True, repr=False)
@@ -77,7 +156,21 @@ class State:
     Attributes:
         choices: By element, one for each of the policy.
 
-        at: The latest time that the fold knows of.
+        at: The time that it holds for, never before an entry.
+
+        until: When it has to be computed anew even without a new entry, as
+            a consent runs out or somebody comes of age.
+
+        age: What is known of the person's age.
+
+        shown: By element, the notice that was shown last.
+
+        acknowledged: By function, the text that was acknowledged last.
+
+        bases: Uses of other lawful bases that hold now.
+
+        stopped_bases: Those that are stopped for now only, by a pause or a
+            signal.
 
         problem: Why the ledger cannot be read, or empty. A state with a
             problem permits nothing.
@@ -85,86 +178,672 @@ class State:
 
     choices: Mapping[str, Choice]
     at: datetime | None = None
+    until: datetime | None = None
+    age: AgeBand = AgeBand.UNKNOWN
+    shown: Mapping[str, Entry] = field(factory=dict)
+    acknowledged: Mapping[str, Entry] = field(factory=dict)
+    bases: tuple[Entry, ...] = ()
+    stopped_bases: tuple[Entry, ...] = ()
     problem: str = ""
 
     def __repr__(self) -> str:
-        granted = sum(
-            c.status is Status.GRANTED for c in self.choices.values()
-        )
+        granted = sum(c.status in OPEN for c in self.choices.values())
         return f"<State: {granted} of {len(self.choices)} granted>"
 
-    @classmethod
-    def unreadable(cls, policy: Policy, problem: str) -> State:
+    @cached_property
+    def sendable(self) -> frozenset[str]:
         """
-        Make the state of a ledger that cannot be read.
+        Hashes of what records may be sent under, now.
         """
-        return cls(choices=_every(policy, Status.UNREADABLE), problem=problem)
+        granted = (
+            grant
+            for choice in self.choices.values()
+            if choice.status in OPEN
+            for grant in choice.grants
+        )
+        return frozenset(granted).union(e.hash for e in self.bases)
+
+    @cached_property
+    def standing(self) -> frozenset[str]:
+        """
+        Hashes of what was never taken back, if only it is stopped for now.
+        """
+        granted = (g for c in self.choices.values() for g in c.grants)
+        bases = (*self.bases, *self.stopped_bases)
+        return frozenset(granted).union(e.hash for e in bases)
+
+    def permits(self, element: str) -> bool:
+        """
+        Tell whether *element* is granted, if only in part.
+        """
+        choice = self.choices.get(element)
+        return choice is not None and choice.status in OPEN
 
 
-def _every(policy: Policy, status: Status) -> Mapping[str, Choice]:
-    return MappingProxyType(
-        {e: Choice(element=e, status=status) for e in policy.elements}
-    )
+def unreadable(policy: Policy, problem: str) -> State:
+    """
+    Make the state of a ledger that cannot be read.
+    """
+    choices = {
+        e: Choice(element=e, status=Status.UNREADABLE) for e in policy.elements
+    }
+    return State(choices=MappingProxyType(choices), problem=problem)
 
 
-_STATUS = {
-    Act.NOTICE_SHOWN: Status.ASKED,
-    Act.DEFERRED: Status.DEFERRED,
-    Act.GRANTED: Status.GRANTED,
-    Act.REFUSED: Status.REFUSED,
-    Act.WITHDRAWN: Status.WITHDRAWN,
-}
+@frozen(kw_only=True)
+class _Said:
+    """
+    What the entries said of one element so far.
+    """
 
-# A notice or a closed prompt is no answer; it replaces only the lack of one.
-_NO_ANSWER = frozenset({Act.NOTICE_SHOWN, Act.DEFERRED})
+    answer: Entry | None = None
+    open: Entry | None = None
+    grants: tuple[str, ...] = ()
+    declined: Entry | None = None
+    inherited: Entry | None = None
+    forbidden: Entry | None = None
+    paused: Entry | None = None
+    objected: Entry | None = None
 
 
-def fold(entries: Iterable[Entry], policy: Policy) -> State:
+@frozen(kw_only=True)
+class _Facts:
+    """
+    What the entries said so far.
+    """
+
+    said: dict[str, _Said] = field(factory=dict)
+    ages: tuple[tuple[Entry, Age], ...] = ()
+    guardian: Entry | None = None
+    shown: dict[str, Entry] = field(factory=dict)
+    acknowledged: dict[str, Entry] = field(factory=dict)
+    bases: list[Entry] = field(factory=list)
+    adopted: frozenset[str] = frozenset()
+    latest: datetime | None = None
+
+    @property
+    def age(self) -> Age:
+        """
+        What was declared last.
+        """
+        return self.ages[-1][1] if self.ages else Age()
+
+
+def fold(
+    entries: Iterable[Entry],
+    policy: Policy,
+    *,
+    at: datetime | None = None,
+    archive: Mapping[str, Policy] = MappingProxyType({}),
+    masks: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> State:
     """
     Fold *entries*, oldest first, to the state under *policy*.
 
-    An element that the policy does not have is passed over. A grant of
-    other terms than the policy's present ones is ``widened``, and permits
-    nothing until it is given again.
+    An element that the policy does not have is passed over, and so is what
+    was said under another document: nothing carries over.
+
+    Args:
+        entries: Of one subject.
+
+        policy: The policy in force.
+
+        at: The time; the latest entry's by default. A time before an entry
+            counts as that entry's.
+
+        archive: Earlier policies by their digests. A yes under one that is
+            not there covers nothing but the very same terms.
+
+        masks: By element, the signals from outside that stop it.
     """
-    deciding: dict[str, Entry] = {}
-    grants: dict[str, tuple[str, ...]] = {}
-    latest: datetime | None = None
+    facts = _gather(entries, policy.id)
+    now = max(
+        (t for t in (at, facts.latest) if t is not None),
+        default=datetime.min.replace(tzinfo=UTC),
+    )
+    fold_ = _Fold(
+        facts=facts, policy=policy, at=now, archive=archive, masks=masks
+    )
+    choices = {
+        element: fold_.choice(function, element)
+        for function in policy.functions.values()
+        for element in function.elements
+    }
+    bases, stopped = fold_.bases(choices)
+    return State(
+        choices=MappingProxyType(choices),
+        at=now,
+        until=fold_.until(),
+        age=facts.age.band(now),
+        shown=facts.shown,
+        acknowledged=facts.acknowledged,
+        bases=bases,
+        stopped_bases=stopped,
+    )
+
+
+# What the entries say, one by one
+
+
+def _gather(entries: Iterable[Entry], policy: str) -> _Facts:
+    facts, latest = _Facts(), None
     for entry in entries:
         latest = entry.at if latest is None else max(latest, entry.at)
-        before = deciding.get(entry.element)
-        answered = before is not None and before.act not in _NO_ANSWER
-        if not (answered and entry.act in _NO_ANSWER):
-            deciding[entry.element] = entry
-        if entry.act is Act.GRANTED:
-            grants[entry.element] = (
-                *grants.get(entry.element, ()),
-                entry.hash,
+        if entry.act is Act.ERASED:
+            # Whoever comes next is somebody else.
+            facts = _Facts()
+        elif entry.policy == policy:
+            facts = _with(facts, entry)
+    return evolve(facts, latest=latest)
+
+
+def _with(facts: _Facts, entry: Entry) -> _Facts:
+    """
+    Add one entry to the facts.
+    """
+    match entry.act:
+        case Act.AGE_DECLARED:
+            declared = entry, age_of_facts(entry.facts)
+            return evolve(facts, ages=(*facts.ages, declared))
+        case Act.GUARDIAN_VERIFIED:
+            return evolve(facts, guardian=entry)
+        case Act.ACKNOWLEDGED:
+            facts.acknowledged[entry.element] = entry
+        case Act.BASIS_USED:
+            facts.bases.append(entry)
+        case Act.POLICY_ADOPTED:
+            return evolve(facts, adopted=facts.adopted | {entry.text})
+        case Act.ATTESTED | Act.LINKED | Act.UNLINKED | Act.SIGNAL_CONFLICT:
+            pass
+        case _:
+            before = facts.said.get(entry.element, _Said())
+            facts.said[entry.element] = _after(before, entry)
+            if _ends_bases(entry):
+                facts.bases[:] = (
+                    b for b in facts.bases if entry.element not in used_for(b)
+                )
+    if entry.act is Act.NOTICE_SHOWN:
+        facts.shown[entry.element] = entry
+    return facts
+
+
+def used_for(basis: Entry) -> tuple[str, ...]:
+    """
+    Name what another basis was used for: a function, and what of it would
+    need a decision of its own.
+    """
+    return (basis.element, *basis.facts.get("parts", "").split())
+
+
+def _ends_bases(entry: Entry) -> bool:
+    """
+    Tell whether an entry is a no, which a later yes does not undo for what
+    was begun before it.
+    """
+    if entry.act in (Act.OBJECTED, Act.INVALIDATED):
+        return True
+    of_others = entry.by in (Actor.ACCOUNT, Actor.ORGANISATION)
+    widening = entry.facts.get("of") == "widening"
+    no = entry.act in (Act.REFUSED, Act.WITHDRAWN)
+    return no and not widening and not of_others
+
+
+_REFUSALS: Final = frozenset({Act.REFUSED, Act.WITHDRAWN, Act.IMPORTED})
+
+
+def _after(before: _Said, entry: Entry) -> _Said:
+    """
+    Add one entry to what was said of its element.
+    """
+    match entry.act:
+        case Act.NOTICE_SHOWN | Act.DEFERRED:
+            return evolve(before, open=entry)
+        case Act.PAUSED:
+            return evolve(before, paused=entry)
+        case Act.RESUMED:
+            return evolve(before, paused=None)
+        case Act.OBJECTED:
+            return evolve(before, objected=entry, grants=(), answer=None)
+        case Act.INVALIDATED:
+            # It voids a yes; a no of the person's stays one.
+            if _is_no(before):
+                return before
+            return evolve(before, answer=entry, grants=())
+        case Act.IMPORTED:
+            return _imported(before, entry)
+    if entry.by in (Actor.ACCOUNT, Actor.ORGANISATION):
+        return _by_others(before, entry)
+    return _answered(before, entry)
+
+
+def _imported(before: _Said, entry: Entry) -> _Said:
+    # An old no is a no; an old yes was given to another question.
+    if entry.facts.get("value") != "no" or _is_no(before):
+        return before
+    return evolve(before, answer=before.answer or entry)
+
+
+def _is_no(said: _Said) -> bool:
+    if said.objected is not None:
+        return True
+    return said.answer is not None and said.answer.act in _REFUSALS
+
+
+def _by_others(before: _Said, entry: Entry) -> _Said:
+    organisation = entry.by is Actor.ORGANISATION
+    if entry.act is Act.GRANTED:
+        forbidden = None if organisation else before.forbidden
+        return evolve(before, inherited=entry, forbidden=forbidden)
+    forbidden = entry if organisation else before.forbidden
+    return evolve(before, inherited=None, forbidden=forbidden)
+
+
+def _answered(before: _Said, entry: Entry) -> _Said:
+    match entry.act:
+        case Act.GRANTED if entry.by not in (Actor.PERSON, Actor.GUARDIAN):
+            # What runs the app says yes for nobody.
+            return before
+        case Act.GRANTED:
+            return evolve(
+                before,
+                answer=entry,
+                grants=(*before.grants, entry.hash),
+                declined=None,
+                objected=None,
+                open=None,
+                paused=None,
             )
-        elif entry.act not in _NO_ANSWER:
-            grants.pop(entry.element, None)
-    choices = {
-        element: _choice(
-            element,
-            deciding.get(element),
-            policy,
-            grants.get(element, ()),
+        case Act.REFUSED if entry.facts.get("of") == "widening":
+            if before.grants:
+                return evolve(before, declined=entry)
+            return before
+        case Act.REFUSED | Act.WITHDRAWN:
+            return _Said(
+                answer=entry,
+                inherited=before.inherited,
+                forbidden=before.forbidden,
+                objected=before.objected,
+            )
+    return before
+
+
+# What that means now
+
+
+@frozen(kw_only=True)
+class _Fold:
+    """
+    What was said, and all that its meaning depends on.
+    """
+
+    facts: _Facts
+    policy: Policy
+    at: datetime
+    archive: Mapping[str, Policy]
+    masks: Mapping[str, tuple[str, ...]]
+
+    def choice(self, function: Function, element: str) -> Choice:
+        """
+        Compute where the person stands on one element.
+        """
+        said = self.facts.said.get(element, _Said())
+        made = self._standing(function, element, said)
+        made = self._stopped(function, element, said, made)
+        return evolve(made, ask_from=self._ask_from(function, said, made))
+
+    def _standing(
+        self, function: Function, element: str, said: _Said
+    ) -> Choice:
+        """
+        Say what the answers alone add up to.
+        """
+        answer = said.answer
+        if answer is None:
+            return self._unanswered(function, element, said)
+        match answer.act:
+            case Act.REFUSED | Act.IMPORTED:
+                status = Status.REFUSED
+            case Act.WITHDRAWN:
+                status = Status.WITHDRAWN
+            case Act.INVALIDATED:
+                status = Status.INVALIDATED
+            case _:
+                return self._granted(function, element, said, answer)
+        return Choice(element=element, status=status, entry=answer)
+
+    def _unanswered(
+        self, function: Function, element: str, said: _Said
+    ) -> Choice:
+        if said.objected is not None:
+            return Choice(
+                element=element, status=Status.OBJECTED, entry=said.objected
+            )
+        inherited = said.inherited
+        third = function.category is Category.THIRD_PARTY
+        if (
+            inherited is not None
+            and function.inherits
+            and element == function.id
+            and not third
+        ):
+            covering = self._covering(function, element, inherited)
+            return evolve(
+                covering,
+                status=Status.INHERITED,
+                grants=(inherited.hash,),
+            )
+        if said.open is not None:
+            status = Status.ASKED
+            if said.open.act is Act.DEFERRED:
+                status = Status.DEFERRED
+            return Choice(element=element, status=status, entry=said.open)
+        status = Status.UNKNOWN
+        if not _CONSENTS.intersection(function.basis):
+            status = Status.OTHER_BASIS
+        return Choice(element=element, status=status)
+
+    def _granted(
+        self, function: Function, element: str, said: _Said, answer: Entry
+    ) -> Choice:
+        made = self._covering(function, element, answer)
+        status = made.status
+        if status is Status.GRANTED and len(said.grants) > 1:
+            status = Status.RENEWED
+        return evolve(made, status=status, grants=said.grants)
+
+    def _covering(
+        self, function: Function, element: str, grant: Entry
+    ) -> Choice:
+        """
+        Hold a yes against the present terms.
+        """
+        made = Choice(element=element, status=Status.GRANTED, entry=grant)
+        old = self.archive.get(grant.text)
+        same = old is None or (old.controller.id == self.policy.controller.id)
+        if grant.terms == function.terms and same:
+            return made
+        told = same or self.policy.digest in self.facts.adopted
+        if old is None or function.id not in old.functions or not told:
+            return evolve(made, status=Status.WIDENED, covered=frozenset())
+        covered, lost = set(), False
+        for atom in atoms_of(function, element):
+            more = beyond(old, self.policy, function.id, atom)
+            lost = lost or bool(more)
+            if MENDABLE.issuperset(more):
+                covered.add(atom)
+        agreed = old.functions[function.id]
+        if lost:
+            return evolve(
+                made,
+                status=Status.WIDENED,
+                agreed=agreed,
+                covered=frozenset(covered),
+            )
+        return evolve(made, status=self._or_narrowed(old, function, element))
+
+    def _or_narrowed(
+        self, old: Policy, function: Function, element: str
+    ) -> Status:
+        """
+        Tell whether less is asked now than was agreed to.
+        """
+        before = old.functions[function.id]
+        less = any(
+            beyond(self.policy, old, function.id, atom)
+            for atom in atoms_of(before, element)
         )
-        for element in policy.elements
+        return Status.NARROWED if less else Status.GRANTED
+
+    # What stops a yes
+
+    def _stopped(
+        self, function: Function, element: str, said: _Said, made: Choice
+    ) -> Choice:
+        """
+        Apply the strongest thing that stops what was said, if any.
+        """
+        if made.status in _NOES:
+            return made
+        young = self._too_young(function, element, made)
+        if young is not made:
+            return young
+        causes = self.masks.get(element, ())
+        if said.forbidden is not None:
+            causes = ("organisation", *causes)
+        pause = ("pause",) * self._is_paused(function, said)
+        usable = made.status in OPEN or made.status is Status.OTHER_BASIS
+        if causes and usable:
+            return evolve(made, status=Status.MASKED, cause=causes)
+        if not usable:
+            # Nothing to stop but a use of another basis; see `bases`.
+            return evolve(made, cause=(*causes, *pause))
+        expiry = _expiry(function, made)
+        if expiry is not None and self.at >= expiry:
+            return evolve(made, status=Status.EXPIRED, cause=pause)
+        return evolve(made, status=Status.PAUSED) if pause else made
+
+    def _is_paused(self, function: Function, said: _Said) -> bool:
+        everything = self.facts.said.get("", _Said()).paused
+        whole = self.facts.said.get(function.id, _Said()).paused
+        return bool(said.paused or everything or whole)
+
+    def _too_young(
+        self, function: Function, element: str, made: Choice
+    ) -> Choice:
+        minors = self.policy.minors
+        if minors is None or not (minors.minor_until or minors.child_until):
+            return made
+        by_guardian = (
+            made.entry is not None and made.entry.by is Actor.GUARDIAN
+        )
+        void = (
+            made.entry is not None
+            and made.status in OPEN
+            and self._was_too_young(minors, function, element, made.entry)
+        )
+        band = self.facts.age.band(self.at)
+        if band is AgeBand.ADULT:
+            if (by_guardian and made.status in OPEN) or void:
+                # Of age now: what the guardian chose was chosen for
+                # somebody who could not.
+                return Choice(element=element, status=Status.UNKNOWN)
+            return made
+        if band is AgeBand.UNKNOWN:
+            weighty = function.is_separate(element) or function.profiling
+            if weighty and not (by_guardian and self.facts.guardian):
+                return evolve(made, status=Status.AGE_UNKNOWN)
+            return made
+        if not void and self._may_decide(
+            minors, function, element, band, made.entry
+        ):
+            return made
+        needed = evolve(made, status=Status.GUARDIAN_NEEDED, grants=())
+        barred = minors.child_barred and band is AgeBand.CHILD
+        if barred or function.minors == "barred":
+            return evolve(needed, cause=("barred",))
+        return needed
+
+    def _was_too_young(
+        self, minors: Minors, function: Function, element: str, yes: Entry
+    ) -> bool:
+        """
+        Tell whether a yes did not count at any time since it was said.
+
+        It does not begin to count on a birthday, as nobody says it then.
+        """
+        known, bands = Age(), []
+        for entry, age in self.facts.ages:
+            if entry.seq < yes.seq:
+                known = age
+            else:
+                bands.append(age.band(entry.at))
+        return any(
+            band in _YOUNG
+            and not self._may_decide(minors, function, element, band, yes)
+            for band in (known.band(yes.at), *bands)
+        )
+
+    def _may_decide(
+        self,
+        minors: Minors,
+        function: Function,
+        element: str,
+        band: AgeBand,
+        yes: Entry | None,
+    ) -> bool:
+        """
+        Tell whether a yes counts for somebody of a band that is young.
+        """
+        if minors.child_barred and band is AgeBand.CHILD:
+            return False
+        if function.minors == "barred":
+            return False
+        if function.minors == "alone" or not _asks_guardian(
+            minors.guardian_for, element, function
+        ):
+            return True
+        by_guardian = yes is not None and yes.by is Actor.GUARDIAN
+        return by_guardian and self.facts.guardian is not None
+
+    # When to ask, and when to look again
+
+    def _ask_from(
+        self, function: Function, said: _Said, made: Choice
+    ) -> datetime | None:
+        """
+        Say when the app may ask; a prompt that was closed rests in any case.
+        """
+        begins = self._askable(function, said, made)
+        if said.objected is not None:
+            return None
+        if begins is None or said.open is None:
+            return begins
+        if said.open.act is not Act.DEFERRED:
+            return begins
+        rested = _rested(said.open, function.ask_again or _REST)
+        return max(t for t in (begins, rested) if t is not None)
+
+    def _askable(
+        self, function: Function, said: _Said, made: Choice
+    ) -> datetime | None:
+        match made.status:
+            case (
+                Status.UNKNOWN
+                | Status.OTHER_BASIS
+                | Status.ASKED
+                | Status.DEFERRED
+                | Status.EXPIRED
+                | Status.INHERITED
+                | Status.INVALIDATED
+                | Status.AGE_UNKNOWN
+            ):
+                return self.at
+            case Status.GUARDIAN_NEEDED if not made.cause:
+                return self.at
+            case Status.WIDENED if said.declined is None:
+                return self.at
+            case Status.REFUSED:
+                return _rested(said.answer, function.ask_again)
+            case Status.WIDENED:
+                return _rested(said.declined, function.ask_again)
+        return None
+
+    def until(self) -> datetime | None:
+        """
+        Find the next instant at which time alone changes something.
+        """
+        instants = [
+            self.facts.age.changes_after(self.at),
+            self.policy.in_force_from,
+        ]
+        for element, said in self.facts.said.items():
+            yes = said.answer or said.inherited
+            if element not in self.policy.elements or yes is None:
+                continue
+            function = self.policy.function_of(element)
+            if function.valid_for is not None:
+                instants.append(function.valid_for.after(_given(yes)))
+        instants += [_ends(entry) for entry in self.facts.bases]
+        later = [i for i in instants if i is not None and i > self.at]
+        return min(later, default=None)
+
+    def bases(
+        self, choices: Mapping[str, Choice]
+    ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+        """
+        List the uses of other bases that hold, and those that are stopped
+        for now.
+        """
+        held, stopped = [], []
+        for entry in self.facts.bases:
+            on = [choices.get(e) for e in used_for(entry)]
+            ends = _ends(entry)
+            over = ends is not None and ends <= self.at
+            if over or any(c is None or c.status in _ENDED for c in on):
+                continue
+            if any(c.cause or c.status in CLOSED_TO_BASES for c in on if c):
+                stopped.append(entry)
+            else:
+                held.append(entry)
+        return tuple(held), tuple(stopped)
+
+
+_YOUNG: Final = frozenset({AgeBand.CHILD, AgeBand.MINOR})
+
+_NOES: Final = frozenset(
+    {
+        Status.WITHDRAWN,
+        Status.REFUSED,
+        Status.INVALIDATED,
+        Status.OBJECTED,
     }
-    return State(choices=MappingProxyType(choices), at=latest)
+)
+
+# What ends the use of another basis for good.
+_ENDED: Final = _NOES | {Status.GUARDIAN_NEEDED, Status.UNREADABLE}
+
+#: A no is a no to every basis.
+CLOSED_TO_BASES: Final = _ENDED | {Status.MASKED, Status.PAUSED}
 
 
-def _choice(
-    element: str,
-    entry: Entry | None,
-    policy: Policy,
-    grants: tuple[str, ...],
-) -> Choice:
-    if entry is None:
-        return Choice(element=element, status=Status.UNKNOWN)
-    status = _STATUS[entry.act]
-    function = policy.functions[split_element(element)[0]]
-    if status is Status.GRANTED and entry.terms != function.terms:
-        status = Status.WIDENED
-    return Choice(element=element, status=status, entry=entry, grants=grants)
+def _asks_guardian(
+    acts: tuple[str, ...], element: str, function: Function
+) -> bool:
+    """
+    Tell whether a decision is one of those that need the guardian.
+    """
+    act = "use"
+    if element.endswith(ABROAD):
+        act = "transfer"
+    elif "@" in element:
+        recipient = element.partition("@")[2]
+        public = function.recipients[recipient].mode == "public"
+        act = "disclosure" if public else "sharing"
+    return not acts or act in acts or (act == "use" and "account" in acts)
+
+
+def _expiry(function: Function, made: Choice) -> datetime | None:
+    if function.valid_for is None or made.entry is None:
+        return None
+    return function.valid_for.after(_given(made.entry))
+
+
+def _rested(entry: Entry | None, rest: Period | None) -> datetime | None:
+    if entry is None or rest is None:
+        return None
+    return rest.after(_given(entry))
+
+
+def _given(entry: Entry) -> datetime:
+    """
+    Say when it was said; a copy from another device is younger than that.
+    """
+    given = entry.facts.get("given")
+    if given is None:
+        return entry.at
+    return min(entry.at, datetime.fromisoformat(given))
+
+
+def _ends(entry: Entry) -> datetime | None:
+    until = entry.facts.get("until")
+    return datetime.fromisoformat(until) if until else None

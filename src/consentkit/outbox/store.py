@@ -26,6 +26,7 @@ from consentkit._sqlite import Database
 from consentkit.consent.choices import Destroyed
 from consentkit.exceptions import DamagedError
 from consentkit.gate import Permit, Reason
+from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
 from consentkit.outbox.keys import KEK, KeyFolder, Lane, make_lane
 from consentkit.outbox.records import Batch, Erasure, Record, new_id
@@ -34,6 +35,9 @@ from consentkit.outbox.records import Batch, Erasure, Record, new_id
 __all__ = ["LaneStatus", "OutboxStatus", "OutboxStore"]
 
 _VERSION = 1
+
+# How many lanes are kept open; an app that serves many has one a person.
+_MOST_LANES: Final = 4096
 
 #: What a sealed value that was damaged on disk raises, whatever SQLite made
 #: of its type.
@@ -47,6 +51,7 @@ CREATE TABLE lanes (
     element TEXT NOT NULL,
     grant_hash TEXT NOT NULL,
     recipient TEXT NOT NULL,
+    subject TEXT NOT NULL,
     wrapped BLOB NOT NULL,
     attempted INTEGER NOT NULL DEFAULT 0,
     UNIQUE (grant_hash, recipient)
@@ -105,6 +110,9 @@ CREATE TABLE counts (
 class LaneStatus:
     """
     What waits under one grant for one recipient.
+
+    Attributes:
+        subject: Whose grant, as the ledger's entries name the person.
     """
 
     element: str
@@ -112,6 +120,7 @@ class LaneStatus:
     recipient: str
     waiting: int
     attempted: bool
+    subject: str = LOCAL
 
 
 @frozen(kw_only=True)
@@ -135,6 +144,18 @@ class OutboxStatus:
     erasures: int = 0
     lanes: tuple[LaneStatus, ...] = ()
     counts: Mapping[str, int] = {}
+
+
+def rests_on(held: str, grants: frozenset[str]) -> bool:
+    """
+    Tell whether what is held under some grants rests on one of *grants*.
+
+    Args:
+        held: The grants of a lane, as a permit names them.
+
+        grants: Hashes of grants.
+    """
+    return not grants.isdisjoint(held.split())
 
 
 class OutboxStore:
@@ -218,14 +239,14 @@ class OutboxStore:
             _count(db, "outbox_full", lane.element, 1)
             return Reason.OUTBOX_FULL
         db.execute(
-            "INSERT INTO records (id, lane, sealed, expires) "
+            "INSERT OR IGNORE INTO records (id, lane, sealed, expires) "
             "VALUES (?, ?, ?, ?)",
             (record.id, lane.id, sealed, expires),
         )
         return None
 
     def _lane(self, db: sqlite3.Connection, permit: Permit) -> Lane | None:
-        key = (permit.entry.hash, permit.recipient)
+        key = (permit.grant, permit.recipient)
         row = db.execute(
             "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
             "WHERE grant_hash = ? AND recipient = ?",
@@ -235,24 +256,36 @@ class OutboxStore:
             known = self._lanes.get(row[4])
             if known is None:
                 known = self._unwrap(self._load_kek(db), row)
+                if len(self._lanes) >= _MOST_LANES:
+                    self._lanes.clear()
                 self._lanes[row[4]] = known
             return known
-        barred = db.execute(
-            "SELECT 1 FROM ended WHERE grant_hash = ?", key[:1]
-        ).fetchone()
+        barred = any(
+            db.execute(
+                "SELECT 1 FROM ended WHERE grant_hash = ?", (grant,)
+            ).fetchone()
+            for grant in permit.grant.split()
+        )
         return None if barred else self._make_lane(db, permit)
 
     def _make_lane(self, db: sqlite3.Connection, permit: Permit) -> Lane:
         fresh = make_lane(
             element=permit.element,
-            grant=permit.entry.hash,
+            grant=permit.grant,
             recipient=permit.recipient,
         )
         kek = self._load_kek(db)
         db.execute(
-            "INSERT INTO lanes (element, grant_hash, recipient, wrapped) "
-            "VALUES (?, ?, ?, ?)",
-            (fresh.element, fresh.grant, fresh.recipient, kek.wrap(fresh)),
+            "INSERT INTO lanes "
+            "(element, grant_hash, recipient, subject, wrapped) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (
+                fresh.element,
+                fresh.grant,
+                fresh.recipient,
+                permit.entry.subject,
+                kek.wrap(fresh),
+            ),
         )
         row = db.execute(
             "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
@@ -282,7 +315,8 @@ class OutboxStore:
             return ()
         with self._db.reading() as db:
             rows = db.execute(
-                "SELECT element, grant_hash, recipient, COUNT(*), attempted "
+                "SELECT element, grant_hash, recipient, COUNT(*), attempted, "
+                "subject "
                 "FROM records JOIN lanes ON lanes.id = records.lane "
                 "GROUP BY lanes.id ORDER BY MIN(n)"
             ).fetchall()
@@ -293,8 +327,9 @@ class OutboxStore:
                 recipient=recipient,
                 waiting=waiting,
                 attempted=bool(attempted),
+                subject=subject,
             )
-            for element, grant, recipient, waiting, attempted in rows
+            for element, grant, recipient, waiting, attempted, subject in rows
         )
 
     def claim(self, lane: LaneStatus, *, most: int) -> Batch | None:
@@ -450,7 +485,7 @@ class OutboxStore:
         """
         with self._db.reading() as db:
             rows = db.execute("SELECT grant_hash FROM under_way").fetchall()
-        return any(grant in grants for (grant,) in rows)
+        return any(rests_on(held, grants) for (held,) in rows)
 
     def erasures(self) -> tuple[Erasure, ...]:
         """
@@ -503,7 +538,7 @@ class OutboxStore:
                 "SELECT id, element, grant_hash, recipient, wrapped, "
                 "attempted FROM lanes"
             ).fetchall()
-            doomed = [row for row in rows if row[2] in named]
+            doomed = [row for row in rows if rests_on(row[2], named)]
             destroyed = self._end(db, kek, doomed, now)
             db.executemany(
                 "INSERT OR IGNORE INTO ended VALUES (?)",
@@ -624,29 +659,37 @@ class OutboxStore:
             )
 
     def reconcile(
-        self, standing: Callable[[], frozenset[str] | None], *, now: datetime
+        self,
+        standing: Callable[[str], frozenset[str] | None],
+        *,
+        now: datetime,
     ) -> None:
         """
         Complete what a crash cut short: end every grant that stands no more.
 
         Args:
-            standing: Gives the grants that stand, or ``None`` if nobody can
-                tell; then all stay. It is asked after the lanes were read: a
+            standing: Gives the grants of a subject that stand, or ``None``
+                if nobody can tell; then all stay. It is asked after the lanes were read: a
                 grant is older than its lane, so that one which another
                 process makes meanwhile is not missed.
 
             now: When.
         """
         with self._db.reading() as db:
-            rows = db.execute("SELECT grant_hash FROM lanes").fetchall()
+            rows = db.execute(
+                "SELECT subject, grant_hash FROM lanes"
+            ).fetchall()
             orphans = db.execute(
                 "SELECT 1 FROM records WHERE lane NOT IN "
                 "(SELECT id FROM lanes) LIMIT 1"
             ).fetchone()
-        valid = standing()
-        if valid is None:
-            return
-        stale = {grant for (grant,) in rows} - valid
+        stale: set[str] = set()
+        for subject in {subject for subject, _ in rows}:
+            valid = standing(subject)
+            if valid is None:
+                return
+            held = (g for s, g in rows if s == subject)
+            stale.update({h for g in held for h in g.split()} - valid)
         if stale:
             self.destroy(stale, now=now)
         elif orphans is not None or self._keys.has_several():
@@ -677,6 +720,27 @@ class OutboxStore:
                 _count(db, "expired", element, count)
         self._db.checkpoint()
         return sum(count for _, count in rows)
+
+    def discard(self, doomed: Callable[[Record], bool], *, reason: str) -> int:
+        """
+        Destroy waiting records one by one; give how many.
+
+        Args:
+            doomed: Tells which.
+
+            reason: Under what they are counted.
+        """
+        gone = [record for record in self.inspect() if doomed(record)]
+        if not gone:
+            return 0
+        with self._db.writing() as db:
+            for record in gone:
+                done = db.execute(
+                    "DELETE FROM records WHERE id = ?", (record.id,)
+                )
+                _count(db, reason, record.function, done.rowcount)
+        self._db.checkpoint()
+        return len(gone)
 
     # Looking
 

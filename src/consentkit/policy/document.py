@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The shape of a policy document: tables of TOML, structured by cattrs.
+Between TOML and the tables of a policy document, by cattrs.
 
 Only the shape is checked here (keys and kinds of values); whether the words
 mean something together is checked by `consentkit.policy.load`.
@@ -8,149 +8,25 @@ mean something together is checked by `consentkit.policy.load`.
 
 from __future__ import annotations
 
+import json
+
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import attrs
 
-from attrs import field, frozen
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
 from consentkit.policy.fault import Fault, suggest
+from consentkit.policy.tables import Document, FieldSpec, ProtectSpec
 
 
-__all__ = [
-    "CollectsTable",
-    "Document",
-    "EventTable",
-    "FieldSpec",
-    "FunctionTable",
-    "ProtectSpec",
-    "structure",
-]
-
-
-@frozen(kw_only=True)
-class ProtectSpec:
-    """
-    ``protect``: a name, or a table with parameters.
-    """
-
-    name: str
-    cell_km: float | None = None
-    intents: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class FieldSpec:
-    """
-    A field of an event: a kind, or the closed list of its values.
-    """
-
-    kind: str
-    values: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class PolicyTable:
-    """
-    ``[policy]``.
-    """
-
-    id: str
-    title: str
-    version: str
-    effective: date
-    language: str
-    url: str = ""
-
-
-@frozen(kw_only=True)
-class ControllerTable:
-    """
-    ``[controller]``.
-    """
-
-    id: str
-    name: str
-    contact: str
-    address: str = ""
-
-
-@frozen(kw_only=True)
-class RecipientTable:
-    """
-    ``[[recipients]]``.
-    """
-
-    id: str
-    name: str
-    mode: str
-    country: str = ""
-
-
-@frozen(kw_only=True)
-class CollectsTable:
-    """
-    ``[[functions.collects]]``.
-    """
-
-    type: str
-    protect: ProtectSpec | None = None
-    purposes: tuple[str, ...] = ()
-    recipients: tuple[str, ...] = ()
-    retention: str = ""
-    permission: str | None = None
-    separate: bool | None = None
-    scenes: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class EventTable:
-    """
-    ``[[functions.events]]``.
-    """
-
-    name: str
-    type: str
-    fields: dict[str, FieldSpec] = field(factory=dict)
-
-
-@frozen(kw_only=True)
-class FunctionTable:
-    """
-    ``[[functions]]``.
-    """
-
-    id: str
-    name: str
-    category: str
-    text: str
-    basis: tuple[str, ...]
-    on_refusal: str
-    purposes: tuple[str, ...] = ()
-    recipients: tuple[str, ...] = ()
-    retention: str = ""
-    permission: str = ""
-    sdk: str = ""
-    collects: tuple[CollectsTable, ...] = ()
-    events: tuple[EventTable, ...] = ()
-
-
-@frozen(kw_only=True)
-class Document:
-    """
-    A whole document, format 1.
-    """
-
-    schema: int
-    policy: PolicyTable
-    controller: ControllerTable
-    functions: tuple[FunctionTable, ...]
-    recipients: tuple[RecipientTable, ...] = ()
+__all__ = ["canonical", "structure"]
 
 
 class _WrongKindError(ValueError):
@@ -169,6 +45,48 @@ def structure(raw: Mapping[str, Any]) -> Document | tuple[Fault, ...]:
     except Exception as error:  # noqa: BLE001 - a group, or a lone error
         faults = tuple(_faults(error, "$"))
     return faults
+
+
+def canonical(document: Document) -> str:
+    """
+    Write *document* as JSON of one form, which `structure` reads back.
+
+    What stands at its default is left out, so that a key that a later
+    version of the library adds changes nothing. The form is that of RFC
+    8785 for what a document can hold.
+    """
+    return json.dumps(
+        _plain(document),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+
+
+def _plain(value: object) -> object:
+    match value:
+        case str() | bool() | int() | None:
+            return value
+        case float():
+            return int(value) if value.is_integer() else value
+        case tuple():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case date():
+            return value.isoformat()
+        case FieldSpec():
+            return list(value.values) or value.kind
+    kind: Any = type(value)
+    table = {}
+    for a in attrs.fields(kind):
+        held = getattr(value, a.name)
+        default = a.default
+        if default is not attrs.NOTHING and hasattr(default, "factory"):
+            default = default.factory()
+        if default is attrs.NOTHING or held != default:
+            table[a.name] = _plain(held)
+    return table
 
 
 def _faults(error: BaseException, path: str) -> Iterator[Fault]:
@@ -245,6 +163,10 @@ def _number(value: object, _: object) -> float:
 
 
 def _date(value: object, _: object) -> date:
+    if isinstance(value, str):
+        # As JSON has it, in the canonical form.
+        with suppress(ValueError):
+            return date.fromisoformat(value)
     if not isinstance(value, date) or isinstance(value, datetime):
         raise _wrong(value, "a date, such as 2026-04-10")
     return value
@@ -256,6 +178,7 @@ def _array_of_tables(value: object) -> list[object]:
     return value
 
 
+@cache
 def _converter() -> Converter:
     made = Converter(forbid_extra_keys=True, detailed_validation=True)
     made.register_structure_hook(str, _string)
@@ -263,7 +186,6 @@ def _converter() -> Converter:
     made.register_structure_hook(int, _integer)
     made.register_structure_hook(float, _number)
     made.register_structure_hook(date, _date)
-    _register_spelt_shortly(made)
     # A string or a table where an array is due would be iterated over.
     made.register_structure_hook_factory(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
@@ -272,6 +194,8 @@ def _converter() -> Converter:
     made.register_structure_hook_factory(
         attrs.has, lambda kind: _table_hook(made, kind)
     )
+    # Last, as these are made from the hooks above and go before them.
+    _register_spelt_shortly(made)
     return made
 
 

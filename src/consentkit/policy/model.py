@@ -11,32 +11,42 @@ import hashlib
 import json
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, time
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from attrs import field, frozen
 
+from consentkit.policy.document import canonical
 from consentkit.policy.period import Period
+from consentkit.policy.tables import Document
 
 
 __all__ = [
+    "ABROAD",
     "Category",
     "Clause",
     "Controller",
     "EventField",
     "EventSpec",
+    "Exemption",
     "Function",
+    "Minors",
+    "Pending",
     "Policy",
     "Protection",
     "ProtectionName",
     "Recipient",
     "split_element",
 ]
+
+
+#: Ends the name of a decision on giving data to a recipient abroad.
+ABROAD: Final = "+abroad"
 
 
 class Category(Enum):
@@ -47,6 +57,17 @@ class Category(Enum):
     CORE = "core"
     ADDITIONAL = "additional"
     THIRD_PARTY = "third_party"
+    CROSS_CUTTING = "cross_cutting"
+
+
+class Pending(Enum):
+    """
+    What happens to data between the question and the answer.
+    """
+
+    DROP = "drop"
+    MEMORY = "memory"
+    QUARANTINE = "quarantine"
 
 
 class ProtectionName(Enum):
@@ -93,12 +114,16 @@ class Protection:
 class Controller:
     """
     Who answers for the processing.
+
+    Attributes:
+        continues: Ids of controllers whose promises it has taken over.
     """
 
     id: str
     name: str
     contact: str
     address: str = ""
+    continues: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -111,12 +136,82 @@ class Recipient:
             vocabulary (``entrusted``, ``shared``, ...).
 
         country: ISO 3166-1 alpha-2 code of where the data goes.
+
+        formerly: Earlier names of the same party.
+
+        separate: Whether giving to it is a decision of its own.
+
+        abroad: Whether it is outside the regions of storage.
+
+        barred: Why nothing may be given to it, or empty: an assessment that
+            found a high risk, a condition that it has not accepted.
+
+        url: Its own privacy policy.
     """
 
     id: str
     name: str
     mode: str
     country: str = ""
+    formerly: tuple[str, ...] = ()
+    separate: bool = False
+    abroad: bool = False
+    barred: str = ""
+    url: str = ""
+
+
+@frozen(kw_only=True)
+class Exemption:
+    """
+    A case in which the policy does without consent.
+
+    Attributes:
+        basis: The lawful basis.
+
+        attested: Whether each use needs the word of a named person.
+
+        acts: What it excuses: ``collection``, ``sharing``, ...
+
+        functions, types, purposes: What it is limited to; empty for all.
+    """
+
+    basis: str
+    attested: bool
+    acts: tuple[str, ...]
+    functions: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+
+    def covers(self, function: str, data_type: str, purpose: str) -> bool:
+        """
+        Tell whether it excuses this.
+        """
+        return (
+            (not self.functions or function in self.functions)
+            and (not self.types or data_type in self.types)
+            and (not self.purposes or purpose in self.purposes)
+        )
+
+
+@frozen(kw_only=True)
+class Minors:
+    """
+    Who is a child or a minor, in full years.
+
+    Attributes:
+        child_until: Age from which somebody is no child any more, or 0.
+
+        minor_until: Age from which somebody is of age, or 0.
+
+        child_barred: Whether children may not use the product.
+
+        guardian_for: Acts that each need the guardian.
+    """
+
+    child_until: int = 0
+    minor_until: int = 0
+    child_barred: bool = False
+    guardian_for: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -139,6 +234,12 @@ class Clause:
             (Source: PIPL Article 29 for sensitive types).
 
         scenes: Situations in which it may be read, for the clipboard.
+
+        platforms: Where it is collected; everywhere if empty.
+
+        required: Whether the function cannot work without it.
+
+        frequency: Shortest time between two reads, or ``None``.
     """
 
     type: str
@@ -149,6 +250,9 @@ class Clause:
     permission: str = ""
     separate: bool = False
     scenes: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    required: bool = True
+    frequency: Period | None = None
 
 
 @frozen(kw_only=True)
@@ -189,7 +293,8 @@ class Function:
         basis: Lawful bases, ids of the vocabulary.
 
         on_refusal: What the person loses by refusing, in one word of
-            ``service_unavailable``, ``function_unavailable``, ``degraded``.
+            ``service_unavailable``, ``function_unavailable``, ``degraded``,
+            ``unspecified``.
 
         clauses: The closed list of what it collects, by data type.
 
@@ -202,6 +307,31 @@ class Function:
 
         sdk: Id of the third-party SDK that it may start, or empty. One each,
             so that every SDK is a decision of its own.
+
+        permission: Permission of the operating system that it takes as a
+            whole, or empty.
+
+        user_act: Whether each use needs a named act of the person.
+
+        requires: Conditions of the app that must hold.
+
+        acknowledge: Text that the person must have acknowledged, or empty.
+
+        attest: What the person vouches for at each use, or empty.
+
+        pending: What happens to data before an answer.
+
+        ask_again: How long a refusal rests, or ``None`` for ever.
+
+        valid_for: How long a consent lasts, or ``None`` until withdrawn.
+
+        inherits: Whether an account's choice counts until the person's own.
+
+        minors: ``guardian``, ``barred`` or ``alone``.
+
+        profiling: Whether it builds a picture of the person.
+
+        method: The only method that grants, or empty for any.
     """
 
     id: str
@@ -215,41 +345,101 @@ class Function:
     recipients: Mapping[str, Recipient] = MappingProxyType({})
     events: Mapping[str, EventSpec] = MappingProxyType({})
     sdk: str = ""
+    permission: str = ""
+    user_act: bool = False
+    requires: tuple[str, ...] = ()
+    acknowledge: str = ""
+    attest: str = ""
+    pending: Pending = Pending.DROP
+    ask_again: Period | None = None
+    valid_for: Period | None = None
+    inherits: bool = False
+    minors: str = "guardian"
+    profiling: bool = False
+    method: str = ""
 
-    @property
+    @cached_property
     def elements(self) -> tuple[str, ...]:
         """
-        What a person decides on: the function, then its separate types.
+        What a person decides on, each by itself.
+
+        First the function; then ``function/type`` for each separate data
+        type, ``function@recipient`` for each recipient that is a decision
+        of its own, and ``function@recipient+abroad`` for each that is
+        abroad.
         """
         separate = (c.type for c in self.clauses.values() if c.separate)
-        return (self.id, *(f"{self.id}/{type_}" for type_ in separate))
+        others = self.recipients.values()
+        return (
+            self.id,
+            *(f"{self.id}/{type_}" for type_ in separate),
+            *(f"{self.id}@{r.id}" for r in others if r.separate),
+            *(f"{self.id}@{r.id}{ABROAD}" for r in others if r.abroad),
+        )
 
     @cached_property
     def terms(self) -> str:
         """
-        SHA-256, in hex, of all that the function promises.
+        SHA-256, in hex, of what a consent to this function is given to.
 
-        A consent is given to these terms; other terms need it again.
+        Words that people read may change without changing it: a text that
+        is put better, or in another language, asks for nothing more.
         """
-        return _digest(_plain(self))
+        return _digest(
+            {
+                "basis": sorted(self.basis),
+                "events": {n: _plain(e) for n, e in self.events.items()},
+                "clauses": {t: _plain(c) for t, c in self.clauses.items()},
+                "purposes": sorted(self.purposes),
+                "recipients": {
+                    r.id: [r.name, r.mode, r.country, r.separate, r.abroad]
+                    for r in self.recipients.values()
+                },
+                "sdk": self.sdk,
+            }
+        )
 
-    def element_of(self, data_type: str) -> str:
+    def needs(self, data_type: str, recipient: str) -> tuple[str, ...]:
         """
-        Name the element whose consent opens *data_type*.
+        Name the elements that must all be granted.
+
+        Args:
+            data_type: Of one of its clauses, or empty for the function as
+                a whole.
+
+            recipient: Id of one of its recipients.
         """
-        clause = self.clauses[data_type]
-        return f"{self.id}/{data_type}" if clause.separate else self.id
+        needed = [self.id]
+        clause = self.clauses.get(data_type)
+        if clause is not None and clause.separate:
+            needed.append(f"{self.id}/{data_type}")
+        found = self.recipients.get(recipient)
+        if found is not None and found.separate:
+            needed.append(f"{self.id}@{recipient}")
+        if found is not None and found.abroad:
+            needed.append(f"{self.id}@{recipient}{ABROAD}")
+        return tuple(needed)
+
+    def is_separate(self, element: str) -> bool:
+        """
+        Tell whether *element* is a decision beside the function itself.
+        """
+        return element != self.id
 
 
 def split_element(element: str) -> tuple[str, str]:
     """
-    Split an element into function and separate data type (maybe empty).
+    Split an element into its function and what else it names, maybe
+    nothing.
     """
+    function, at, recipient = element.partition("@")
+    if at:
+        return function, at + recipient
     function, _, data_type = element.partition("/")
     return function, data_type
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)
 class Policy:
     """
     A validated policy document.
@@ -259,11 +449,19 @@ class Policy:
 
         version: The version as its authors write it.
 
-        digest: SHA-256, in hex, of the whole promise.
+        effective: Day from which it holds.
+
+        template: Whether it is a pattern only, which no app can open.
 
         functions: By id, in the order of the document.
 
         recipients: By id; the controller is among them.
+
+        exemptions: Cases without consent.
+
+        minors: Who is a minor, or ``None`` where the document is silent.
+
+        document: All that it says, as its authors wrote it.
     """
 
     id: str
@@ -274,11 +472,11 @@ class Policy:
     controller: Controller
     recipients: Mapping[str, Recipient]
     functions: Mapping[str, Function]
+    document: Document = field(eq=False)
     url: str = ""
-    digest: str = field(init=False, eq=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "digest", _digest(_plain(self)))
+    template: bool = False
+    exemptions: tuple[Exemption, ...] = ()
+    minors: Minors | None = None
 
     def __repr__(self) -> str:
         return (
@@ -286,7 +484,23 @@ class Policy:
             f"{len(self.functions)} functions>"
         )
 
-    @property
+    @cached_property
+    def canonical(self) -> str:
+        """
+        The whole document as JSON of one form, without its comments.
+
+        `consentkit.policy.parse_canonical` reads it back.
+        """
+        return canonical(self.document)
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        SHA-256, in hex, of the canonical form.
+        """
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @cached_property
     def elements(self) -> tuple[str, ...]:
         """
         Everything that a person can decide on, in order.
@@ -296,6 +510,22 @@ class Policy:
             for function in self.functions.values()
             for element in function.elements
         )
+
+    def function_of(self, element: str) -> Function:
+        """
+        Give the function that *element* belongs to.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        return self.functions[split_element(element)[0]]
+
+    @property
+    def in_force_from(self) -> datetime:
+        """
+        The instant from which it holds.
+        """
+        return datetime.combine(self.effective, time(), UTC)
 
 
 def _plain(value: object) -> object:

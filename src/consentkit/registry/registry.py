@@ -146,17 +146,18 @@ class Registry:
             return _undeclared(function, f"no registry entry for {sdk}")
         with self._starting[sdk]:
             answer = self._ask(function)
-            if isinstance(answer, Refusal):
-                return answer
             with self._guard:
                 running = self._running.get(sdk)
-            if running is not None:
-                return running.started
-            started = Started(sdk=sdk, function=function, value=initialise())
-            with self._guard:
-                self._running[sdk] = _Running(started, stop)
-        # A withdrawal while it started found nothing to stop; so ask again.
-        answer = self._ask(function)
+            if not isinstance(answer, Refusal):
+                if running is not None:
+                    return running.started
+                value = initialise()
+                started = Started(sdk=sdk, function=function, value=value)
+                with self._guard:
+                    self._running[sdk] = _Running(started, stop)
+                # A withdrawal meanwhile found nothing to stop: ask again.
+                answer = self._ask(function)
+        # Nor does it run on after a no in another process.
         if isinstance(answer, Refusal):
             return self._undo(sdk, answer)
         return started

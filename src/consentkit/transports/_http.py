@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "LATE",
     "HTTPClient",
     "Link",
     "Reply",
@@ -273,6 +274,12 @@ def _read(response: Any) -> Reply:
     )
 
 
+#: For both who may notice it first: the library, or whoever waits for it.
+LATE: Final = (
+    "no answer within {:g} seconds; check that the backend is well, or allow "
+    "more timeout_seconds"
+)
+
 # By the name of an exception's class: both libraries use the same names.
 _PHRASES: Final[Mapping[str, str]] = {
     "SSLCertVerificationError": "its certificate is not trusted; if its CA "
@@ -284,7 +291,7 @@ _PHRASES: Final[Mapping[str, str]] = {
     "backend runs and that the port is right",
     "ProxyError": "the proxy refuses; check HTTPS_PROXY and NO_PROXY",
     "ConnectTimeout": "it cannot be reached in time; check the network",
-    "TimeoutException": "no answer in time; check that the backend is well",
+    "TimeoutException": LATE,
     "ConnectError": "it cannot be reached; check the URL and the network",
     "NetworkError": "the connection broke; check the network",
     "ProtocolError": "the connection broke or does not speak HTTP; check "
@@ -293,9 +300,14 @@ _PHRASES: Final[Mapping[str, str]] = {
 }
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, *, timeout_seconds: float) -> str:
     """
     Say what went wrong, by the kind of *error* and never by its text.
+
+    Args:
+        error: What the library raised.
+
+        timeout_seconds: What the whole transfer was allowed to take.
     """
     if isinstance(error, MissingExtraError):
         return str(error)
@@ -306,5 +318,5 @@ def explain(error: BaseException) -> str:
         seen = seen.__cause__ or seen.__context__
     for name, phrase in _PHRASES.items():
         if name in names:
-            return phrase
+            return phrase.format(timeout_seconds)
     return f"the transfer failed ({type(error).__name__})"

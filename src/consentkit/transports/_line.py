@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from consentkit.transports._http import (
+    LATE,
     HTTPClient,
     Link,
     Reply,
@@ -124,7 +125,7 @@ class Line:
             link.is_busy = True
             threading.Thread(
                 target=_exchange,
-                args=(link, transfer, left),
+                args=(link, transfer, left, self._timeout),
                 name="consentkit-transfer",
                 daemon=True,
             ).start()
@@ -138,10 +139,7 @@ class Line:
         if transfer.outcome:
             return transfer.outcome
         if is_late:
-            return (
-                f"no answer within {self._timeout:g} seconds; check that "
-                "the backend is well, or allow more timeout_seconds"
-            )
+            return LATE.format(self._timeout)
         return "the transfer was cancelled"
 
     def _give_up(self, link: Link) -> None:
@@ -237,7 +235,9 @@ class _CutError(Exception):
     """
 
 
-def _exchange(link: Link, transfer: _Transfer, left: float) -> None:
+def _exchange(
+    link: Link, transfer: _Transfer, left: float, allowed: float
+) -> None:
     """
     Send the request and read the answer, in a thread of its own.
     """
@@ -245,7 +245,7 @@ def _exchange(link: Link, transfer: _Transfer, left: float) -> None:
         transfer.outcome = _converse(link, transfer, left)
     except BaseException as error:  # noqa: BLE001 - the thread ends here
         if not transfer.is_cut:
-            transfer.outcome = explain(error)
+            transfer.outcome = explain(error, timeout_seconds=allowed)
     finally:
         link.rest()
         transfer.end()

@@ -24,10 +24,10 @@ from consentkit._filelock import FileLock
 from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
 from consentkit.gate import Gate
+from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
 from consentkit.outbox.records import Batch
-from consentkit.outbox.store import LaneStatus, OutboxStore
-from consentkit.policy.model import split_element
+from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
 from consentkit.transports.base import Answer, Outcome, Transport
 
 
@@ -115,7 +115,7 @@ class Delivery:
     Args:
         transports: By recipient.
 
-        gate: Gives the gate for the state as it is now.
+        gate: Gives the gate of a subject for the state as it is now.
 
         lock: File that says which process delivers.
     """
@@ -125,7 +125,7 @@ class Delivery:
         *,
         store: OutboxStore,
         transports: Mapping[str, Transport],
-        gate: Callable[[], Gate],
+        gate: Callable[[str], Gate],
         clock: Callable[[], datetime],
         limits: Limits,
         lock: Path,
@@ -183,7 +183,7 @@ class Delivery:
         try:
             self._store.forget_under_way()
             tally.add("expired", self._store.expire(self._clock()))
-            tally.problem(self._gate().state.problem)
+            tally.problem(self._gate(LOCAL).state.problem)
             down = self._send_erasures(tally, deadline)
             for lane in self._store.lanes():
                 if lane.recipient not in down and not self._send_lane(
@@ -241,20 +241,9 @@ class Delivery:
     def _may_send(self, lane: LaneStatus) -> bool:
         """
         Ask the gate: may what was kept under this grant go out, now?
-
-        An older grant that was given anew, on other terms, was never taken
-        back; what was kept under it goes out on the terms of then.
         """
-        gate = self._gate()
-        function = split_element(lane.element)[0]
-        if not gate.function(function):
-            return False
-        choice = gate.state.choices.get(lane.element)
-        return (
-            choice is not None
-            and choice.epoch > 0
-            and lane.grant in choice.grants
-        )
+        gate = self._gate(lane.subject)
+        return gate.lets_out(lane.element, lane.recipient, lane.grant)
 
     def _send_lane(
         self, lane: LaneStatus, tally: _Tally, deadline: float
@@ -349,7 +338,7 @@ class Delivery:
         # which would be cut in its place.
         with self._mutex:
             transfer = self._moving
-            if transfer is None or transfer.grant not in grants:
+            if transfer is None or not rests_on(transfer.grant, grants):
                 return
             transfer.is_cut = True
             if not transfer.is_sending:

@@ -17,11 +17,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.consent.entries import GENESIS, Act, Entry, entry_from_body
-from tests.support import acts, small
+from consentkit.ledger.canonical import canonical_json
+from consentkit.ledger.entries import (
+    GENESIS,
+    LOCAL,
+    Act,
+    Actor,
+    Entry,
+    Links,
+    entry_from_body,
+    links_of,
+)
+from tests.ledger.support import an_entry
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 ENTRIES = st.builds(
     Entry,
@@ -37,17 +48,18 @@ ENTRIES = st.builds(
     version=TEXTS,
     text=TEXTS,
     language=TEXTS,
-    prev=TEXTS,
-    subject=TEXTS,
+    prev=HASHES,
+    prior=HASHES,
+    by=st.sampled_from(Actor),
+    notice=TEXTS,
+    facts=st.dictionaries(
+        st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True),
+        TEXTS,
+        max_size=4,
+    ),
+    mono=st.integers(0, 2**53 - 1),
+    subject=st.just(LOCAL) | HASHES,
 )
-
-
-def an_entry() -> Entry:
-    """
-    Give a plain entry.
-    """
-    (entry,) = acts(small(), ("improve", Act.GRANTED))
-    return entry
 
 
 class TestEntry:
@@ -63,7 +75,7 @@ class TestEntry:
 
         assert body.startswith(
             '{"act":"granted","at":"2026-11-20T12:01:00.000+00:00",'
-            '"element":"improve","language":"en","method":"app",'
+            '"by":"person","element":"improve","facts":{},"language":"en",'
         )
         assert list(json.loads(body)) == sorted(json.loads(body))
         assert f'"prev":"{GENESIS}"' in body
@@ -90,7 +102,12 @@ class TestEntry:
             {"text": "0"},
             {"language": "de"},
             {"prev": "1" * 64},
-            {"subject": "ann"},
+            {"prior": "1" * 64},
+            {"by": Actor.GUARDIAN},
+            {"notice": "0"},
+            {"facts": {"cause": "x"}},
+            {"mono": 7},
+            {"subject": "1" * 64},
         ],
         ids=lambda change: next(iter(change)),
     )
@@ -112,6 +129,34 @@ class TestEntry:
         assert again == entry
         assert again.hash == entry.hash
         assert again.at.tzinfo is UTC
+
+    @given(ENTRIES)
+    def test_has_the_one_spelling_of_its_facts(self, entry: Entry) -> None:
+        """
+        The body is what the checking constructor makes of its value.
+        """
+        assert canonical_json(json.loads(entry.body)) == entry.body
+
+    @given(ENTRIES)
+    def test_links_are_those_of_the_entry(self, entry: Entry) -> None:
+        """
+        What is read quickly is what the entry says.
+        """
+        assert links_of(entry.body) == Links(
+            entry.seq, entry.prev, entry.prior, entry.subject
+        )
+
+    def test_facts_cannot_be_changed(self) -> None:
+        """
+        The facts are the entry's own, and frozen as it is.
+        """
+        facts = {"cause": "x"}
+        entry = an_entry(facts=facts)
+        facts["cause"] = "y"
+
+        assert entry.facts == {"cause": "x"}
+        with pytest.raises(TypeError):
+            entry.facts["cause"] = "y"  # type: ignore[index]
 
 
 class TestBadText:
@@ -156,6 +201,26 @@ class TestBadText:
             ("element", ["improve"]),
             ("element", None),
             ("terms", 7),
+            ("at", "2026-13-20T12:01:00.000+00:00"),
+            ("at", "2026-02-30T12:01:00.000+00:00"),
+            ("mono", -1),
+            ("mono", 2**53),
+            ("seq", 2**53),
+            ("seq", 10**30),
+            ("by", "nobody"),
+            ("subject", "ann"),
+            ("subject", "A" * 64),
+            ("prev", ""),
+            ("prior", "0" * 63),
+            ("element", "a\ud800"),
+            ("facts", None),
+            ("facts", []),
+            ("facts", {"cause": 1}),
+            ("facts", {"cause": {}}),
+            ("facts", {"Cause": "x"}),
+            ("facts", {"c" * 33: "x"}),
+            ("facts", {"cause": "x" * 1001}),
+            ("facts", {"prev": ["x"]}),
             ("v", 2),
             ("v", "1"),
             ("more", "than there is"),
@@ -168,10 +233,52 @@ class TestBadText:
         A field that no entry would write so makes the text invalid.
         """
         raw = {**json.loads(an_entry().body), name: value}
-        body = json.dumps(raw, sort_keys=True, separators=(",", ":"))
+        body = json.dumps(
+            raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
 
         with pytest.raises(ValueError):
             entry_from_body(body)
+        with pytest.raises(ValueError):
+            links_of(body)
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            '{"b":"1","a":"2"}',
+            '{"a":"1","a":"2"}',
+            '{"a":"1",}',
+            '{"a":"\\u0041"}',
+            '{"a":"\\/"}',
+            '{"a":"\\ud83d\\ude02"}',
+            '{"a":"\\u000A"}',
+            '{"a":"\\u007f"}',
+            '{"a":"\n"}',
+        ],
+    )
+    def test_facts_in_another_spelling(self, facts: str) -> None:
+        """
+        Facts in another order or with other escapes are no entry's.
+        """
+        body = an_entry().body.replace('"facts":{}', f'"facts":{facts}')
+
+        with pytest.raises(ValueError):
+            entry_from_body(body)
+
+    def test_links_cannot_be_planted(self) -> None:
+        """
+        Names of links among the facts are facts and nothing else.
+        """
+        entry = an_entry(
+            facts={
+                "prev": "f" * 64,
+                "seq": "9",
+                "note": '","prev":"' + "f" * 64,
+            }
+        )
+
+        assert links_of(entry.body).prev == GENESIS
+        assert links_of(entry.body).seq == 1
 
     @pytest.mark.parametrize("name", json.loads(an_entry().body))
     def test_missing_field_is_refused(self, name: str) -> None:
@@ -201,6 +308,7 @@ class TestBadText:
         except ValueError:
             return
         # A blank inside a text is another text, and so another hash.
+        assert blank == " "
         assert entry.body == spelt
         assert entry.hash != an_entry().hash
 

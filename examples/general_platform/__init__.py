@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""
+The example of a general platform.
+"""

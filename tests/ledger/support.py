@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+
+"""
+What the tests of the ledger build on: drafts, ledgers that were tampered
+with, and a signed tree in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from consentkit.ledger.checkpoint import SignedCheckpoint
+from consentkit.ledger.drafts import Draft, Place, put_in_place, row_of
+from consentkit.ledger.entries import Act, Entry
+from consentkit.ledger.signing import SigningKey, make_signing_key
+from consentkit.ledger.sqlite import SQLiteLedger
+from consentkit.ledger.verify import Row, Trail
+
+
+__all__ = ["START", "Book", "an_entry", "draft", "tamper"]
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def draft(
+    element: str = "improve", act: Act = Act.GRANTED, **fields: Any
+) -> Draft:
+    """
+    Draft an entry, to be put in its place by the ledger.
+    """
+
+    def make(place: Place) -> Entry:
+        given = {
+            "at": START + timedelta(minutes=place.seq),
+            "method": "app",
+            "terms": "7e" * 32,
+            "policy": "small",
+            "version": "1",
+            "text": "0d" * 32,
+            "language": "en",
+            **fields,
+        }
+        return Entry(
+            seq=place.seq,
+            prev=place.prev,
+            prior=place.prior,
+            subject=place.subject,
+            element=element,
+            act=act,
+            **given,
+        )
+
+    return make
+
+
+def an_entry(**fields: Any) -> Entry:
+    """
+    Give a plain entry, the first of its ledger.
+    """
+    return draft(**fields)(Place(seq=1))
+
+
+class Book:
+    """
+    A ledger in memory, with the checkpoint of each size that it had.
+    """
+
+    def __init__(self, size: int, *, key: SigningKey | None = None) -> None:
+        self.key = key or make_signing_key()
+        self.origin = f"{self.key.verify_key.name}/test"
+        self.rows: list[Row] = []
+        self.heads: list[SignedCheckpoint] = []
+        self.trail = Trail()
+        self.add(*(draft(f"f{n}") for n in range(size)))
+
+    def add(self, *drafts: Draft, subject: str = "local") -> None:
+        """
+        Append, and sign after each entry.
+        """
+        for one in drafts:
+            (entry,) = put_in_place([one], self.trail, subject=subject)
+            self.rows.append(row_of(entry))
+            checkpoint = self.trail.checkpoint(self.origin)
+            self.heads.append(self.key.sign(checkpoint))
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """
+        The texts of all entries.
+        """
+        return [body for _, body, _, _ in self.rows]
+
+
+def tamper(ledger: SQLiteLedger, *statements: str) -> None:
+    """
+    Do to the file what only somebody with the file can do.
+    """
+    ledger.close()
+    with closing(sqlite3.connect(ledger.path)) as raw, raw:
+        raw.execute("DROP TRIGGER IF EXISTS entries_stay")
+        raw.execute("DROP TRIGGER IF EXISTS entries_keep")
+        for statement in statements:
+            raw.execute(statement)
