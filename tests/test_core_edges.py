@@ -6,6 +6,8 @@ any way round.
 
 from __future__ import annotations
 
+import time
+
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,19 @@ from typing import Any
 import pytest
 
 from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import consentkit
 
 from consentkit import Basis, Permit, Reason, Refusal
 from consentkit.consent.signals import Signals
-from consentkit.consent.state import Status
+from consentkit.consent.state import Status, fold
 from consentkit.exceptions import StoreError
 from consentkit.ledger.entries import Act, Actor
 from consentkit.policy import Policy
 from tests.faults.support import Scripted
-from tests.support import START, Clock, Spies, make_kit, say_yes, small
+from tests.support import START, Clock, Spies, acts, make_kit, say_yes, small
 
 
 CASE = "contract"
@@ -669,14 +673,21 @@ class TestBounds:
 
         assert len(kit.store._lanes) <= 2
 
-    def test_states_that_refuse(self, tmp_path: Path) -> None:
+    def test_states_that_refuse(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """
         While a ledger cannot be read, or a no cannot be recorded, the same
         state serves every question.
         """
         kit = open_kit(tmp_path, "improve")
-        kit.consent._stopped = frozenset({"improve"})
+        full = StoreError(tmp_path, problem="full", cure="make room")
+        with monkeypatch.context() as patch:
+            patch.setattr(kit.ledger, "append_after", _raising(full))
+            with pytest.raises(StoreError):
+                kit.consent.withdraw("improve")
         stopped = kit.consent.state()
+        assert not stopped.permits("improve")
         assert kit.consent.state() is stopped
         kit.close()
         (tmp_path / "ledger.sqlite3").write_bytes(b"no database" * 100)
@@ -783,13 +794,6 @@ def _raising(error: Exception) -> Any:
     return call
 
 
-def wanting(reason: str) -> Any:
-    """
-    Mark what does not hold yet; it fails as soon as it does.
-    """
-    return pytest.mark.xfail(reason=reason, strict=True)
-
-
 def with_first(**keys: Any) -> Policy:
     """
     Give the small policy with keys of ``improve``'s first row.
@@ -812,12 +816,11 @@ def with_minors() -> Policy:
     return small(change=change)
 
 
-class TestWanting:
+class TestOverStarts:
     """
-    What is not as it should be yet, each with its reason.
+    What holds over starts, kits and clocks that are wrong.
     """
 
-    @wanting("the highest time seen is kept in memory only")
     def test_clock_set_back_before_a_start(self, tmp_path: Path) -> None:
         """
         A consent that ran out does not come back with an earlier clock.
@@ -838,7 +841,6 @@ class TestWanting:
 
         assert not kit.consent.state().permits("improve")
 
-    @wanting("a start destroys what a clock that jumped has ended")
     def test_clock_ahead_for_one_start(self, tmp_path: Path) -> None:
         """
         A clock that is years ahead at one start destroys nothing for good.
@@ -854,7 +856,165 @@ class TestWanting:
 
         assert open_kit(tmp_path, policy=small()).status().waiting == 1
 
-    @wanting("a grant that a clock ended for one start is barred for good")
+    def test_clock_ahead_for_two_starts(self, tmp_path: Path) -> None:
+        """
+        What is seen twice is believed: what is over by then is destroyed.
+        """
+        clock = Clock()
+        kit = open_kit(tmp_path, "improve", policy=small(), clock=clock)
+        assert keep_mac(kit)
+        kit.close()
+        clock.tick(days=365 * 20)
+        waiting = []
+        for _ in range(3):
+            kit = open_kit(tmp_path, policy=small(), clock=clock)
+            waiting.append(kit.status().waiting)
+            kit.close()
+
+        assert waiting == [1, 0, 0]
+
+    def test_what_is_over_is_not_sent(self, tmp_path: Path) -> None:
+        """
+        Nor is anything sent whose time is over, be the clock right or not.
+        """
+        clock = Clock()
+        transport = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "improve",
+            policy=small(),
+            clock=clock,
+            transport=transport,
+        )
+        assert keep_mac(kit)
+        clock.tick(days=365 * 20)
+        assert sent(kit, transport) == []
+        clock.tick(days=-365 * 20)
+
+        assert sent(kit, transport) == ["mac_address"]
+
+    def test_expiry_seen_by_nobody(self, tmp_path: Path) -> None:
+        """
+        What ran out is on record as soon as it was seen, once for all.
+        """
+
+        def change(tree: dict[str, Any]) -> None:
+            tree["functions"][1]["valid_for"] = "P30D"
+
+        clock = Clock()
+        policy = small(change=change)
+        kit = open_kit(tmp_path, "improve", policy=policy, clock=clock)
+        clock.tick(days=40)
+        for _ in range(3):
+            assert not kit.consent.state().permits("improve")
+        *_, granted, noted = kit.consent.history()
+
+        assert granted.act is Act.GRANTED
+        assert noted.act is Act.EXPIRED
+        assert noted.facts == {"of": granted.hash}
+
+    def test_a_new_yes_after_a_clock_ahead(self, tmp_path: Path) -> None:
+        """
+        A yes that a wrong clock ended is given anew, for its full time.
+        """
+
+        def change(tree: dict[str, Any]) -> None:
+            tree["functions"][1]["valid_for"] = "P30D"
+
+        clock = Clock()
+        policy = small(change=change)
+        kit = open_kit(tmp_path, "improve", policy=policy, clock=clock)
+        clock.tick(days=7000)
+        assert not kit.consent.state().permits("improve")
+        clock.tick(days=-7000)
+        assert not kit.consent.state().permits("improve")
+
+        kit.consent.grant("improve")
+
+        assert kit.consent.state().permits("improve")
+        clock.tick(days=29)
+        assert kit.consent.state().permits("improve")
+        clock.tick(days=2)
+        assert not kit.consent.state().permits("improve")
+
+    @given(st.integers(-20_000, 20_000))
+    @settings(deadline=None, max_examples=20)
+    def test_time_takes_nothing_back(self, days: int) -> None:
+        """
+        Whatever the clock says, the same grants stand: time closes, and
+        destroys nothing.
+        """
+        policy = with_minors()
+        entries = acts(policy, ("improve", Act.GRANTED), ("logs", Act.GRANTED))
+        at = START + timedelta(days=days)
+
+        assert (
+            fold(entries, policy, at=at).standing
+            == fold(entries, policy).standing
+            == {e.hash for e in entries}
+        )
+
+    def test_a_read_noted_by_a_clock_ahead(self, tmp_path: Path) -> None:
+        """
+        A read that a wrong clock noted far ahead holds up none for long.
+        """
+        clock = Clock()
+        policy = with_first(frequency="P1D")
+        kit = open_kit(tmp_path, "improve", policy=policy, clock=clock)
+        clock.tick(days=7000)
+        assert keep_mac(kit)
+        clock.tick(days=-7000)
+
+        assert keep_mac(kit)
+        assert not keep_mac(kit)
+
+    def test_unrecorded_no_is_recorded_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        As soon as the ledger takes entries again it has the no, and nothing
+        else is left of it.
+        """
+        kit = open_kit(tmp_path, "improve", policy=small())
+        full = StoreError(tmp_path, problem="full", cure="make room")
+        with monkeypatch.context() as patch:
+            patch.setattr(kit.ledger, "append_after", _raising(full))
+            with pytest.raises(StoreError):
+                kit.consent.withdraw("improve")
+            with pytest.raises(StoreError):
+                kit.consent.grant("improve")
+            assert not kit.consent.state().permits("improve")
+        kit.close()
+
+        kit = open_kit(tmp_path, policy=small())
+
+        *_, granted, withdrawn = kit.consent.history("improve")
+        assert granted.act is Act.GRANTED
+        assert withdrawn.act is Act.WITHDRAWN
+        assert list((kit.data_dir / "unrecorded").iterdir()) == []
+        kit.consent.grant("improve")
+        assert kit.consent.state().permits("improve")
+
+    def test_unrecorded_no_of_another_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Another process of the app stops for it too.
+        """
+        kit = open_kit(tmp_path, "improve", policy=small())
+        other = open_kit(tmp_path, policy=small())
+        assert other.consent.state().permits("improve")
+        full = StoreError(tmp_path, problem="full", cure="make room")
+        monkeypatch.setattr(kit.ledger, "append_after", _raising(full))
+        with pytest.raises(StoreError):
+            kit.consent.withdraw("improve")
+
+        time.sleep(0.05)
+        assert not other.consent.state().permits("improve")
+        names = [p.name for p in (kit.data_dir / "unrecorded").iterdir()]
+        assert names
+        assert not any("improve" in name for name in names)
+
     def test_guardian_and_a_clock_ahead(self, tmp_path: Path) -> None:
         """
         What a guardian allowed is usable when the clock is right again.
@@ -875,7 +1035,6 @@ class TestWanting:
         assert kit.consent.state().permits("improve")
         assert keep_mac(kit)
 
-    @wanting("the fold asks for a guardian who was verified at any time")
     def test_guardian_who_was_not_verified(self, tmp_path: Path) -> None:
         """
         A yes of somebody who only said to be the guardian does not begin to
@@ -889,7 +1048,6 @@ class TestWanting:
 
         assert not kit.consent.state().permits("improve")
 
-    @wanting("when a type was read last is kept in memory only")
     def test_frequency_over_a_start(self, tmp_path: Path) -> None:
         """
         What is read once a day at most is not read again after a start.
@@ -901,7 +1059,6 @@ class TestWanting:
 
         assert not keep_mac(open_kit(tmp_path, policy=policy))
 
-    @wanting("each kit of a person knows only what it read itself")
     def test_frequency_of_one_person(self, tmp_path: Path) -> None:
         """
         Nor is it for a person whose kit was made anew.
@@ -912,7 +1069,6 @@ class TestWanting:
 
         assert not keep_mac(kit.subject("ann"))
 
-    @wanting("a no that cannot be recorded is known to its own kit only")
     def test_unrecorded_no_of_one_person(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -929,7 +1085,6 @@ class TestWanting:
 
         assert not kit.subject("ann").consent.state().permits("improve")
 
-    @wanting("nothing of a no that cannot be recorded outlives the process")
     def test_unrecorded_no_over_a_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -948,7 +1103,6 @@ class TestWanting:
 
         assert not kit.consent.state().permits("improve")
 
-    @wanting("only a no stops SDKs; a pause, a signal and time do not")
     def test_pause_of_an_sdk(self, tmp_path: Path) -> None:
         """
         Who pauses a third party's function stops its SDK.
@@ -958,5 +1112,41 @@ class TestWanting:
         kit.registry.start("umeng", object, stop=lambda: stopped.append("x"))
 
         kit.consent.pause("umeng")
+
+        assert stopped == ["x"]
+
+    def test_end_of_an_sdk_by_time(self, tmp_path: Path) -> None:
+        """
+        A consent that runs out stops its SDK at the next question.
+        """
+
+        def change(tree: dict[str, Any]) -> None:
+            function = next(f for f in tree["functions"] if f["id"] == "umeng")
+            function["valid_for"] = "P30D"
+
+        stopped: list[str] = []
+        clock = Clock()
+        kit = open_kit(
+            tmp_path, "umeng", policy=small(change=change), clock=clock
+        )
+        kit.registry.start("umeng", object, stop=lambda: stopped.append("x"))
+        clock.tick(days=29)
+        kit.flush()
+        assert stopped == []
+        clock.tick(days=2)
+        kit.gate()
+
+        assert stopped == ["x"]
+
+    def test_end_of_an_sdk_by_another_process(self, tmp_path: Path) -> None:
+        """
+        So does a no in another process.
+        """
+        stopped: list[str] = []
+        kit = open_kit(tmp_path, "umeng", policy=small())
+        kit.registry.start("umeng", object, stop=lambda: stopped.append("x"))
+        open_kit(tmp_path, policy=small()).consent.withdraw("umeng")
+
+        kit.gate()
 
         assert stopped == ["x"]

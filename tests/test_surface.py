@@ -39,6 +39,7 @@ PURE = (
     "anonymise/intents.py",
     "anonymise/scrub.py",
     "consent/_layout.py",
+    "consent/_said.py",
     "consent/age.py",
     "consent/merge.py",
     "consent/notice.py",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         LogLine,
     )
     from consentkit.collectors.source import Source, Unavailable
-    from consentkit.consent.choices import Notice, Withdrawal
+    from consentkit.consent.results import Notice, Withdrawal
     from consentkit.consent.state import Status
     from consentkit.exceptions import (
         ConsentKitError,
@@ -86,7 +86,7 @@ _HOME = {
     "Limits": "limits",
     "Location": "anonymise.observations",
     "LogLine": "anonymise.observations",
-    "Notice": "consent.choices",
+    "Notice": "consent.results",
     "NoticeNeededError": "exceptions",
     "OSPermission": "gate",
     "Permit": "gate",
@@ -99,7 +99,7 @@ _HOME = {
     "Status": "consent.state",
     "Unavailable": "collectors.source",
     "Use": "use",
-    "Withdrawal": "consent.choices",
+    "Withdrawal": "consent.results",
     "load_policy": "policy.load",
     "open": "kit",
 }

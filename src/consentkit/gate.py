@@ -374,6 +374,10 @@ class Permit:
         )
 
 
+# What one permit shares with another of the same answer.
+_SHARED: Final = tuple(n for n in Permit.__slots__ if n != "_holds")
+
+
 def check_permit(permit: object, *, data_type: str | None = None) -> Permit:
     """
     Return *permit* if the gate made it, for *data_type* if that is given.
@@ -843,9 +847,8 @@ def _held(permit: Permit, holds: Callable[[Permit], bool]) -> Permit:
     """
     Make the same permit anew, for one caller.
     """
-    fields = {
-        name: getattr(permit, name)
-        for name in Permit.__slots__
-        if name not in ("_seal", "_holds")
-    }
-    return Permit(seal=_SEAL, _holds=holds, **fields)
+    made: Permit = object.__new__(Permit)
+    for name in _SHARED:
+        object.__setattr__(made, name, getattr(permit, name))
+    object.__setattr__(made, "_holds", holds)
+    return made

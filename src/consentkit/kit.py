@@ -10,9 +10,8 @@ import copy
 import os
 import sys
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,17 +19,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
+from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
-from consentkit.consent.choices import Consent, Destroyed, Withdrawal
+from consentkit._sqlite import make_private_folder
+from consentkit._waiting import Waiting
+from consentkit.consent._unrecorded import Unrecorded
+from consentkit.consent.choices import Consent
 from consentkit.consent.environment import SignalReader
+from consentkit.consent.results import Destroyed, Withdrawal
 from consentkit.consent.signals import (
     DevicePolicy,
     SignalRow,
     Signals,
 )
-from consentkit.consent.state import OPEN, State, Status
+from consentkit.consent.state import State
 from consentkit.exceptions import PolicyError, StoreError, UnwritableError
 from consentkit.gate import (
+    FAVOURABLE,
     Gate,
     Moment,
     OSPermission,
@@ -39,7 +44,7 @@ from consentkit.gate import (
     Refusal,
 )
 from consentkit.ledger.base import Ledger, check_subject
-from consentkit.ledger.entries import LOCAL, Act, Entry
+from consentkit.ledger.entries import LOCAL, Entry
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.limits import Limits
 from consentkit.policy.fault import Fault
@@ -52,7 +57,7 @@ from consentkit.policy.model import (
     split_element,
 )
 from consentkit.registry.registry import Registry
-from consentkit.use import Basis, Use, needs_answer
+from consentkit.use import Basis, Use
 from consentkit.why import Explanation, explain
 
 
@@ -75,20 +80,10 @@ _MOST_SUBJECTS = 4096
 
 _PLATFORMS = {"android": "android", "ios": "ios", "emscripten": "web"}
 
-# As long as it stands so, what is held waits on.
-_UNANSWERED = frozenset(
-    {Status.UNKNOWN, Status.ASKED, Status.DEFERRED, Status.OTHER_BASIS}
-)
-
 _NO_SIGNALS = Signals(
     device=(
         DevicePolicy(place="signals", problem="the signals cannot be read"),
     )
-)
-
-# A no, after which nothing from before it comes back.
-_NOES = frozenset(
-    {Act.REFUSED, Act.WITHDRAWN, Act.OBJECTED, Act.INVALIDATED, Act.ERASED}
 )
 
 # Imported late, as an app that only asks needs none of them; and at once, so
@@ -305,8 +300,10 @@ class Kit:
         self._os_permission = os_permission
         self._conditions = conditions
         self._platform = platform
+        usual = Moment(platform=platform)
+        #: A moment at which nothing is in the way; most are like it.
+        self._usual = FAVOURABLE if usual == FAVOURABLE else usual
         self._signals = signals
-        self._last_read: dict[tuple[str, str], datetime] = {}
         self._sdk_entries = sdk_entries
         #: The kit that others for single subjects were made from.
         self._root = self
@@ -321,17 +318,20 @@ class Kit:
         self._gate: Gate | None = None
         self._closed = False
         self.ledger = ledger
-        self._bind(lambda _: LOCAL)
+        self._unrecorded = Unrecorded(data_dir / "unrecorded")
+        self._bind(lambda _: LOCAL, LOCAL)
         self._reconcile()
 
-    def _bind(self, subject: Callable[[bool], str | None]) -> None:
+    def _bind(
+        self, subject: Callable[[bool], str | None], person: str
+    ) -> None:
         """
         Make this the kit of one subject.
         """
         self._gate = None
-        self._last_read = {}
         self._os_seen: dict[str, OSPermission] = {}
-        self._held: dict[str, deque[Held]] = {}
+        self._subject = subject
+        self._waiting = Waiting(self, on_disk=self._root is self)
         self.consent: Consent = Consent(
             policy=self.policy,
             ledger=self.ledger,
@@ -340,6 +340,9 @@ class Kit:
             granted=self._granted,
             signals=self.signals,
             subject=subject,
+            person=person,
+            unrecorded=self._unrecorded,
+            changed=self._changed,
         )
         self.registry: Registry = Registry(
             policy=self.policy,
@@ -385,11 +388,12 @@ class Kit:
             return ledger.subject(id, make=make)
 
         check_subject(id)
-        return self._child(tag, gpc=gpc)
+        return self._child(tag, f"id {id}", gpc=gpc)
 
     def _child(
         self,
         subject: Callable[[bool], str | None],
+        person: str,
         *,
         gpc: bool | None = None,
     ) -> Kit:
@@ -407,7 +411,7 @@ class Kit:
                 return seen[id(now)][1]
 
             made._signals = with_gpc  # noqa: SLF001 - as above
-        made._bind(subject)  # noqa: SLF001 - made of the same class
+        made._bind(subject, person)  # noqa: SLF001 - made of the same class
         return made
 
     def _of(self, tag: str) -> Kit:
@@ -420,9 +424,9 @@ class Kit:
         if tag not in known:
             if len(known) >= _MOST_SUBJECTS:
                 known.clear()
-            made = self._root._child(lambda _: tag)  # noqa: SLF001
+            made = self._root._child(lambda _: tag, tag)  # noqa: SLF001
             return known.setdefault(tag, made)
-        return known.get(tag) or self._root._child(lambda _: tag)  # noqa: SLF001
+        return known.get(tag) or self._root._child(lambda _: tag, tag)  # noqa: SLF001
 
     def forget(self, id: str) -> Withdrawal:  # noqa: A002
         """
@@ -477,6 +481,8 @@ class Kit:
         gate = self._gate
         if gate is None or gate.state is not state:
             self._gate = gate = Gate(policy=self.policy, state=state)
+            # Time, a signal or another process may have closed something.
+            self._changed()
         return gate
 
     def decide(
@@ -542,6 +548,16 @@ class Kit:
             return Moment(in_use=in_use, platform=self._platform)
         clause = found.clauses.get(data_type)
         permission = found.permission if clause is None else clause.permission
+        act, attested = act or not found.user_act, attested or not found.attest
+        if (
+            in_use
+            and act
+            and attested
+            and not permission
+            and not found.requires
+            and (clause is None or clause.frequency is None)
+        ):
+            return self._usual
         unmet = tuple(c for c in found.requires if not self._is_met(c))
         return Moment(
             os_permission=self._os_answer(permission),
@@ -561,18 +577,41 @@ class Kit:
         return answer is True
 
     def _is_too_soon(self, function: Function, clause: Clause) -> bool:
-        if clause.frequency is None:
+        if clause.frequency is None or not self._is_there("outbox.sqlite3"):
             return False
-        last = self._last_read.get((function.id, clause.type))
-        return last is not None and self.now() < clause.frequency.after(last)
+        with suppress(StoreError):
+            return self.store.reads.is_too_soon(
+                self._tag(),
+                function.id,
+                clause.type,
+                now=self.now(),
+                period=clause.frequency,
+            )
+        # Where it cannot be known, nothing can be read either: see
+        # `claim_read`.
+        return False
 
-    def note_read(self, permit: Permit) -> None:
+    def claim_read(self, permit: Permit) -> bool:
         """
-        Remember when a data type was read, for its frequency.
+        Take the one read that the clause's frequency allows for now.
+
+        Returns:
+            Whether it was there to take.
+
+        Raises:
+            StoreError: If it cannot be remembered; then nothing is read.
         """
-        if permit.clause.frequency is not None:
-            key = (permit.function.id, permit.clause.type)
-            self._last_read[key] = self.now()
+        clause = permit.clause
+        return clause.frequency is None or self.store.reads.claim(
+            self._tag(),
+            permit.function.id,
+            clause.type,
+            now=self.now(),
+            period=clause.frequency,
+        )
+
+    def _tag(self) -> str:
+        return self._subject(False) or LOCAL
 
     def still_granted(self, permit: Permit) -> bool:
         """
@@ -723,6 +762,27 @@ class Kit:
             basis=basis,
         )
 
+    @contextmanager
+    def asking(self) -> Generator[bool]:
+        """
+        Ask the person, in a ``with`` block, while nobody else does.
+
+        One question at a time, over all processes of the app: who gets
+        ``False`` shows nothing, as the person is being asked already.
+
+        Raises:
+            UnwritableError: If the data folder cannot be written to; then
+                an answer could not be recorded either.
+        """
+        make_private_folder(self.data_dir)
+        lock = FileLock(self.data_dir / "prompt.lock")
+        is_first = lock.acquire(timeout_seconds=0)
+        try:
+            yield is_first
+        finally:
+            if is_first:
+                lock.release()
+
     def log_handler(self, function: str, **options: Any) -> LogHandler:
         """
         Make a `logging.Handler` that scrubs and captures log records.
@@ -806,7 +866,7 @@ class Kit:
 
             return FlushReport(problems=("the kit is closed",))
         try:
-            self._settle_held()
+            self._waiting.settle()
         except StoreError as error:
             _warn(error)
         return self._deliverer().flush(timeout_seconds=timeout_seconds)
@@ -824,31 +884,6 @@ class Kit:
         # Unlike `Path.exists`, it also says no where it may not look.
         return os.path.exists(self.data_dir / name)  # noqa: PTH110
 
-    def _carry_out(
-        self, elements: frozenset[str], grants: frozenset[str]
-    ) -> tuple[Destroyed, tuple[str, ...]]:
-        """
-        Destroy what rested on *grants*, and stop the SDKs of *elements*.
-        """
-        destroyed = Destroyed()
-        try:
-            try:
-                self._drop_held(elements)
-            finally:
-                # What is held elsewhere, and cannot be destroyed, must not
-                # save the rest.
-                if grants:
-                    destroyed = self.store.destroy(grants, now=self.now())
-                    self._deliverer().cut_short(grants)
-        finally:
-            # Last, as it runs code of others; but whatever came before.
-            running = tuple(
-                sdk
-                for function in _whole_or_party(elements)
-                for sdk in self.registry.withdrawn(function)
-            )
-        return destroyed, running
-
     # Holding
 
     def hold(self, held: Held, pending: Pending) -> bool:
@@ -858,14 +893,16 @@ class Kit:
         Raises:
             StoreError: If it cannot be stored.
         """
-        if pending is Pending.QUARANTINE and self._root is self:
-            return self.quarantine.put(held, most=self.limits.held_records)
-        # An app that serves many keeps nothing of the unanswered on disk.
-        waiting = self._held.setdefault(
-            held.function, deque(maxlen=self.limits.held_records)
-        )
-        waiting.append(held)
-        return True
+        return self._waiting.hold(held, pending)
+
+    def last_entry(self) -> int:
+        """
+        Give the place of the person's newest entry in the ledger, or 0.
+        """
+        with suppress(StoreError):
+            entries = self.consent.history()
+            return entries[-1].seq if entries else 0
+        return 0
 
     @property
     def quarantine(self) -> Quarantine:
@@ -882,6 +919,8 @@ class Kit:
                 )
             return self._quarantine
 
+    # Carrying out
+
     def _granted(self, element: str) -> None:
         """
         Keep what was held for an answer, which is a yes.
@@ -890,139 +929,51 @@ class Kit:
         if function.pending is Pending.DROP:
             return
         try:
-            self._promote(function.id)
+            self._waiting.promote(function.id)
         except StoreError as error:
             _warn(error)
 
-    def _promote(self, function: str) -> None:
+    def _changed(self) -> None:
         """
-        Keep what waits for *function*; what needs another answer waits on,
-        and what was told before a no is gone.
+        Stop the SDKs that nothing permits any more.
         """
-        waiting = tuple(self._held.pop(function, ()))
-        stored = self._stored(function)
-        said_no = self._last_no(function)
-        left: set[str] = set()
-        for held in (*waiting, *stored):
-            late = held.expires <= self.now()
-            if late or (said_no is not None and held.at <= said_no):
-                continue
-            with self.use(
-                function,
-                purpose=held.purpose or None,
-                act=held.act,
-                attested=held.attested,
-            ) as use:
-                answer = use.promote(held)
-            if isinstance(answer, Refusal) and needs_answer(answer):
-                left.add(held.id)
-        self._leave_held(function, waiting, left)
+        if self.registry.running:
+            self.registry.settle()
 
-    def _stored(self, function: str) -> tuple[Held, ...]:
-        if self._has_quarantine():
-            return self.quarantine.of(function)
-        return ()
-
-    def _has_quarantine(self) -> bool:
-        return self._root is self and self._is_there("held.sqlite3")
-
-    def _leave_held(
-        self, function: str, waiting: Iterable[Held], left: set[str]
-    ) -> None:
+    def _carry_out(
+        self, elements: frozenset[str], grants: frozenset[str]
+    ) -> tuple[Destroyed, tuple[str, ...]]:
         """
-        Let only what is named wait on.
+        Destroy what rested on *grants*, and stop the SDKs of *elements*.
         """
-        rest = [held for held in waiting if held.id in left]
-        if rest:
-            self._held[function] = deque(rest, maxlen=self.limits.held_records)
-        else:
-            self._held.pop(function, None)
-        if not self._has_quarantine():
-            return
-        if function in self.quarantine.functions():
-            self.quarantine.leave(function, left)
-
-    def _last_no(self, function: str) -> datetime | None:
-        """
-        Tell when the person last said no to *function* or a part of it.
-        """
-        return max(
-            (
-                entry.at
-                for entry in self.consent.history()
-                if entry.act in _NOES
-                and split_element(entry.element)[0] == function
-            ),
-            default=None,
-        )
-
-    def _drop_held(self, elements: frozenset[str]) -> None:
-        """
-        Destroy what waits for an answer that is a no.
-        """
-        names = set(self._held)
-        if self._has_quarantine():
-            names.update(self.quarantine.functions())
-        for name in names:
-            waiting = tuple(self._held.get(name, ()))
-            left: set[str] = set()
-            if name not in elements:
-                left = {
-                    held.id
-                    for held in (*waiting, *self._stored(name))
-                    if elements.isdisjoint(self._needed(held))
-                }
-            self._leave_held(name, waiting, left)
-
-    def _needed(self, held: Held) -> tuple[str, ...]:
-        function = self.policy.functions[held.function]
-        spec = function.events.get(held.event)
-        if spec is None:
-            return (function.id,)
-        clause = function.clauses[spec.type]
-        return function.needs(
-            spec.type, held.recipient or clause.recipients[0]
-        )
-
-    def _settle_held(self) -> None:
-        """
-        Complete what an answer began, in this process or another.
-        """
-        names = set(self._held)
-        if self._has_quarantine():
-            self.quarantine.expire(self.now())
-            names.update(self.quarantine.functions())
-        if not names:
-            return
-        state = self.consent.state()
-        if state.problem:
-            # It is no answer; everything waits for the repair.
-            return
-        for function in names:
-            choice = state.choices.get(function)
-            if choice is not None and choice.status in OPEN:
-                self._promote(function)
-                continue
-            waiting = tuple(self._held.get(function, ()))
-            left: set[str] = set()
-            if choice is not None and choice.status in _UNANSWERED:
-                said_no = self._last_no(function)
-                left = {
-                    held.id
-                    for held in (*waiting, *self._stored(function))
-                    if held.expires > self.now()
-                    and (said_no is None or held.at > said_no)
-                }
-            self._leave_held(function, waiting, left)
+        destroyed = Destroyed()
+        try:
+            try:
+                self._waiting.drop(elements)
+            finally:
+                # What is held elsewhere, and cannot be destroyed, must not
+                # save the rest.
+                if grants:
+                    destroyed = self.store.destroy(grants, now=self.now())
+                    self._deliverer().cut_short(grants)
+        finally:
+            # Last, as it runs code of others; but whatever came before.
+            running = tuple(
+                sdk
+                for function in _whole_or_party(elements)
+                for sdk in self.registry.withdrawn(function)
+            )
+        return destroyed, running
 
     def _reconcile(self) -> None:
         """
         Complete a withdrawal that a crash cut short, before all else.
         """
-        try:
-            self._settle_held()
-        except StoreError as error:
-            _warn(error)
+        for complete in (self.consent.settle, self._waiting.settle):
+            try:
+                complete()
+            except StoreError as error:
+                _warn(error)
         if not self._is_there("outbox.sqlite3"):
             return
         try:

@@ -620,9 +620,10 @@ class Use:
         if source is None:
             return Unavailable(data_type, "no source gives it here")
 
-        def read() -> Protected | Unavailable:
+        def read() -> Protected | Unavailable | Refusal:
+            if not self._kit.claim_read(permit):
+                return self._no(Reason.TOO_OFTEN, data_type)
             raw = source.read(permit)
-            self._kit.note_read(permit)
             if isinstance(raw, Unavailable):
                 return raw
             return protect(permit, raw, secret=self._secret)
@@ -779,6 +780,7 @@ class Use:
             act=self.act,
             attested=self.attested,
             terms=function.terms,
+            seen=self._kit.last_entry(),
         )
         try:
             is_held = self._kit.hold(held, function.pending)

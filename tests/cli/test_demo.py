@@ -259,7 +259,7 @@ s._put_one = lambda *_: s.Verdict(outcome='stored')
         found = figures(
             sabotage="""
 import consentkit.outbox.store as s
-from consentkit.consent.choices import Destroyed
+from consentkit.consent.results import Destroyed
 s.OutboxStore.destroy = lambda *a, **o: Destroyed(records=8)
 """
         )

@@ -269,9 +269,10 @@ def _stopped(
 ) -> Status:
     if status in (*NO.values(), Status.INVALIDATED):
         return status
-    age, guardian = _last(mine, "minor", "adult"), _last(mine, "guardian")
+    age = _last(mine, "minor", "adult")
     by_guardian = source is not None and source.what == "guardian_grant"
-    consented = by_guardian and guardian is not None
+    until_then = mine[: mine.index(source)] if source else ()
+    consented = by_guardian and bool(_last(until_then, "guardian"))
     if life.minors and age is None and life.element == SEPARATE:
         if not consented:
             return Status.AGE_UNKNOWN

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import sys
+import time
 
 from datetime import timedelta
 from pathlib import Path
@@ -75,6 +76,8 @@ def _listed(**signals: object) -> Policy:
 
 
 WIDE = small(change=_wide)
+# A little longer than for how long a file is not looked at again.
+_LOOK_SECONDS = 0.03
 PARTNER = ("improve@partner", "improve@partner+abroad")
 
 
@@ -609,6 +612,7 @@ class TestReader:
                 path.unlink(missing_ok=True)
             else:
                 path.write_text(text)
+            time.sleep(_LOOK_SECONDS)
             stopped.append(len(_stopped(reader.read())))
 
         assert stopped == [0, 1, len(WIDE.elements), 0]
@@ -624,6 +628,7 @@ class TestReader:
         first = reader.read()
         second = reader.read()
         path.write_text("schema = 1 ")
+        time.sleep(_LOOK_SECONDS)
 
         assert first is second
         assert reader.read() is not first

@@ -713,7 +713,7 @@ class TestRace:
         backend = Backend(tmp_path / "backend")
         kit = open_kit(data_dir, transport=backend)
         other = open_kit(data_dir)
-        ledger, kept = other.consent._ledger, []
+        ledger, kept = other.ledger, []
         append = ledger.append_after
 
         def append_late(plan, **options):
@@ -738,7 +738,7 @@ class TestRace:
         """
         data_dir = tmp_path / "data"
         kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
-        ledger = other.consent._ledger
+        ledger = other.ledger
         append = ledger.append_after
 
         def append_and_grant(plan, **options):
@@ -760,7 +760,7 @@ class TestRace:
         data_dir = tmp_path / "data"
         kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
         kit.consent.withdraw("stats")
-        ledger = other.consent._ledger
+        ledger = other.ledger
         append = ledger.append_after
 
         def grant_and_append(plan, **options):

@@ -26,7 +26,7 @@ from consentkit.cli._common import (
     warn,
 )
 from consentkit.consent.age import AgeBand
-from consentkit.consent.choices import Withdrawal
+from consentkit.consent.results import Withdrawal
 from consentkit.consent.environment import SignalReader
 from consentkit.consent.notice import notice
 from consentkit.consent.prompt import Answer, ask
@@ -34,21 +34,27 @@ from consentkit.consent.signals import Signals
 from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import RegistryError
 from consentkit.kit import Kit
-from consentkit.ledger.entries import Act, Entry
+from consentkit.ledger.entries import Act, Entry, text_digest
 from consentkit.policy.model import Category, Policy, split_element
 from consentkit.policy.vocabulary import load_vocabulary
 
 
 __all__ = ["add_parser"]
 
-_ELEMENT = "a function, or FUNCTION/DATA_TYPE for a separate decision"
+_ELEMENT = (
+    "a function, or a separate decision as 'consentkit consent list' shows it"
+)
+
+# Years before this are slips of the keyboard.
+_OLDEST = 1900
 
 _ACTIONS: Mapping[str, tuple[str, str]] = {
     "list": (
         "show where the person stands",
         (
             "Show everything that can be decided on, and where the person "
-            "stands. Only 'granted' permits anything."
+            "stands. What permits something is 'granted', 'renewed', "
+            "'narrowed' and 'inherited', and 'widened' for what was agreed to."
         ),
     ),
     "ask": (
@@ -178,9 +184,12 @@ def add_parser(commands: Any) -> None:
 
 
 def _day(text: str) -> date:
-    with suppress(ValueError):
-        return date.fromisoformat(text)
     msg = f"{text!r} is no date such as 2009-05-31"
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if day.year >= _OLDEST:
+            return day
+        msg = f"{text!r} is nobody's birthday any more; check the year"
     raise argparse.ArgumentTypeError(msg)
 
 
@@ -253,6 +262,11 @@ def _when(entry: Entry | None) -> str:
     return f"{entry.at:%Y-%m-%d %H:%M:%S}" if entry else ""
 
 
+_ASKED_ELSEWHERE = (
+    "another process of this app asks already; answer there, and try again"
+)
+
+
 def _ask(arguments: argparse.Namespace) -> int:
     # With --json, standard output is for the one value.
     screen = sys.stderr if arguments.json else sys.stdout
@@ -265,22 +279,76 @@ def _ask(arguments: argparse.Namespace) -> int:
         if state.problem:
             raise ValueError(state.problem)
         chosen = arguments.elements or _undecided(state)
-        answers = ask(
-            kit.consent,
-            kit.policy,
-            chosen,
-            read=lambda prompt: _read(prompt, screen),
-            write=lambda text: print(text, file=screen, flush=True),
-            sdks=_about_sdks(kit.policy),
-        )
-        granted = [c for c in kit.consent.state().choices.values() if c.epoch]
+        with kit.asking() as is_first:
+            if not is_first:
+                raise ValueError(_ASKED_ELSEWHERE)
+            answers = ask(
+                kit.consent,
+                kit.policy,
+                chosen,
+                read=lambda prompt: _read(prompt, screen),
+                write=lambda text: print(text, file=screen, flush=True),
+                sdks=_about_sdks(kit.policy),
+            )
+        state = kit.consent.state()
+        effects = {e: _effect(kit.policy, state, e) for e in answers}
     if arguments.json:
         print_json({e: answer.value for e, answer in answers.items()})
     else:
-        _sum_up(answers)
-    return _not_reached(
-        arguments.elements, answers, {c.element for c in granted}
-    )
+        _sum_up(answers, effects)
+    granted = {c.element for c in state.choices.values() if c.epoch}
+    if not arguments.elements:
+        _tell_age(state, granted)
+    return _not_reached(arguments.elements, answers, granted)
+
+
+def _effect(policy: Policy, state: State, element: str) -> str:
+    """
+    Say why a yes to *element* opens nothing yet; empty if it does.
+    """
+    choice, function = state.choices[element], policy.function_of(element)
+    missing = []
+    if state.at is not None and state.at < policy.in_force_from:
+        missing.append(f"until the policy holds, on {policy.effective}")
+    match choice.status:
+        case Status.AGE_UNKNOWN:
+            missing.append(
+                "until the person's age is known ('consentkit consent age')"
+            )
+        case Status.GUARDIAN_NEEDED:
+            missing.append("until a guardian decides")
+        case Status.MASKED:
+            missing.append(f"while {', '.join(choice.cause)} stops it")
+        case Status.PAUSED:
+            missing.append("while it is paused ('consentkit consent resume')")
+    if element != function.id and not state.choices[function.id].epoch:
+        missing.append(f"until {function.id} is granted")
+    read = state.acknowledged.get(function.id)
+    if function.acknowledge and (
+        read is None or read.notice != text_digest(function.acknowledge)
+    ):
+        missing.append(
+            "until the app has the person acknowledge "
+            f"{function.acknowledge!r}"
+        )
+    return f"; of no effect {', and '.join(missing)}" if missing else ""
+
+
+def _tell_age(state: State, granted: set[str]) -> None:
+    """
+    Tell which separate decisions wait for the person's age.
+    """
+    waiting = [
+        c.element
+        for c in state.choices.values()
+        if c.status is Status.AGE_UNKNOWN
+        and split_element(c.element)[0] in granted
+    ]
+    if waiting:
+        warn(
+            f"not asked, as the person's age is not known: "
+            f"{', '.join(waiting)}; 'consentkit consent age' records it"
+        )
 
 
 def _nobody_there(signals: Signals) -> str:
@@ -361,17 +429,17 @@ def _about_sdks(policy: Policy) -> dict[str, str]:
     return said
 
 
-def _sum_up(answers: Mapping[str, Answer]) -> None:
+def _sum_up(answers: Mapping[str, Answer], effects: Mapping[str, str]) -> None:
     if not answers:
         print("Nothing to ask; see 'consentkit consent list'.")
         return
     print()
     for element, answer in answers.items():
-        no_answer = " (no answer; ask again whenever you like)"
-        print(
-            f"{element}: {answer.value}"
-            f"{no_answer if answer is Answer.LATER else ''}"
-        )
+        more = {
+            Answer.YES: effects[element],
+            Answer.LATER: " (no answer; ask again whenever you like)",
+        }.get(answer, "")
+        print(f"{element}: {answer.value}{more}")
 
 
 def _not_reached(
@@ -407,15 +475,11 @@ def _grant(arguments: argparse.Namespace) -> int:
         print(text, file=sys.stderr if arguments.json else sys.stdout)
         kit.consent.show(arguments.element, method="command_line", text=text)
         entry = kit.consent.grant(arguments.element, method="command_line")
-        function, data_type = split_element(arguments.element)
-        waits = data_type and not kit.consent.state().choices[function].epoch
+        effect = _effect(kit.policy, kit.consent.state(), arguments.element)
     if arguments.json:
         print_json(_plain(entry))
     else:
-        print(
-            f"\n{entry.element}: granted, entry {entry.seq}"
-            + (f"; of no effect until {function} is granted" * bool(waits))
-        )
+        print(f"\n{entry.element}: granted, entry {entry.seq}{effect}")
     return 0
 
 
@@ -444,6 +508,13 @@ def _accept(arguments: argparse.Namespace) -> int:
 def _decline(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
         _check(kit, arguments.element)
+        status = kit.consent.state().choices[arguments.element].status
+        if status not in (Status.WIDENED, Status.UNREADABLE):
+            msg = (
+                f"{arguments.element}: the policy asks for nothing more than "
+                "before; 'consentkit consent deny' records a no to all of it"
+            )
+            raise ValueError(msg)
         entry = kit.consent.decline(arguments.element, method="command_line")
     return _done(arguments, entry, "declined; what was agreed to stays")
 

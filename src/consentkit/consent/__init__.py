@@ -6,9 +6,10 @@ What did this person choose, when, on which text?
 from __future__ import annotations
 
 from consentkit.consent.age import AgeBand
-from consentkit.consent.choices import Consent, Destroyed, Notice, Withdrawal
+from consentkit.consent.choices import Consent
 from consentkit.consent.notice import notice
 from consentkit.consent.prompt import Answer, ask
+from consentkit.consent.results import Destroyed, Notice, Withdrawal
 from consentkit.consent.state import Choice, State, Status, fold
 
 

@@ -67,13 +67,12 @@ class Age:
             return AgeBand.MINOR
         return AgeBand.ADULT
 
-    def changes_after(self, at: datetime) -> datetime | None:
+    def changes(self) -> tuple[datetime, ...]:
         """
-        Give the next instant at which the band is another, if any.
+        Give the instants at which the band becomes another.
         """
         days = (self.child_until, self.minor_until)
-        instants = (datetime.combine(d, time(), UTC) for d in days if d)
-        return min((i for i in instants if i > at), default=None)
+        return tuple(datetime.combine(d, time(), UTC) for d in days if d)
 
 
 def age_facts(

@@ -7,36 +7,33 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Final
 
-from attrs import evolve, field, frozen
-
+from consentkit.consent import merge as merging
+from consentkit.consent._noes import grants_of, is_part, to_record
+from consentkit.consent._recorder import NO_FACTS, NewAct, Recorder
+from consentkit.consent._unrecorded import Unrecorded
+from consentkit.consent._view import View
 from consentkit.consent.age import AgeBand, age_facts, age_of_facts
-from consentkit.consent.signals import Signals
-from consentkit.consent.state import (
-    OPEN,
-    Choice,
-    State,
-    Status,
-    fold,
-    unreadable,
-    used_for,
+from consentkit.consent.results import (
+    CarryOut,
+    Destroyed,
+    Notice,
+    Withdrawal,
 )
+from consentkit.consent.signals import Signals
+from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import (
     NoticeNeededError,
-    PolicyError,
     StoreError,
     TooYoungError,
 )
 from consentkit.ledger.base import Ledger
-from consentkit.ledger.drafts import Draft, Place
 from consentkit.ledger.entries import (
     LOCAL,
     Act,
@@ -44,7 +41,6 @@ from consentkit.ledger.entries import (
     Entry,
     text_digest,
 )
-from consentkit.policy.load import parse_canonical
 from consentkit.policy.model import Category, Function, Policy
 from consentkit.policy.tables import UNSPECIFIED
 
@@ -64,75 +60,12 @@ _TYPED: Final = frozenset({"command_line", "terminal"})
 
 _SILENT: Final = Signals()
 
-# As much as an entry takes.
-_FACT_CHARACTERS: Final = 1000
-
-_NO_FACTS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-@frozen(kw_only=True)
-class Notice:
-    """
-    What a person was shown before deciding.
-
-    Attributes:
-        digest: SHA-256 of the text, in hex; the ledger holds it.
-    """
-
-    element: str
-    text: str
-    language: str
-    digest: str
-
-
-@frozen(kw_only=True)
-class Destroyed:
-    """
-    What a withdrawal took out of the outbox.
-
-    Attributes:
-        records: How many waiting records were destroyed.
-
-        in_flight: How many of these were on their way; they were perhaps
-            delivered, are never tried again, and an erasure request
-            follows them.
-
-        erasures: How many erasure requests were queued, one for each
-            recipient that may have got something.
-    """
-
-    records: int = 0
-    in_flight: int = 0
-    erasures: int = 0
-
-
-@frozen(kw_only=True)
-class Withdrawal:
-    """
-    What a withdrawal did.
-
-    Attributes:
-        entries: What was recorded; empty if it was withdrawn before.
-
-        destroyed: What it took out of the outbox.
-
-        still_running: Third-party SDKs that run and have no way to be
-            stopped; they end with the process.
-    """
-
-    entries: tuple[Entry, ...]
-    destroyed: Destroyed = field(factory=Destroyed)
-    still_running: tuple[str, ...] = ()
-
-
-#: Takes the elements that ended and the hashes of their grants; gives what
-#: was destroyed and which SDKs still run.
-CarryOut = Callable[
-    [frozenset[str], frozenset[str]], tuple[Destroyed, tuple[str, ...]]
-]
-
 
 def _no_matter(_: str) -> None:
+    pass
+
+
+def _no_change() -> None:
     pass
 
 
@@ -169,6 +102,13 @@ class Consent:
 
         subject: Gives the tag of the ledger that stands for the person;
             ``None`` where there is none yet and none is to be made.
+
+        person: How the app names the person.
+
+        unrecorded: Where noes are noted that the ledger does not take.
+
+        changed: Called after an act that may have closed something, when
+            `carry_out` is not.
     """
 
     def __init__(
@@ -181,31 +121,44 @@ class Consent:
         granted: Callable[[str], object] = _no_matter,
         signals: Callable[[], Signals] = _no_signals,
         subject: Subject = _local,
+        person: str = LOCAL,
+        unrecorded: Unrecorded | None = None,
+        changed: Callable[[], object] = _no_change,
     ) -> None:
         self._policy = policy
-        self._ledger = ledger
         self._clock = clock
         self._carry_out = carry_out
         self._granted = granted
         self._signals = signals
-        self._subject = subject
-        self._archive = _Archive(policy, ledger)
-        self._folded: _Folded | None = None
-        self._broken: State | None = None
-        #: A state, what is stopped in it all the same, and what is left.
-        self._narrowed: tuple[State, frozenset[str] | None, State] | None
-        self._narrowed = None
-        #: Withdrawals that could not be recorded; they hold all the same
-        #: for as long as this process lives.
-        self._stopped: frozenset[str] = frozenset()
-        #: Somebody said to be too young, which is not written down.
-        self._barred = False
-        #: Grows with each act of this process.
-        self.generation: int = 0
+        self._changed = changed
+        self._view = View(
+            policy,
+            ledger=ledger,
+            clock=clock,
+            signals=signals,
+            subject=subject,
+            person=person,
+            unrecorded=unrecorded or Unrecorded(),
+        )
+        self._recorder = Recorder(
+            policy,
+            ledger=ledger,
+            clock=clock,
+            subject=subject,
+            view=self._view,
+        )
+        self._ended = 0
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Consent under {self._policy.id} {self._policy.version}>"
+
+    @property
+    def generation(self) -> int:
+        """
+        Number that grows with each act of this process.
+        """
+        return self._recorder.generation + self._ended
 
     # What they add up to
 
@@ -216,84 +169,29 @@ class Consent:
         A ledger that cannot be read gives a state that permits nothing and
         says why; nothing is raised.
         """
-        return self._without_stopped(self._recorded())
+        state = self._view.state()
+        if state.over:
+            self._record_over(state)
+        return state
 
-    def _recorded(self) -> State:
-        try:
-            entries = self._entries()
-            masks = self._signals().masks(self._policy, entries)
-            now = self._clock().astimezone(UTC)
-            folded = self._folded
-            if folded is None or not folded.holds(entries, masks, now):
-                folded = self._fold_anew(entries, masks, now)
-        except StoreError as error:
-            return self._unreadable(str(error))
-        return folded.state
-
-    def _unreadable(self, problem: str) -> State:
-        # The same again while nothing changes: a refusal is to be cheap.
-        known = self._broken
-        if known is None or known.problem != problem:
-            self._broken = known = unreadable(self._policy, problem)
-        return known
-
-    def _fold_anew(
-        self,
-        entries: tuple[Entry, ...],
-        masks: Mapping[str, tuple[str, ...]],
-        now: datetime,
-    ) -> _Folded:
-        known = self._folded
-        if known is not None and known.state.at is not None:
-            # A clock that is set back brings nothing back to life.
-            now = max(now, known.state.at)
-        state = self._fold(entries, now, masks)
-        self._folded = made = _Folded(
-            entries=entries, masks=masks, state=state
-        )
-        return made
-
-    def _fold(
-        self,
-        entries: Iterable[Entry],
-        now: datetime,
-        masks: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    ) -> State:
-        return fold(
-            entries, self._policy, at=now, archive=self._archive, masks=masks
-        )
-
-    def _without_stopped(self, state: State) -> State:
-        stopped = None if self._barred else self._stopped
-        if stopped is not None and not stopped:
-            return state
-        known = self._narrowed
-        if known is None or known[0] is not state or known[1] != stopped:
-            known = (state, stopped, self._narrow(state, stopped))
-            self._narrowed = known
-        return known[2]
-
-    @staticmethod
-    def _narrow(state: State, stopped: frozenset[str] | None) -> State:
-        if stopped is None:
-            return _all(state, Status.GUARDIAN_NEEDED, ("barred",))
-        choices = {
-            e: Choice(element=e, status=Status.WITHDRAWN, entry=c.entry)
-            if e in stopped
-            else c
-            for e, c in state.choices.items()
-        }
-        return evolve(
-            state,
-            choices=choices,
-            bases=tuple(
-                b for b in state.bases if stopped.isdisjoint(used_for(b))
-            ),
-        )
-
-    def _entries(self) -> tuple[Entry, ...]:
-        tag = self._subject(False)
-        return () if tag is None else self._ledger.entries(tag)
+    def _record_over(self, state: State) -> None:
+        """
+        Put on record what time has ended, so that no clock brings it back.
+        """
+        acts = [
+            NewAct(
+                Act.EXPIRED,
+                entry.element,
+                "clock",
+                by=Actor.SYSTEM,
+                facts={"of": entry.hash},
+            )
+            for entry in self._view.fresh_over(state)
+        ]
+        if acts:
+            # It has ended, whether or not this can be recorded.
+            with suppress(StoreError):
+                self._recorder.append(lambda _: acts)
 
     def history(self, element: str | None = None) -> tuple[Entry, ...]:
         """
@@ -305,7 +203,7 @@ class Consent:
         Raises:
             StoreError: If the ledger cannot be read.
         """
-        entries = self._entries()
+        entries = self._view.entries()
         if element is None:
             return entries
         return tuple(e for e in entries if e.element == element)
@@ -320,9 +218,6 @@ class Consent:
         """
         state = self.state()
         at = self._clock().astimezone(UTC)
-        if state.at is not None:
-            # The state may be of a while ago, and a clock may be set back.
-            at = max(at, state.at)
         return tuple(
             e
             for e, choice in state.choices.items()
@@ -379,7 +274,7 @@ class Consent:
         )
         self._append(
             lambda _: [
-                _Act(
+                NewAct(
                     Act.NOTICE_SHOWN,
                     element,
                     method,
@@ -400,7 +295,7 @@ class Consent:
             StoreError: As `show`.
         """
         self._check(element, method)
-        self._append(lambda _: [_Act(Act.DEFERRED, element, method)])
+        self._append(lambda _: [NewAct(Act.DEFERRED, element, method)])
 
     # Choosing
 
@@ -457,21 +352,21 @@ class Consent:
         """
         self._check(element, method)
         self._check_act(element, method, by, preselected=preselected)
-        if self._barred:
+        if self._view.barred:
             raise TooYoungError
+        self.settle()
         state = self.state()
         standing = None if renew else self._standing(state, element, by)
         if standing is not None:
             return standing
         self._check_notice(state, element, by)
-        stopped = element in self._stopped
 
-        def plan(before: State) -> list[_Act]:
+        def plan(before: State) -> list[NewAct]:
             known = None if renew else self._standing(before, element, by)
-            if known is not None and not stopped:
+            if known is not None:
                 return []
             return [
-                _Act(
+                NewAct(
                     Act.GRANTED,
                     element,
                     method,
@@ -482,8 +377,6 @@ class Consent:
             ]
 
         before, made = self._append(plan)
-        with self._lock:
-            self._stopped -= {element}
         self._record_conflicts()
         self._granted(element)
         if made:
@@ -500,10 +393,10 @@ class Consent:
         Record where a signal and a yes say different things.
         """
         found = self._signals().conflicts(
-            self._policy, self._entries(), self.state()
+            self._policy, self._view.entries(), self.state()
         )
         acts = [
-            _Act(
+            NewAct(
                 Act.SIGNAL_CONFLICT,
                 conflict.element,
                 "signal",
@@ -559,8 +452,9 @@ class Consent:
     def _accept(
         self, categories: set[Category], method: str
     ) -> tuple[Entry, ...]:
-        if self._barred:
+        if self._view.barred:
             raise TooYoungError
+        self.settle()
         wanted = [
             f
             for f in self._policy.functions.values()
@@ -570,12 +464,12 @@ class Consent:
             self._check(function.id, method)
             self._check_act(function.id, method, Actor.PERSON)
 
-        def plan(before: State) -> list[_Act]:
+        def plan(before: State) -> list[NewAct]:
             at = before.at or datetime.max.replace(tzinfo=UTC)
             return [
-                _Act(Act.POLICY_ADOPTED, "", method),
+                NewAct(Act.POLICY_ADOPTED, "", method),
                 *(
-                    _Act(
+                    NewAct(
                         Act.GRANTED,
                         f.id,
                         method,
@@ -602,7 +496,7 @@ class Consent:
             StoreError: If it cannot be recorded.
         """
         self._check_method(method)
-        plan = [_Act(Act.POLICY_ADOPTED, "", method)]
+        plan = [NewAct(Act.POLICY_ADOPTED, "", method)]
         return self._append(lambda _: plan)[1][0]
 
     def acknowledge(self, function: str, *, method: str = "app") -> Entry:
@@ -620,7 +514,7 @@ class Consent:
         if not text:
             msg = f"{function!r} has no text to acknowledge"
             raise ValueError(msg)
-        act = _Act(
+        act = NewAct(
             Act.ACKNOWLEDGED, function, method, notice=text_digest(text)
         )
         return self._append(lambda _: [act])[1][0]
@@ -712,7 +606,7 @@ class Consent:
         Raises:
             StoreError: As `withdraw`.
         """
-        if not self._entries():
+        if not self._view.entries():
             # Nobody is on record, and erasing must not put anybody there.
             everything = frozenset(self._policy.elements)
             destroyed, running = self._carry_out(everything, frozenset())
@@ -722,9 +616,23 @@ class Consent:
         done = self._end_all(
             tuple(self._policy.functions), Act.WITHDRAWN, "erasure"
         )
-        erased = _Act(Act.ERASED, "", "erasure", by=Actor.SYSTEM)
+        erased = NewAct(Act.ERASED, "", "erasure", by=Actor.SYSTEM)
         self._append(lambda _: [erased])
         return done
+
+    def settle(self) -> None:
+        """
+        Record the noes that the ledger did not take when they were said.
+
+        Opening a kit, and saying yes, do so by themselves.
+
+        Raises:
+            StoreError: If it does not take them yet; they hold all the same.
+        """
+        noes = self._view.unrecorded()
+        for act in sorted(set(noes.values())):
+            elements = tuple(e for e, said in noes.items() if said == act)
+            self._end_all(elements, Act(act), "recovered")
 
     def refuse_all(self, *, method: str = "app") -> Withdrawal:
         """
@@ -755,7 +663,7 @@ class Consent:
         if self.state().choices[element].status is not Status.WIDENED:
             msg = f"nothing new is asked for {element!r}; use deny()"
             raise ValueError(msg)
-        act = _Act(Act.REFUSED, element, method, facts={"of": "widening"})
+        act = NewAct(Act.REFUSED, element, method, facts={"of": "widening"})
         return self._append(lambda _: [act])[1][0]
 
     def pause(self, element: str = "", *, method: str = "app") -> Entry:
@@ -785,7 +693,89 @@ class Consent:
             self._check(element, method)
         else:
             self._check_method(method)
-        return self._append(lambda _: [_Act(act, element, method)])[1][0]
+        return self._append(lambda _: [NewAct(act, element, method)])[1][0]
+
+    # Several devices and accounts
+
+    def merge(self, *others: Sequence[Entry]) -> tuple[Entry, ...]:
+        """
+        Let what the person chose on other devices hold here too.
+
+        Of each element the later choice holds, of those that knew nothing
+        of each other the no. What a no ends here is destroyed, as by
+        `withdraw`. Doing it twice changes nothing.
+
+        Args:
+            others: The entries of each other device, oldest first: such as
+                `history` gives there. Check where they come from, and that
+                they are whole; this ledger cannot.
+
+        Returns:
+            What was recorded here.
+
+        Raises:
+            StoreError: If it cannot be recorded; then nothing is.
+        """
+        return self._meet(others, merging.merge, link=True)
+
+    def intersect(self, *others: Sequence[Entry]) -> tuple[Entry, ...]:
+        """
+        Let several accounts become this one: only what all agreed to stays.
+
+        Args:
+            others: The entries of the accounts that end in this one; as for
+                `merge`.
+
+        Returns:
+            What was recorded here.
+
+        Raises:
+            StoreError: If it cannot be recorded; then nothing is.
+        """
+        return self._meet(others, merging.intersect, link=False)
+
+    def _meet(
+        self,
+        others: Sequence[Sequence[Entry]],
+        steps: Callable[..., tuple[merging.Step, ...]],
+        *,
+        link: bool,
+    ) -> tuple[Entry, ...]:
+        before = self.state()
+        heads = [merging.head_of(other) for other in others if link]
+
+        def plan(here: tuple[Entry, ...]) -> list[NewAct]:
+            known = {e.facts.get("head") for e in here if e.act is Act.LINKED}
+            linked = [
+                NewAct(
+                    Act.LINKED,
+                    "",
+                    "merge",
+                    by=Actor.SYSTEM,
+                    facts={"head": head},
+                )
+                for head in heads
+                if head not in known
+            ]
+            return linked + [
+                NewAct(
+                    step.act,
+                    step.element,
+                    "merge",
+                    by=step.by,
+                    facts=step.facts,
+                    like=step.like,
+                )
+                for step in steps(here, *others)
+            ]
+
+        made = self._recorder.append_after(plan)[1]
+        self._changed()
+        self._carry_out_lost(before)
+        for entry in made:
+            if self.state().permits(entry.element):
+                self._granted(entry.element)
+        return made
 
     # Whose choice it is
 
@@ -827,9 +817,9 @@ class Consent:
             self._bar()
             return band
         before = self.state()
-        act = _Act(Act.AGE_DECLARED, "", method, facts=facts)
+        act = NewAct(Act.AGE_DECLARED, "", method, facts=facts)
         self._append(lambda _: [act])
-        self._barred = False
+        self._view.barred = False
         self._carry_out_lost(before)
         return band
 
@@ -837,9 +827,9 @@ class Consent:
         """
         Turn somebody away who is too young, and keep nothing of it.
         """
-        self._barred = True
-        self.generation += 1
-        if not self._entries():
+        self._view.barred = True
+        self._ended += 1
+        if not self._view.entries():
             # What waits for an answer goes all the same.
             self._carry_out(frozenset(self._policy.elements), frozenset())
             return
@@ -850,7 +840,9 @@ class Consent:
             by=Actor.SYSTEM,
             facts={"reason": "too young"},
         )
-        forgotten = _Act(Act.AGE_DECLARED, "", "age", facts={"age": "unknown"})
+        forgotten = NewAct(
+            Act.AGE_DECLARED, "", "age", facts={"age": "unknown"}
+        )
         self._append(lambda _: [forgotten])
 
     def _carry_out_lost(self, before: State) -> None:
@@ -888,7 +880,7 @@ class Consent:
         if not reference.strip():
             msg = "reference must say where the proof is filed"
             raise ValueError(msg)
-        act = _Act(
+        act = NewAct(
             Act.GUARDIAN_VERIFIED,
             "",
             method,
@@ -924,7 +916,7 @@ class Consent:
             if e.act is Act.IMPORTED
         }
         acts = [
-            _Act(
+            NewAct(
                 Act.IMPORTED,
                 element,
                 "import",
@@ -954,7 +946,7 @@ class Consent:
         """
         self._check(function, "basis")
         _check_time(facts.get("until", ""))
-        act = _Act(
+        act = NewAct(
             Act.BASIS_USED,
             function,
             "basis",
@@ -973,7 +965,9 @@ class Consent:
             StoreError: If it cannot be recorded; then it is not used.
         """
         self._check(function, "attestation")
-        act = _Act(Act.ATTESTED, function, "attestation", facts={"said": text})
+        act = NewAct(
+            Act.ATTESTED, function, "attestation", facts={"said": text}
+        )
         return self._append(lambda _: [act])[1][0]
 
     def record_mask(self, element: str, cause: str) -> None:
@@ -988,7 +982,7 @@ class Consent:
         Raises:
             StoreError: If it cannot be recorded.
         """
-        act = _Act(
+        act = NewAct(
             Act.SIGNAL_CONFLICT,
             element,
             "signal",
@@ -1007,7 +1001,7 @@ class Consent:
         language: str,
         *,
         by: Actor = Actor.PERSON,
-        facts: Mapping[str, str] = _NO_FACTS,
+        facts: Mapping[str, str] = NO_FACTS,
     ) -> Withdrawal:
         self._check(element, method)
         return self._end_all(
@@ -1022,33 +1016,36 @@ class Consent:
         *,
         language: str = "",
         by: Actor = Actor.PERSON,
-        facts: Mapping[str, str] = _NO_FACTS,
+        facts: Mapping[str, str] = NO_FACTS,
     ) -> Withdrawal:
         ended = frozenset(
-            e for e in self._policy.elements if _is_part(e, elements)
+            e for e in self._policy.elements if is_part(e, elements)
         )
         with self._lock:
-            self._stopped |= ended
-            self.generation += 1
+            self._view.hold(ended, act.value)
+            self._ended += 1
 
-        def plan(before: State) -> list[_Act]:
+        def plan(before: State) -> list[NewAct]:
             # As recorded: a withdrawal that could not be is recorded now.
             return [
-                _Act(act, e, method, language=language, by=by, facts=facts)
-                for e in _to_record(elements, act, ended, before.choices)
+                NewAct(act, e, method, language=language, by=by, facts=facts)
+                for e in to_record(elements, act, ended, before.choices)
             ]
 
         grants = self._grants_known(ended, by)
         entries: tuple[Entry, ...] = ()
         try:
-            before, entries = self._append(plan)
+            before, entries = self._recorder.append(plan)
             # Only those before it: a later yes is none of its concern.
-            grants = _grants_of(ended, before, by)
+            grants = grants_of(ended, before, by)
+        except StoreError:
+            self._view.keep(ended, act.value)
+            raise
         finally:
             # Even where the ledger takes no entry, what waits is destroyed.
             destroyed, running = self._carry_out(ended, grants)
         with self._lock:
-            self._stopped -= ended
+            self._view.drop(ended)
         return Withdrawal(
             entries=entries, destroyed=destroyed, still_running=running
         )
@@ -1057,63 +1054,15 @@ class Consent:
         self, elements: frozenset[str], by: Actor
     ) -> frozenset[str]:
         with suppress(StoreError):
-            return _grants_of(elements, self._entries(), by)
+            return grants_of(elements, self._view.entries(), by)
         return frozenset()
 
     def _append(
-        self, plan: Callable[[State], Iterable[_Act]]
+        self, plan: Callable[[State], Iterable[NewAct]]
     ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-        """
-        Record what *plan* decides on, from the state right before it.
-
-        Returns:
-            The entries that were there, and the new ones.
-        """
-        now = self._clock().astimezone(UTC)
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-        def drafts(before: tuple[Entry, ...]) -> list[Draft]:
-            # A clock that is set back brings nothing back to life here, too.
-            seen = self._folded.state.at if self._folded else None
-            state = self._fold(before, now if seen is None else max(now, seen))
-            # Never before an entry that is already there.
-            at = max(now, max((e.at for e in before), default=now))
-            return [self._draft(act, at) for act in plan(state)]
-
-        done = self._ledger.append_after(
-            drafts,
-            subject=self._subject(True) or LOCAL,
-            policies={self._policy.digest: self._policy.canonical},
-        )
-        self.generation += 1
-        return done.before, done.made
-
-    def _draft(self, act: _Act, at: datetime) -> Draft:
-        terms = self._function(act.element).terms if act.element else ""
-        policy = self._policy
-
-        def draft(place: Place) -> Entry:
-            return Entry(
-                seq=place.seq,
-                at=at,
-                mono=time.monotonic_ns() // 1_000_000,
-                act=act.act,
-                by=act.by,
-                method=act.method,
-                subject=place.subject,
-                element=act.element,
-                terms=terms,
-                policy=policy.id,
-                version=policy.version,
-                text=policy.digest,
-                language=act.language or policy.language,
-                notice=act.notice,
-                facts={n: _fact(text) for n, text in act.facts.items()},
-                prior=place.prior,
-                prev=place.prev,
-            )
-
-        return draft
+        done = self._recorder.append(plan)
+        self._changed()
+        return done
 
     # Checking
 
@@ -1185,167 +1134,9 @@ class Consent:
         return shown.notice
 
 
-@frozen
-class _Act:
-    """
-    An entry to be: what does not depend on its place.
-    """
-
-    act: Act
-    element: str
-    method: str
-    language: str = field(default="", kw_only=True)
-    by: Actor = field(default=Actor.PERSON, kw_only=True)
-    notice: str = field(default="", kw_only=True)
-    facts: Mapping[str, str] = field(default=_NO_FACTS, kw_only=True)
-
-
-@frozen(kw_only=True)
-class _Folded:
-    """
-    A state, and what it was folded from.
-    """
-
-    entries: tuple[Entry, ...]
-    masks: Mapping[str, tuple[str, ...]]
-    state: State
-
-    def holds(
-        self,
-        entries: tuple[Entry, ...],
-        masks: Mapping[str, tuple[str, ...]],
-        now: datetime,
-    ) -> bool:
-        """
-        Tell whether it is still the state.
-        """
-        until = self.state.until
-        return (
-            self.entries is entries
-            and (until is None or now < until)
-            and self.masks == masks
-        )
-
-
-class _Archive(Mapping[str, Policy]):
-    """
-    The policies that people agreed to, read from the ledger when needed.
-    """
-
-    def __init__(self, policy: Policy, ledger: Ledger) -> None:
-        self._policy = policy
-        self._ledger = ledger
-        self._known: dict[str, Policy | None] = {}
-
-    def __getitem__(self, digest: str) -> Policy:
-        if digest == self._policy.digest:
-            return self._policy
-        if digest not in self._known:
-            self._known[digest] = self._read(digest)
-        found = self._known[digest]
-        if found is None:
-            raise KeyError(digest)
-        return found
-
-    def _read(self, digest: str) -> Policy | None:
-        text = self._ledger.policy(digest)
-        if text is None:
-            return None
-        # A document that this version cannot read covers nothing.
-        with suppress(PolicyError):
-            return parse_canonical(text)
-        return None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([self._policy.digest, *self._known])
-
-    def __len__(self) -> int:
-        return 1 + len(self._known)
-
-
 def _check_time(until: str) -> None:
     with suppress(ValueError):
         if not until or datetime.fromisoformat(until).tzinfo is not None:
             return
     msg = f"until must be a time of ISO 8601 with its zone, not {until!r}"
     raise ValueError(msg)
-
-
-def _fact(text: str) -> str:
-    """
-    Give *text* as the ledger takes it: short, and without half characters.
-    """
-    return text[:_FACT_CHARACTERS].encode(errors="replace").decode()
-
-
-def _all(state: State, status: Status, cause: tuple[str, ...]) -> State:
-    choices = {
-        e: Choice(element=e, status=status, cause=cause) for e in state.choices
-    }
-    return evolve(state, choices=choices, bases=(), stopped_bases=())
-
-
-def _is_part(element: str, of: tuple[str, ...]) -> bool:
-    """
-    Tell whether *element* is one of these, or a decision beside one.
-    """
-    return element in of or any(
-        element.startswith((f"{whole}/", f"{whole}@", f"{whole}+"))
-        for whole in of
-    )
-
-
-def _grants_of(
-    elements: frozenset[str], entries: Iterable[Entry], by: Actor
-) -> frozenset[str]:
-    """
-    Name all that opened *elements* so far and ends with a no of *by*.
-
-    An account and an organisation take back their own yes only: the
-    person's stands, if it may be stopped as long as the other says no.
-    """
-    own = by in (Actor.ACCOUNT, Actor.ORGANISATION)
-    return frozenset(
-        entry.hash
-        for entry in entries
-        if (
-            entry.act is Act.GRANTED
-            and entry.element in elements
-            and (not own or entry.by is by)
-        )
-        or (
-            entry.act is Act.BASIS_USED
-            and not own
-            and not elements.isdisjoint(used_for(entry))
-        )
-    )
-
-
-_THERE: Final = {
-    Act.REFUSED: Status.REFUSED,
-    Act.WITHDRAWN: Status.WITHDRAWN,
-    Act.OBJECTED: Status.OBJECTED,
-    Act.INVALIDATED: Status.INVALIDATED,
-}
-
-
-def _to_record(
-    elements: tuple[str, ...],
-    act: Act,
-    ended: frozenset[str],
-    before: Mapping[str, Choice],
-) -> tuple[str, ...]:
-    """
-    Choose what a no is recorded for: the elements, and what they had open.
-    """
-    there = _THERE[act]
-    return tuple(
-        e
-        for e, choice in before.items()
-        if e in ended
-        and (
-            (e in elements and choice.status is not there)
-            or choice.grants
-            or choice.status in OPEN
-        )
-    )

@@ -14,6 +14,7 @@ import tomllib
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, TextIO
 
@@ -47,6 +48,10 @@ _OWN: Final = "CONSENTKIT_CONSENT"
 _CI_FOR: Final = "CONSENTKIT_CI"
 _PLACE: Final = "CONSENTKIT_DEVICE_POLICY"
 _NAME: Final = "device-policy.toml"
+
+# How long what is there is not looked at again: less than the 50 ms within
+# which a change is to be seen.
+_LOOK_SECONDS: Final = 0.02
 
 _EVERY_APP: Final = ""
 _SCHEMA: Final = 1
@@ -155,8 +160,8 @@ class SignalReader:
 
     The variables and the terminals of a process stay what they were at its
     start, so they are read once. The administrator's file may change while an
-    app runs, so each `read` looks whether it did: a look of microseconds that
-    opens no file where there is none.
+    app runs, so `read` looks whether it did, at most every 20 milliseconds: a
+    look of microseconds that opens no file where there is none.
 
     Args:
         environ: Variables; this process's by default.
@@ -186,17 +191,20 @@ class SignalReader:
         self._ci_for = environ.get(_CI_FOR, "")
         self._terminals = all(_is_terminal(stream) for stream in streams)
         self._last: tuple[tuple[object, ...], Signals] | None = None
+        self._looked = 0.0
 
     def read(self) -> Signals:
         """
         Give the signals of now; the very same value while nothing changed.
         """
+        last, now = self._last, monotonic()
+        if last is not None and now - self._looked < _LOOK_SECONDS:
+            return last[1]
         # Before the files are read: what changes in between is seen next.
         stamps = tuple(_stamp(path) for path in self._places)
-        last = self._last
         if last is None or last[0] != stamps:
-            last = (stamps, self._signals(stamps))
-            self._last = last
+            self._last = last = (stamps, self._signals(stamps))
+        self._looked = now
         return last[1]
 
     def _signals(self, stamps: tuple[object, ...]) -> Signals:

@@ -9,6 +9,10 @@ Where several things speak of one element, the strongest no wins, in this
 order: an unreadable ledger; a withdrawal, a refusal or an annulment; a
 guardian that is needed; a signal or the organisation; expiry; a pause. Only
 then does a yes count, and only for what it was given to.
+
+Time only closes. What it has ended is on record as soon as it was seen, so
+that a clock which is set back brings nothing back; and nothing is taken back
+by time alone, so that a clock which was wrong destroys nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +26,8 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from consentkit.consent.age import Age, AgeBand, age_of_facts
+from consentkit.consent._said import Facts, Said, used_for
+from consentkit.consent.age import Age, AgeBand
 from consentkit.ledger.entries import Act, Actor, Entry
 from consentkit.policy.model import (
     ABROAD,
@@ -42,8 +47,8 @@ __all__ = [
     "State",
     "Status",
     "fold",
+    "fold_facts",
     "unreadable",
-    "used_for",
 ]
 
 
@@ -156,10 +161,10 @@ class State:
     Attributes:
         choices: By element, one for each of the policy.
 
-        at: The time that it holds for, never before an entry.
+        at: The time that it holds for.
 
-        until: When it has to be computed anew even without a new entry, as
-            a consent runs out or somebody comes of age.
+        since, until: From when to when it is the same, as long as there is
+            no new entry; then a consent runs out or somebody comes of age.
 
         age: What is known of the person's age.
 
@@ -169,8 +174,11 @@ class State:
 
         bases: Uses of other lawful bases that hold now.
 
-        stopped_bases: Those that are stopped for now only, by a pause or a
-            signal.
+        stopped_bases: Those that nobody said no to, and that are stopped
+            all the same: by a pause, a signal or time.
+
+        over: Yeses and uses of other bases that time has ended, of which no
+            entry says so yet.
 
         problem: Why the ledger cannot be read, or empty. A state with a
             problem permits nothing.
@@ -178,12 +186,14 @@ class State:
 
     choices: Mapping[str, Choice]
     at: datetime | None = None
+    since: datetime | None = None
     until: datetime | None = None
     age: AgeBand = AgeBand.UNKNOWN
     shown: Mapping[str, Entry] = field(factory=dict)
     acknowledged: Mapping[str, Entry] = field(factory=dict)
     bases: tuple[Entry, ...] = ()
     stopped_bases: tuple[Entry, ...] = ()
+    over: tuple[Entry, ...] = ()
     problem: str = ""
 
     def __repr__(self) -> str:
@@ -206,7 +216,9 @@ class State:
     @cached_property
     def standing(self) -> frozenset[str]:
         """
-        Hashes of what was never taken back, if only it is stopped for now.
+        Hashes of what was never taken back, even if it is stopped for now.
+
+        Neither time nor a signal changes it.
         """
         granted = (g for c in self.choices.values() for g in c.grants)
         bases = (*self.bases, *self.stopped_bases)
@@ -230,45 +242,6 @@ def unreadable(policy: Policy, problem: str) -> State:
     return State(choices=MappingProxyType(choices), problem=problem)
 
 
-@frozen(kw_only=True)
-class _Said:
-    """
-    What the entries said of one element so far.
-    """
-
-    answer: Entry | None = None
-    open: Entry | None = None
-    grants: tuple[str, ...] = ()
-    declined: Entry | None = None
-    inherited: Entry | None = None
-    forbidden: Entry | None = None
-    paused: Entry | None = None
-    objected: Entry | None = None
-
-
-@frozen(kw_only=True)
-class _Facts:
-    """
-    What the entries said so far.
-    """
-
-    said: dict[str, _Said] = field(factory=dict)
-    ages: tuple[tuple[Entry, Age], ...] = ()
-    guardian: Entry | None = None
-    shown: dict[str, Entry] = field(factory=dict)
-    acknowledged: dict[str, Entry] = field(factory=dict)
-    bases: list[Entry] = field(factory=list)
-    adopted: frozenset[str] = frozenset()
-    latest: datetime | None = None
-
-    @property
-    def age(self) -> Age:
-        """
-        What was declared last.
-        """
-        return self.ages[-1][1] if self.ages else Age()
-
-
 def fold(
     entries: Iterable[Entry],
     policy: Policy,
@@ -288,19 +261,29 @@ def fold(
 
         policy: The policy in force.
 
-        at: The time; the latest entry's by default. A time before an entry
-            counts as that entry's.
+        at: The time; the latest entry's by default.
 
         archive: Earlier policies by their digests. A yes under one that is
             not there covers nothing but the very same terms.
 
         masks: By element, the signals from outside that stop it.
     """
-    facts = _gather(entries, policy.id)
-    now = max(
-        (t for t in (at, facts.latest) if t is not None),
-        default=datetime.min.replace(tzinfo=UTC),
-    )
+    facts = Facts(policy=policy.id).and_then(entries)
+    return fold_facts(facts, policy, at=at, archive=archive, masks=masks)
+
+
+def fold_facts(
+    facts: Facts,
+    policy: Policy,
+    *,
+    at: datetime | None = None,
+    archive: Mapping[str, Policy] = MappingProxyType({}),
+    masks: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> State:
+    """
+    Fold what was gathered from the entries already; otherwise as `fold`.
+    """
+    now = at or facts.latest or datetime.min.replace(tzinfo=UTC)
     fold_ = _Fold(
         facts=facts, policy=policy, at=now, archive=archive, masks=masks
     )
@@ -310,161 +293,19 @@ def fold(
         for element in function.elements
     }
     bases, stopped = fold_.bases(choices)
+    since, until = fold_.span()
     return State(
         choices=MappingProxyType(choices),
         at=now,
-        until=fold_.until(),
+        since=since,
+        until=until,
         age=facts.age.band(now),
         shown=facts.shown,
         acknowledged=facts.acknowledged,
         bases=bases,
         stopped_bases=stopped,
+        over=fold_.over(choices),
     )
-
-
-# What the entries say, one by one
-
-
-def _gather(entries: Iterable[Entry], policy: str) -> _Facts:
-    facts, latest = _Facts(), None
-    for entry in entries:
-        latest = entry.at if latest is None else max(latest, entry.at)
-        if entry.act is Act.ERASED:
-            # Whoever comes next is somebody else.
-            facts = _Facts()
-        elif entry.policy == policy:
-            facts = _with(facts, entry)
-    return evolve(facts, latest=latest)
-
-
-def _with(facts: _Facts, entry: Entry) -> _Facts:
-    """
-    Add one entry to the facts.
-    """
-    match entry.act:
-        case Act.AGE_DECLARED:
-            declared = entry, age_of_facts(entry.facts)
-            return evolve(facts, ages=(*facts.ages, declared))
-        case Act.GUARDIAN_VERIFIED:
-            return evolve(facts, guardian=entry)
-        case Act.ACKNOWLEDGED:
-            facts.acknowledged[entry.element] = entry
-        case Act.BASIS_USED:
-            facts.bases.append(entry)
-        case Act.POLICY_ADOPTED:
-            return evolve(facts, adopted=facts.adopted | {entry.text})
-        case Act.ATTESTED | Act.LINKED | Act.UNLINKED | Act.SIGNAL_CONFLICT:
-            pass
-        case _:
-            before = facts.said.get(entry.element, _Said())
-            facts.said[entry.element] = _after(before, entry)
-            if _ends_bases(entry):
-                facts.bases[:] = (
-                    b for b in facts.bases if entry.element not in used_for(b)
-                )
-    if entry.act is Act.NOTICE_SHOWN:
-        facts.shown[entry.element] = entry
-    return facts
-
-
-def used_for(basis: Entry) -> tuple[str, ...]:
-    """
-    Name what another basis was used for: a function, and what of it would
-    need a decision of its own.
-    """
-    return (basis.element, *basis.facts.get("parts", "").split())
-
-
-def _ends_bases(entry: Entry) -> bool:
-    """
-    Tell whether an entry is a no, which a later yes does not undo for what
-    was begun before it.
-    """
-    if entry.act in (Act.OBJECTED, Act.INVALIDATED):
-        return True
-    of_others = entry.by in (Actor.ACCOUNT, Actor.ORGANISATION)
-    widening = entry.facts.get("of") == "widening"
-    no = entry.act in (Act.REFUSED, Act.WITHDRAWN)
-    return no and not widening and not of_others
-
-
-_REFUSALS: Final = frozenset({Act.REFUSED, Act.WITHDRAWN, Act.IMPORTED})
-
-
-def _after(before: _Said, entry: Entry) -> _Said:
-    """
-    Add one entry to what was said of its element.
-    """
-    match entry.act:
-        case Act.NOTICE_SHOWN | Act.DEFERRED:
-            return evolve(before, open=entry)
-        case Act.PAUSED:
-            return evolve(before, paused=entry)
-        case Act.RESUMED:
-            return evolve(before, paused=None)
-        case Act.OBJECTED:
-            return evolve(before, objected=entry, grants=(), answer=None)
-        case Act.INVALIDATED:
-            # It voids a yes; a no of the person's stays one.
-            if _is_no(before):
-                return before
-            return evolve(before, answer=entry, grants=())
-        case Act.IMPORTED:
-            return _imported(before, entry)
-    if entry.by in (Actor.ACCOUNT, Actor.ORGANISATION):
-        return _by_others(before, entry)
-    return _answered(before, entry)
-
-
-def _imported(before: _Said, entry: Entry) -> _Said:
-    # An old no is a no; an old yes was given to another question.
-    if entry.facts.get("value") != "no" or _is_no(before):
-        return before
-    return evolve(before, answer=before.answer or entry)
-
-
-def _is_no(said: _Said) -> bool:
-    if said.objected is not None:
-        return True
-    return said.answer is not None and said.answer.act in _REFUSALS
-
-
-def _by_others(before: _Said, entry: Entry) -> _Said:
-    organisation = entry.by is Actor.ORGANISATION
-    if entry.act is Act.GRANTED:
-        forbidden = None if organisation else before.forbidden
-        return evolve(before, inherited=entry, forbidden=forbidden)
-    forbidden = entry if organisation else before.forbidden
-    return evolve(before, inherited=None, forbidden=forbidden)
-
-
-def _answered(before: _Said, entry: Entry) -> _Said:
-    match entry.act:
-        case Act.GRANTED if entry.by not in (Actor.PERSON, Actor.GUARDIAN):
-            # What runs the app says yes for nobody.
-            return before
-        case Act.GRANTED:
-            return evolve(
-                before,
-                answer=entry,
-                grants=(*before.grants, entry.hash),
-                declined=None,
-                objected=None,
-                open=None,
-                paused=None,
-            )
-        case Act.REFUSED if entry.facts.get("of") == "widening":
-            if before.grants:
-                return evolve(before, declined=entry)
-            return before
-        case Act.REFUSED | Act.WITHDRAWN:
-            return _Said(
-                answer=entry,
-                inherited=before.inherited,
-                forbidden=before.forbidden,
-                objected=before.objected,
-            )
-    return before
 
 
 # What that means now
@@ -476,7 +317,7 @@ class _Fold:
     What was said, and all that its meaning depends on.
     """
 
-    facts: _Facts
+    facts: Facts
     policy: Policy
     at: datetime
     archive: Mapping[str, Policy]
@@ -486,13 +327,13 @@ class _Fold:
         """
         Compute where the person stands on one element.
         """
-        said = self.facts.said.get(element, _Said())
+        said = self.facts.of(element)
         made = self._standing(function, element, said)
         made = self._stopped(function, element, said, made)
         return evolve(made, ask_from=self._ask_from(function, said, made))
 
     def _standing(
-        self, function: Function, element: str, said: _Said
+        self, function: Function, element: str, said: Said
     ) -> Choice:
         """
         Say what the answers alone add up to.
@@ -512,7 +353,7 @@ class _Fold:
         return Choice(element=element, status=status, entry=answer)
 
     def _unanswered(
-        self, function: Function, element: str, said: _Said
+        self, function: Function, element: str, said: Said
     ) -> Choice:
         if said.objected is not None:
             return Choice(
@@ -543,7 +384,7 @@ class _Fold:
         return Choice(element=element, status=status)
 
     def _granted(
-        self, function: Function, element: str, said: _Said, answer: Entry
+        self, function: Function, element: str, said: Said, answer: Entry
     ) -> Choice:
         made = self._covering(function, element, answer)
         status = made.status
@@ -597,7 +438,7 @@ class _Fold:
     # What stops a yes
 
     def _stopped(
-        self, function: Function, element: str, said: _Said, made: Choice
+        self, function: Function, element: str, said: Said, made: Choice
     ) -> Choice:
         """
         Apply the strongest thing that stops what was said, if any.
@@ -617,15 +458,22 @@ class _Fold:
         if not usable:
             # Nothing to stop but a use of another basis; see `bases`.
             return evolve(made, cause=(*causes, *pause))
-        expiry = _expiry(function, made)
-        if expiry is not None and self.at >= expiry:
+        if made.status in OPEN and self._is_over(function, made.entry):
             return evolve(made, status=Status.EXPIRED, cause=pause)
         return evolve(made, status=Status.PAUSED) if pause else made
 
-    def _is_paused(self, function: Function, said: _Said) -> bool:
-        everything = self.facts.said.get("", _Said()).paused
-        whole = self.facts.said.get(function.id, _Said()).paused
+    def _is_paused(self, function: Function, said: Said) -> bool:
+        everything = self.facts.of("").paused
+        whole = self.facts.of(function.id).paused
         return bool(said.paused or everything or whole)
+
+    def _is_over(self, function: Function, yes: Entry | None) -> bool:
+        if yes is None:
+            return False
+        expiry = _expiry(function, yes)
+        return yes.hash in self.facts.over or (
+            expiry is not None and self.at >= expiry
+        )
 
     def _too_young(
         self, function: Function, element: str, made: Choice
@@ -643,21 +491,32 @@ class _Fold:
         )
         band = self.facts.age.band(self.at)
         if band is AgeBand.ADULT:
-            if (by_guardian and made.status in OPEN) or void:
+            if void:
+                return Choice(element=element, status=Status.UNKNOWN)
+            if by_guardian and made.status in OPEN:
                 # Of age now: what the guardian chose was chosen for
                 # somebody who could not.
-                return Choice(element=element, status=Status.UNKNOWN)
+                return Choice(
+                    element=element,
+                    status=Status.UNKNOWN,
+                    grants=made.grants,
+                )
             return made
         if band is AgeBand.UNKNOWN:
             weighty = function.is_separate(element) or function.profiling
-            if weighty and not (by_guardian and self.facts.guardian):
+            if weighty and not self._is_of_guardian(made.entry):
                 return evolve(made, status=Status.AGE_UNKNOWN)
             return made
         if not void and self._may_decide(
             minors, function, element, band, made.entry
         ):
             return made
-        needed = evolve(made, status=Status.GUARDIAN_NEEDED, grants=())
+        needed = evolve(
+            made,
+            status=Status.GUARDIAN_NEEDED,
+            # What the clock alone makes one of the young waits.
+            grants=() if void else made.grants,
+        )
         barred = minors.child_barred and band is AgeBand.CHILD
         if barred or function.minors == "barred":
             return evolve(needed, cause=("barred",))
@@ -702,13 +561,24 @@ class _Fold:
             minors.guardian_for, element, function
         ):
             return True
-        by_guardian = yes is not None and yes.by is Actor.GUARDIAN
-        return by_guardian and self.facts.guardian is not None
+        return self._is_of_guardian(yes)
+
+    def _is_of_guardian(self, yes: Entry | None) -> bool:
+        """
+        Tell whether a guardian who was verified by then said yes.
+        """
+        verified = self.facts.guardian
+        return (
+            yes is not None
+            and yes.by is Actor.GUARDIAN
+            and verified is not None
+            and verified.seq < yes.seq
+        )
 
     # When to ask, and when to look again
 
     def _ask_from(
-        self, function: Function, said: _Said, made: Choice
+        self, function: Function, said: Said, made: Choice
     ) -> datetime | None:
         """
         Say when the app may ask; a prompt that was closed rests in any case.
@@ -724,7 +594,7 @@ class _Fold:
         return max(t for t in (begins, rested) if t is not None)
 
     def _askable(
-        self, function: Function, said: _Said, made: Choice
+        self, function: Function, said: Said, made: Choice
     ) -> datetime | None:
         match made.status:
             case (
@@ -748,24 +618,47 @@ class _Fold:
                 return _rested(said.declined, function.ask_again)
         return None
 
-    def until(self) -> datetime | None:
+    def span(self) -> tuple[datetime | None, datetime | None]:
         """
-        Find the next instant at which time alone changes something.
+        Find the instants before and after now at which time alone changes
+        something.
         """
-        instants = [
-            self.facts.age.changes_after(self.at),
-            self.policy.in_force_from,
-        ]
+        instants = [*self.facts.age.changes(), self.policy.in_force_from]
         for element, said in self.facts.said.items():
             yes = said.answer or said.inherited
             if element not in self.policy.elements or yes is None:
                 continue
-            function = self.policy.function_of(element)
-            if function.valid_for is not None:
-                instants.append(function.valid_for.after(_given(yes)))
-        instants += [_ends(entry) for entry in self.facts.bases]
-        later = [i for i in instants if i is not None and i > self.at]
-        return min(later, default=None)
+            expiry = _expiry(self.policy.function_of(element), yes)
+            if expiry is not None and yes.hash not in self.facts.over:
+                instants.append(expiry)
+        ends = [_ends(basis) for basis in self.facts.bases]
+        instants += [end for end in ends if end is not None]
+        return (
+            max((i for i in instants if i <= self.at), default=None),
+            min((i for i in instants if i > self.at), default=None),
+        )
+
+    def over(self, choices: Mapping[str, Choice]) -> tuple[Entry, ...]:
+        """
+        List what time has ended and no entry says so yet.
+        """
+        found = [
+            yes
+            for element, said in self.facts.said.items()
+            for yes in (said.answer, said.inherited)
+            if yes is not None
+            and yes.act is Act.GRANTED
+            and element in choices
+            and self._is_over(self.policy.function_of(element), yes)
+        ]
+        found += [basis for basis in self.facts.bases if self._ended(basis)]
+        return tuple(e for e in found if e.hash not in self.facts.over)
+
+    def _ended(self, basis: Entry) -> bool:
+        ends = _ends(basis)
+        return basis.hash in self.facts.over or (
+            ends is not None and ends <= self.at
+        )
 
     def bases(
         self, choices: Mapping[str, Choice]
@@ -775,17 +668,29 @@ class _Fold:
         for now.
         """
         held, stopped = [], []
-        for entry in self.facts.bases:
-            on = [choices.get(e) for e in used_for(entry)]
-            ends = _ends(entry)
-            over = ends is not None and ends <= self.at
-            if over or any(c is None or c.status in _ENDED for c in on):
+        for basis in self.facts.bases:
+            on = [choices.get(e) for e in used_for(basis)]
+            if any(c is None or self._has_ended(basis, c) for c in on):
                 continue
-            if any(c.cause or c.status in CLOSED_TO_BASES for c in on if c):
-                stopped.append(entry)
+            if self._ended(basis) or any(
+                c.cause or c.status in CLOSED_TO_BASES for c in on if c
+            ):
+                stopped.append(basis)
             else:
-                held.append(entry)
+                held.append(basis)
         return tuple(held), tuple(stopped)
+
+    def _has_ended(self, basis: Entry, choice: Choice) -> bool:
+        """
+        Tell whether what was said of one element took *basis* back.
+        """
+        if choice.status is not Status.GUARDIAN_NEEDED:
+            return choice.status in _NOES
+        minors = self.policy.minors
+        function = self.policy.function_of(choice.element)
+        return minors is not None and self._was_too_young(
+            minors, function, choice.element, basis
+        )
 
 
 _YOUNG: Final = frozenset({AgeBand.CHILD, AgeBand.MINOR})
@@ -799,11 +704,13 @@ _NOES: Final = frozenset(
     }
 )
 
-# What ends the use of another basis for good.
-_ENDED: Final = _NOES | {Status.GUARDIAN_NEEDED, Status.UNREADABLE}
-
 #: A no is a no to every basis.
-CLOSED_TO_BASES: Final = _ENDED | {Status.MASKED, Status.PAUSED}
+CLOSED_TO_BASES: Final = _NOES | {
+    Status.GUARDIAN_NEEDED,
+    Status.MASKED,
+    Status.PAUSED,
+    Status.UNREADABLE,
+}
 
 
 def _asks_guardian(
@@ -822,10 +729,10 @@ def _asks_guardian(
     return not acts or act in acts or (act == "use" and "account" in acts)
 
 
-def _expiry(function: Function, made: Choice) -> datetime | None:
-    if function.valid_for is None or made.entry is None:
+def _expiry(function: Function, yes: Entry) -> datetime | None:
+    if function.valid_for is None:
         return None
-    return function.valid_for.after(_given(made.entry))
+    return function.valid_for.after(_given(yes))
 
 
 def _rested(entry: Entry | None, rest: Period | None) -> datetime | None:

@@ -81,6 +81,7 @@ _EVENTS: Final = {
     Act.GRANTED: "ConsentGiven",
     Act.REFUSED: "ConsentRefused",
     Act.WITHDRAWN: "ConsentWithdrawn",
+    Act.EXPIRED: "ConsentExpired",
     Act.INVALIDATED: "ConsentInvalidated",
 }
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import field, frozen
 
@@ -72,6 +72,7 @@ class Act(Enum):
     ATTESTED = "attested"
     BASIS_USED = "basis_used"
     SIGNAL_CONFLICT = "signal_conflict"
+    EXPIRED = "expired"
     INVALIDATED = "invalidated"
     ERASED = "erased"
 
@@ -196,10 +197,9 @@ class Entry:
         return hashlib.sha256(self.body.encode()).hexdigest()
 
 
-@frozen
-class Links:
+class Links(NamedTuple):
     """
-    What ties an entry to the others.
+    What ties an entry to the others; of each entry that is verified.
 
     Attributes:
         seq, prev, prior, subject: As of `Entry`.
@@ -263,10 +263,9 @@ def entry_from_body(body: str) -> Entry:
 
 # The form of an entry's text: keys in order, no blanks, and each text escaped
 # in the one way of RFC 8785, section 3.2.2.2.
-_TEXT: Final = (
-    r'"(?:[^"\\\x00-\x1f\ud800-\udfff]++|\\["\\bfnrt]'
-    r'|\\u00(?:0[0-7bef]|1[0-9a-f]))*+"'
-)
+_PLAIN: Final = r'[^"\\\x00-\x1f\ud800-\udfff]*+'
+_ESCAPE: Final = r'\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f]))'
+_TEXT: Final = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*+"'
 _NUMBER: Final = r"(0|[1-9][0-9]{0,15})"
 _HASH: Final = r'"([0-9a-f]{64})"'
 _TIME: Final = (

@@ -62,6 +62,9 @@ class Held:
         act, attested: What the person did and vouched for then.
 
         terms: Digest of the function's promise at that time.
+
+        seen: Place of the person's newest entry at that time: a later no
+            ends it, whatever the clock said.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Held:
     act: str = ""
     attested: str = ""
     terms: str = ""
+    seen: int = 0
 
     def as_json(self) -> str:
         """
@@ -93,6 +97,7 @@ class Held:
                 "act": self.act,
                 "attested": self.attested,
                 "terms": self.terms,
+                "seen": self.seen,
             }
         )
 

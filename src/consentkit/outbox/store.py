@@ -23,12 +23,14 @@ from attrs import evolve, frozen
 from cryptography.exceptions import InvalidTag
 
 from consentkit._sqlite import Database
-from consentkit.consent.choices import Destroyed
+from consentkit.consent.results import Destroyed
 from consentkit.exceptions import DamagedError
 from consentkit.gate import Permit, Reason
 from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
+from consentkit.outbox.clock import SeenClock
 from consentkit.outbox.keys import KEK, KeyFolder, Lane, make_lane
+from consentkit.outbox.reads import Reads
 from consentkit.outbox.records import Batch, Erasure, Record, new_id
 
 
@@ -96,6 +98,14 @@ CREATE TABLE erasures (
     recipient TEXT NOT NULL,
     token TEXT NOT NULL,
     requested TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE reads (
+    subject TEXT NOT NULL,
+    function TEXT NOT NULL,
+    data_type TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (subject, function, data_type)
 ) WITHOUT ROWID;
 
 CREATE TABLE counts (
@@ -174,6 +184,9 @@ class OutboxStore:
         #: Lanes that were opened, by what they were opened from: another
         #: file may have another lane under the same id.
         self._lanes: dict[bytes, Lane] = {}
+        self._clock = SeenClock()
+        #: When what has a frequency was read last.
+        self.reads = Reads(self._db)
 
     def exists(self) -> bool:
         """
@@ -218,6 +231,8 @@ class OutboxStore:
         if kept:
             self.expire(kept[0][1].captured_at)
         with self._db.writing() as db:
+            if kept:
+                self._clock.begin(db, int(kept[0][1].captured_at.timestamp()))
             return tuple(self._keep(db, p, r) for p, r in kept)
 
     def _keep(
@@ -332,12 +347,14 @@ class OutboxStore:
             for element, grant, recipient, waiting, attempted, subject in rows
         )
 
-    def claim(self, lane: LaneStatus, *, most: int) -> Batch | None:
+    def claim(
+        self, lane: LaneStatus, *, most: int, now: datetime
+    ) -> Batch | None:
         """
         Take the oldest batch of *lane* for sending.
 
         A batch that was sent before and not settled comes again with the
-        same id and the same records.
+        same id and the same records, but for those whose retention is over.
 
         Returns:
             ``None`` if the lane has ended or is empty.
@@ -351,7 +368,7 @@ class OutboxStore:
             if row is None:
                 return None
             held = self._unwrap(self._load_kek(db), row)
-            batch, records = self._next_batch(db, held, most)
+            batch, records = self._next_batch(db, held, most, now)
             if not records:
                 return None
             db.execute(
@@ -369,29 +386,33 @@ class OutboxStore:
             )
 
     def _next_batch(
-        self, db: sqlite3.Connection, lane: Lane, most: int
+        self, db: sqlite3.Connection, lane: Lane, most: int, now: datetime
     ) -> tuple[str, tuple[Record, ...]]:
         """
         Open the oldest batch that can be read; without records at the end.
         """
         tried: set[str] = set()
-        while (batch := self._batch_id(db, lane.id, most)) is not None:
+        after = int(now.timestamp())
+        while (
+            batch := self._batch_id(db, lane.id, most, after)
+        ) is not None:
             if batch in tried:
                 # In a damaged file, what was deleted may still be there.
                 problem = "damaged records cannot be taken out"
                 raise self._damaged(problem)
             tried.add(batch)
-            records = self._open_all(db, lane, batch)
+            records = self._open_all(db, lane, batch, after)
             if records:
                 return batch, records
         return "", ()
 
     def _batch_id(
-        self, db: sqlite3.Connection, lane: int, most: int
+        self, db: sqlite3.Connection, lane: int, most: int, after: int
     ) -> str | None:
         row = db.execute(
-            "SELECT batch FROM records WHERE lane = ? ORDER BY n LIMIT 1",
-            (lane,),
+            "SELECT batch FROM records WHERE lane = ? AND expires > ? "
+            "ORDER BY n LIMIT 1",
+            (lane, after),
         ).fetchone()
         if row is None:
             return None
@@ -400,18 +421,19 @@ class OutboxStore:
         batch = new_id()
         db.execute(
             "UPDATE records SET batch = ? WHERE n IN (SELECT n FROM records "
-            "WHERE lane = ? AND typeof(batch) <> 'text' ORDER BY n LIMIT ?)",
-            (batch, lane, most),
+            "WHERE lane = ? AND typeof(batch) <> 'text' AND expires > ? "
+            "ORDER BY n LIMIT ?)",
+            (batch, lane, after, most),
         )
         return batch
 
     def _open_all(
-        self, db: sqlite3.Connection, lane: Lane, batch: str
+        self, db: sqlite3.Connection, lane: Lane, batch: str, after: int
     ) -> tuple[Record, ...]:
         rows = db.execute(
             "SELECT n, id, sealed, expires FROM records "
-            "WHERE lane = ? AND batch = ? ORDER BY n",
-            (lane.id, batch),
+            "WHERE lane = ? AND batch = ? AND expires > ? ORDER BY n",
+            (lane.id, batch, after),
         ).fetchall()
         if not rows:
             problem = "a batch has lost its records"
@@ -698,6 +720,10 @@ class OutboxStore:
     def expire(self, now: datetime) -> int:
         """
         Destroy records whose retention is over; give how many.
+
+        They are not sent any more in any case. Where the clock has leapt
+        ahead by more than a year, they are destroyed once a second look
+        agrees: at another start, or ten minutes later.
         """
         if not self.exists():
             return 0
@@ -706,9 +732,12 @@ class OutboxStore:
             due = db.execute(
                 "SELECT 1 FROM records WHERE expires <= ? LIMIT 1", (moment,)
             ).fetchone()
-        if due is None:
+            settled = self._clock.is_settled(db, moment)
+        if due is None and settled:
             return 0
         with self._db.writing() as db:
+            if not self._clock.trusts(db, moment):
+                return 0
             rows = db.execute(
                 "SELECT element, COUNT(*) FROM records JOIN lanes "
                 "ON lanes.id = records.lane WHERE expires <= ? "

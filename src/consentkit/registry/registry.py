@@ -25,7 +25,7 @@ import attrs
 
 from attrs import field, frozen
 
-from consentkit.gate import Reason, Refusal
+from consentkit.gate import MOMENTARY, Reason, Refusal
 from consentkit.policy.model import Function, Policy
 from consentkit.registry.model import SDKEntry
 
@@ -97,6 +97,8 @@ class Registry:
         self._starting = {sdk: threading.RLock() for sdk in self._functions}
         self._guard = threading.Lock()
         self._running: dict[str, _Running] = {}
+        #: Those that ended and may run all the same.
+        self._left: set[str] = set()
 
     def __repr__(self) -> str:
         return (
@@ -155,6 +157,7 @@ class Registry:
                 started = Started(sdk=sdk, function=function, value=value)
                 with self._guard:
                     self._running[sdk] = _Running(started, stop)
+                    self._left.discard(sdk)
                 # A withdrawal meanwhile found nothing to stop: ask again.
                 answer = self._ask(function)
         # Nor does it run on after a no in another process.
@@ -176,6 +179,17 @@ class Registry:
             if needed == function and not self._stop(sdk)
         )
 
+    def settle(self) -> None:
+        """
+        Stop the SDKs that the person's choices do not permit any more: call
+        it when something has changed, be it by a pause, a signal, time or
+        another process.
+        """
+        for sdk in self.running:
+            answer = self._ask(self._functions[sdk])
+            if isinstance(answer, Refusal) and answer.reason not in MOMENTARY:
+                self._stop(sdk)
+
     def _known(self) -> Mapping[str, SDKEntry]:
         if self._entries is None:
             from consentkit.registry.load import load_registry
@@ -195,8 +209,9 @@ class Registry:
         """
         with self._guard:
             running = self._running.pop(sdk, None)
-        if running is None:
-            return True
+            if running is None:
+                return sdk not in self._left
+            self._left.add(sdk)
         if running.stop is None:
             return False
         try:
@@ -204,6 +219,7 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - a withdrawal goes on
             problem = type(error).__name__
         else:
+            self._left.discard(sdk)
             return True
         logger.debug(
             "stopping an SDK failed",

@@ -257,7 +257,7 @@ class Delivery:
         most = self._limits.batch_records
         sent: set[str] = set()
         while not self._is_over(deadline) and self._may_send(lane):
-            batch = self._store.claim(lane, most=most)
+            batch = self._store.claim(lane, most=most, now=self._clock())
             if batch is None:
                 break
             if batch.id in sent:
