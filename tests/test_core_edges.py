@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import consentkit
 
-from consentkit import Basis, Permit, Reason, Refusal
+from consentkit import Basis, OSPermission, Permit, Reason, Refusal
 from consentkit.consent.signals import Signals
 from consentkit.consent.state import Status, fold
 from consentkit.exceptions import StoreError
@@ -1150,3 +1150,58 @@ class TestOverStarts:
         kit.gate()
 
         assert stopped == ["x"]
+
+
+class TestAtSending:
+    """
+    What is asked again when something goes out.
+    """
+
+    @pytest.mark.parametrize("holds", [True, False])
+    def test_condition(self, tmp_path: Path, *, holds: bool) -> None:
+        """
+        What a function requires has to hold when its data is sent, too.
+        """
+
+        def change(tree: dict[str, Any]) -> None:
+            tree["functions"][1]["requires"] = ["wifi"]
+
+        met, there = {"wifi"}, Scripted()
+        kit = open_kit(
+            tmp_path,
+            "improve",
+            policy=small(change=change),
+            conditions=lambda name: name in met,
+            transport=there,
+        )
+        assert keep_mac(kit)
+        if not holds:
+            met.clear()
+
+        assert sent(kit, there) == ["mac_address"] * holds
+        met.add("wifi")
+        assert sent(kit, there) == ["mac_address"]
+
+    def test_permission_taken_away(self, tmp_path: Path) -> None:
+        """
+        A permission that the system took away is noticed by the flush, and
+        what was read by it is gone.
+        """
+
+        def change(tree: dict[str, Any]) -> None:
+            tree["functions"][1]["collects"][0]["permission"] = "phone"
+
+        answers = [OSPermission.GRANTED]
+        there = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "improve",
+            policy=small(change=change),
+            os_permission=lambda _: answers[-1],
+            transport=there,
+        )
+        assert keep_mac(kit)
+        answers.append(OSPermission.DENIED)
+
+        assert sent(kit, there) == []
+        assert kit.status().counts["permission_lost"] == 1

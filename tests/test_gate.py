@@ -33,6 +33,8 @@ from consentkit.consent.state import (
 from consentkit.exceptions import ForgedPermitError
 from consentkit.gate import (
     ATTESTATION,
+    FAVOURABLE,
+    MOMENTARY,
     Gate,
     Moment,
     OSPermission,
@@ -48,7 +50,7 @@ from consentkit.policy import (
     load_vocabulary,
     parse_policy,
 )
-from consentkit.policy.model import Clause, Function
+from consentkit.policy.model import Clause, Function, ProtectionName
 from consentkit.policy.scope import Atom, atoms_of
 from tests.support import (
     MAC,
@@ -380,6 +382,49 @@ class TestReasons:
         )
         assert reason(decision) is expected
 
+    def test_momentary(self) -> None:
+        """
+        What one moment gives and another takes is known as such: a reason
+        is momentary if, and only if, time or the moment alone make it.
+        """
+        policy = on_connecting(
+            user_act=True, requires=["charging"], attest="They agreed."
+        )
+        state = granted(*policy.elements, policy=policy).state
+        early = policy.in_force_from - timedelta(seconds=1)
+        moments = [
+            Moment(
+                os_permission=answer,
+                in_use=in_use,
+                act=act,
+                attested=attested,
+                unmet=unmet,
+                too_soon=too_soon,
+            )
+            for answer in OSPermission
+            for in_use, act, attested, too_soon in product(
+                (True, False), repeat=4
+            )
+            for unmet in ((), ("charging",))
+        ]
+        gates = [
+            Gate(policy=policy, state=evolve(state, at=at))
+            for at in (early, START)
+        ]
+
+        answers = [
+            gate.decide("connect", "location_precise", moment=moment)
+            for gate, moment in product(gates, moments)
+        ]
+        made = {
+            r
+            for answer in answers
+            if isinstance(answer, Refusal)
+            for r in (answer.reason, *answer.also)
+        }
+        assert made == MOMENTARY
+        assert any(answers)
+
     def test_conditions_of_others(self) -> None:
         """
         A condition that the function does not name stops nothing.
@@ -489,6 +534,23 @@ class TestReasons:
         assert granted("umeng", "umeng@umeng", policy=policy).function("umeng")
         assert granted("umeng").function("umeng")
 
+    def test_starting_an_sdk_gives_to_nobody_barred(self) -> None:
+        """
+        An SDK that gives to somebody found too risky does not start, with
+        every yes there is; a function that starts none goes on without.
+        """
+
+        def risky(tree: dict[str, Any]) -> None:
+            found = {"reference": "File 7", "risk": "high"}
+            tree["recipients"][1]["assessment"] = found
+            tree["functions"][1]["recipients"].append("umeng")
+
+        policy = small(change=risky)
+        gate = granted(*policy.elements, policy=policy)
+
+        assert reason(gate.function("umeng")) is Reason.RECIPIENT_BARRED
+        assert gate.function("improve")
+
 
 def _with_a_partner(tree: dict[str, Any]) -> None:
     """
@@ -535,6 +597,35 @@ class TestOlderPromise:
             )
             == "P12M"
         )
+
+    def test_plainer_is_kept_protected(self) -> None:
+        """
+        Where a newer version tells more, it is told as was agreed to.
+        """
+        gate = self._gate(
+            lambda tree: tree["functions"][1]["collects"][2].update(
+                protect="md5"
+            )
+        )
+
+        permit = gate.decide("improve", "imei")
+        assert isinstance(permit, Permit)
+        assert permit.clause.protection.name is ProtectionName.PRESENT
+
+    def test_oftener_is_kept_rare(self) -> None:
+        """
+        Where a newer version reads in more scenes, it is read in those
+        that were agreed to.
+        """
+        gate = self._gate(
+            lambda tree: tree["functions"][2]["collects"][0].update(
+                scenes=["launch", "receive_share"]
+            )
+        )
+
+        permit = gate.decide("paste", "clipboard_share_code")
+        assert isinstance(permit, Permit)
+        assert permit.clause.scenes == ("receive_share",)
 
     def test_new_type_waits(self) -> None:
         """
@@ -672,15 +763,19 @@ def by_basis(
     used: str,
 ) -> Iterator[str]:
     """
-    No no was said; the basis is on record, is listed for this, and somebody
-    vouches for it where that takes judgement.
+    No no was said; the basis is on record for all of it, is listed for this,
+    and somebody vouches for it where that takes judgement.
     """
-    statuses = [state.choices[element].status.value for element, _ in needed]
+    elements = [element for element, _ in needed]
+    statuses = [state.choices[element].status.value for element in elements]
     yield from (status for status in statuses if status in NO_TO_ALL)
     facts = [
         entry.facts
         for entry in state.bases
-        if entry.hash == used and entry.element == function.id
+        if entry.hash == used
+        and {entry.element, *entry.facts.get("parts", "").split()}.issuperset(
+            elements
+        )
     ]
     named = facts[0]["basis"] if facts else ""
     clause = function.clauses.get(atom.data_type)
@@ -833,6 +928,8 @@ def make_state(chance: Random, policy: Policy) -> State:
     facts = {"basis": chance.choice(BASES)}
     if chance.random() < 0.5:
         facts |= dict.fromkeys(ATTESTATION, "said")
+    if chance.random() < 0.7:
+        facts["parts"] = " ".join(e for e in choices if e not in "ab")
     used = evolve(
         entries[-1],
         act=Act.BASIS_USED,
@@ -976,6 +1073,57 @@ class TestAgainstTheRules:
         assert not gate.decide(*asked, basis="f" * 64)
         assert str(gate.decide(*asked)) == str(one)
 
+    @pytest.mark.parametrize(
+        "moment", [FAVOURABLE, Moment(platform="ios"), Moment(too_soon=True)]
+    )
+    def test_answers_once(self, moment: Moment) -> None:
+        """
+        A question is decided once: asked again, the very same answer comes.
+        """
+        gate = granted("improve")
+        asked = ("improve", "mac_address", None, None, moment)
+
+        assert gate.decide(*asked) is gate.decide(*asked)
+
+    @pytest.mark.parametrize("table", ["favourable", "answers"])
+    def test_takes_no_answers(self, table: str) -> None:
+        """
+        Nobody hands a gate what it is to answer.
+        """
+        known = granted("improve")
+        with pytest.raises(TypeError):
+            Gate(policy=POLICY, state=known.state, **{table: {}})
+
+    def test_tells_nobody_what_was_asked(self) -> None:
+        """
+        What a gate remembers is not in its text.
+        """
+        gate = granted("improve")
+        before = repr(gate)
+        gate.decide("improve", "mac_address")
+        gate.decide("improve", "mac_address", moment=Moment(too_soon=True))
+
+        assert repr(gate) == before
+
+    def test_remembers_no_more_than_fits(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Whoever asks for nonsense again and again does not fill the memory:
+        past a bound answers are made anew, and are as right.
+        """
+        monkeypatch.setattr("consentkit.gate._MOST_ANSWERS", 8)
+        gate = granted("improve")
+        gate.decide("improve", "mac_address")
+        for number in range(7):
+            gate.decide("improve", f"nonsense {number}")
+
+        late = ("improve", "mac_address", "payment")
+        assert gate.decide(*late) == gate.decide(*late)
+        assert gate.decide(*late) is not gate.decide(*late)
+        known = ("improve", "nonsense 6")
+        assert gate.decide(*known) is gate.decide(*known)
+
 
 class TestRefusal:
     """
@@ -1005,6 +1153,20 @@ class TestRefusal:
         )
 
         assert str(refusal).endswith("does not list this scene (launch)")
+
+    def test_all_that_failed_is_said(self) -> None:
+        """
+        The text names the other conditions that failed, in their order,
+        and none where there are none.
+        """
+        one = Refusal(reason=Reason.NO_ACT, function="paste")
+        more = evolve(one, also=(Reason.NOT_IN_USE, Reason.TOO_OFTEN))
+
+        assert str(one) == "paste: refused, it needs an act of the person"
+        assert str(more) == (
+            f"{one}; also, the function is not in use here; the policy "
+            "promises to read it less often"
+        )
 
     def test_is_a_value(self) -> None:
         """

@@ -28,7 +28,8 @@ HEADLINE = (
     "connect/location_precise: permitted for wifi_connection, to maker, "
     "by entry 2 of 2026-11-20 12:02 on policy version 1"
 )
-CLAUSE = "for wifi_connection; protected by grid; kept P1D"
+CLAUSE = "for wifi_connection; protected by grid; kept P1D; to maker"
+AT = "2026-11-20 12:00:00 UTC"
 BY = "granted by app at 2026-11-20 12:0{0}:00 UTC, entry {0}, on version 1"
 
 
@@ -152,6 +153,83 @@ class TestExplain:
         failed = [c.name for c in explained.conditions if c.holds is False]
         assert failed[0] == name
         assert ": refused, " in explained.headline
+
+    @pytest.mark.parametrize(
+        ("data_type", "answer", "detail"),
+        [
+            ("mac_address", OSPermission.GRANTED, "no permission is needed"),
+            ("imei", OSPermission.DENIED, "phone, denied"),
+            (
+                "imei",
+                OSPermission.NOT_APPLICABLE,
+                "phone, which nothing guards here",
+            ),
+        ],
+        ids=["none", "denied", "not_applicable"],
+    )
+    def test_names_the_permission(
+        self, data_type: str, answer: OSPermission, detail: str
+    ) -> None:
+        """
+        It says which permission is meant, and what the system answered.
+        """
+        moment = Moment(os_permission=answer)
+        text = str(why(granted("improve"), "improve", data_type, None, moment))
+
+        assert f"the operating system allows it: {detail}\n" in f"{text}\n"
+
+    @pytest.mark.parametrize(
+        ("data_type", "end"),
+        [
+            ("network_status", "; kept P1D; to maker"),
+            ("wifi_password", "; kept P1D; stays on the device"),
+            ("device_name", "; kept P1D; not read"),
+        ],
+    )
+    def test_says_who_gets_it(self, data_type: str, end: str) -> None:
+        """
+        It names the recipients, where anything leaves the device at all.
+        """
+        text = str(why(granted("connect"), "connect", data_type))
+
+        (line,) = [x for x in text.splitlines() if "policy lists" in x]
+        assert line.endswith(end)
+
+    def test_what_a_use_asks_for(self) -> None:
+        """
+        What each use has to bring is listed, and neither met nor missed;
+        what the app has to say or show first is missed, and named.
+        """
+        policy = small(
+            change=lambda tree: tree["functions"][1].update(
+                user_act=True,
+                attest="they agreed",
+                acknowledge="Others see it.",
+                requires=["charging"],
+            )
+        )
+        entries = acts(policy, ("improve", Act.GRANTED))
+        gate = Gate(policy=policy, state=fold(entries, policy, at=START))
+        explained = why(
+            gate, "improve", "imei", moment=Moment(unmet=("charging",))
+        )
+
+        assert not explained.permitted
+        assert list(map(str, explained.conditions[-4:])) == [
+            (
+                "  NO  the condition charging is met: the app does not say "
+                "that it is"
+            ),
+            (
+                "  NO  the person acknowledged what it says first: "
+                "'Others see it.'"
+            ),
+            "   -  an act of the person: asked for at each use",
+            (
+                "   -  the person vouches for something: 'they agreed'; "
+                "asked for at each use"
+            ),
+        ]
 
     def test_of_a_function_as_a_whole(self) -> None:
         """
@@ -291,6 +369,64 @@ class TestKitWhy:
         answers["phone"] = OSPermission.GRANTED
         assert kit.why("improve", "imei").permitted
         kit.close()
+
+    def test_what_stops_a_yes_stands_behind_it(self, tmp_path: Path) -> None:
+        """
+        The entry belongs to the yes, and not to what stops it since.
+        """
+        said: list[str] = []
+        with make_kit(tmp_path, clock=lambda: START) as kit:
+
+            def look() -> None:
+                (*_, last) = kit.why("logs").conditions
+                said.append(last.detail.replace(f" by app at {AT}, entry", ""))
+
+            kit.consent.show("logs")
+            look()
+            kit.consent.defer("logs")
+            look()
+            kit.consent.pause()
+            look()
+            kit.consent.grant("logs")
+            look()
+            kit.consent.resume()
+            look()
+
+        assert said == [
+            "asked 1, on version 1; not answered",
+            "put off 2, on version 1",
+            "put off 2, on version 1; paused",
+            "granted 4, on version 1; paused",
+            "granted 4, on version 1",
+        ]
+
+    def test_signals_and_age_stand_behind_it(self, tmp_path: Path) -> None:
+        """
+        A signal is named as one; an age that is not known, or too low, is
+        told with the yes that does not count, and without one.
+        """
+        with make_kit(tmp_path / "a", "umeng", clock=lambda: START) as kit:
+            masked = kit.subject("a", gpc=True).why("umeng").conditions[-1]
+            assert masked.detail == "not asked yet; stopped by gpc"
+
+        def careful(tree: dict) -> None:
+            tree["minors"] = {"minor_below": 18}
+            tree["functions"][1]["profiling"] = True
+
+        with make_kit(
+            tmp_path / "b", policy=small(change=careful), clock=lambda: START
+        ) as kit:
+            unknown = kit.why("improve").conditions[-1].detail
+            kit.consent.show("improve")
+            kit.consent.grant("improve")
+            granted_ = kit.why("improve").conditions[-1].detail
+            kit.consent.declare_age(born=START.date())
+            young = kit.why("improve").conditions[-1].detail
+
+        assert unknown == "the person's age was not declared"
+        assert granted_.startswith(f"granted by app at {AT}, entry 2")
+        assert granted_.endswith("; the person's age was not declared")
+        assert young.endswith("a guardian has to decide")
 
     def test_does_not_depend_on_use(self, tmp_path: Path) -> None:
         """

@@ -35,6 +35,7 @@ from typing import Any, Final, NoReturn, final
 
 from attrs import field, frozen
 
+from consentkit.consent._said import used_for
 from consentkit.consent.state import CLOSED_TO_BASES, OPEN, State, Status
 from consentkit.exceptions import DeadPermitError, ForgedPermitError
 from consentkit.ledger.entries import Entry, text_digest
@@ -43,6 +44,7 @@ from consentkit.policy.model import (
     Clause,
     Function,
     Policy,
+    ProtectionName,
     split_element,
 )
 from consentkit.policy.scope import Atom, stricter
@@ -366,9 +368,12 @@ class Permit:
         )
 
     def __str__(self) -> str:
+        goes = f"to {self.recipient}"
+        if self.clause.protection.name is ProtectionName.LOCAL_ONLY:
+            goes = "to stay on the device"
         return (
             f"{self.function.id}/{self.clause.type}: permitted for "
-            f"{self.purpose}, to {self.recipient}, by entry "
+            f"{self.purpose}, {goes}, by entry "
             f"{self.entry.seq} of {self.entry.at:%Y-%m-%d %H:%M} "
             f"on policy version {self.entry.version}"
         )
@@ -698,7 +703,7 @@ class Gate:
     def _recipient(self, recipient: str) -> Iterator[_Failure]:
         found = self.policy.recipients.get(recipient)
         if found is not None and found.barred:
-            yield Reason.RECIPIENT_BARRED, found.barred
+            yield Reason.RECIPIENT_BARRED, f"{recipient}: {found.barred}"
 
     def _granted(
         self, function: Function, atom: Atom, clause: Clause | None
@@ -724,7 +729,7 @@ class Gate:
         reason = _REASON_OF[choice.status]
         detail = ", ".join(choice.cause)
         if function.is_separate(element):
-            detail = choice.status.value
+            detail = detail or element
             if reason in _UNDECIDED:
                 reason = _needed(element)
         yield reason, detail
@@ -737,7 +742,8 @@ class Gate:
             if choice.status in CLOSED_TO_BASES:
                 yield _REASON_OF[choice.status], ", ".join(choice.cause)
         used = next((e for e in self.state.bases if e.hash == basis), None)
-        if used is None or used.element != function.id:
+        needed = function.needs(atom.data_type, atom.recipient)
+        if used is None or not set(used_for(used)).issuperset(needed):
             yield Reason.BASIS_NOT_LISTED, "no use of it is on record"
             return
         named = used.facts.get("basis", "")

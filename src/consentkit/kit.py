@@ -64,7 +64,7 @@ from consentkit.why import Explanation, explain
 if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source
-    from consentkit.outbox import OutboxStatus
+    from consentkit.outbox import LaneStatus, OutboxStatus
     from consentkit.outbox.held import Held, Quarantine
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
@@ -844,12 +844,22 @@ class Kit:
                 self._delivery = Delivery(
                     store=store,
                     transports=self._transports,
-                    gate=lambda tag: self._of(tag).gate(),
+                    may_send=lambda lane: self._of(lane.subject)._lets(lane),  # noqa: SLF001
+                    problem=lambda: self.gate().state.problem,
                     clock=self.now,
                     limits=self.limits,
                     lock=self.data_dir / "delivery.lock",
                 )
             return self._delivery
+
+    def _lets(self, lane: LaneStatus) -> bool:
+        """
+        Ask the gate, and the app's conditions, whether a lane may go out.
+        """
+        function = self.policy.functions.get(split_element(lane.element)[0])
+        return self.gate().lets_out(
+            lane.element, lane.recipient, lane.grant
+        ) and (function is None or all(map(self._is_met, function.requires)))
 
     def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
         """
@@ -865,6 +875,9 @@ class Kit:
             from consentkit.transports.delivery import FlushReport
 
             return FlushReport(problems=("the kit is closed",))
+        for permission in tuple(self._os_seen):
+            # One that was taken away since is noticed now at the latest.
+            self._os_answer(permission)
         try:
             self._waiting.settle()
         except StoreError as error:

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from consentkit.consent.state import OPEN, Choice, Status
 from consentkit.gate import Gate, Moment, OSPermission, Permit, Refusal
-from consentkit.ledger.entries import text_digest
-from consentkit.policy.model import Clause, Function
+from consentkit.ledger.entries import Act, text_digest
+from consentkit.policy.model import Clause, Function, ProtectionName
 from consentkit.policy.scope import Atom
 
 
@@ -30,8 +30,8 @@ class Condition:
     One condition of a decision.
 
     Attributes:
-        holds: Whether it does; ``None`` if it could not be asked, because
-            one before it fails.
+        holds: Whether it does; ``None`` if it cannot be told: one before it
+            fails, or it is about the moment of a use.
     """
 
     name: str
@@ -144,8 +144,7 @@ def _conditions(
             holds=not permission
             or moment.os_permission
             in (OSPermission.GRANTED, OSPermission.NOT_APPLICABLE),
-            detail=f"{permission or 'no permission needed'}, "
-            f"{moment.os_permission.value}",
+            detail=_guarded(permission, moment.os_permission),
         )
     yield from _of_use(gate, found, moment)
     if data_type is not None and moment.too_soon:
@@ -169,9 +168,11 @@ def _of_clause(
 ) -> Iterator[Condition]:
     detail = ""
     if clause is not None:
+        to = f"to {', '.join(clause.recipients)}"
         detail = (
             f"for {', '.join(clause.purposes)}; protected by "
-            f"{clause.protection.name.value}; kept {clause.retention}"
+            f"{clause.protection.name.value}; kept {clause.retention}; "
+            f"{_STAYS.get(clause.protection.name, to)}"
         )
     yield Condition(
         name=f"the policy lists {data_type}",
@@ -190,6 +191,13 @@ def _of_clause(
             name=f"the policy lists {recipient} as its recipient",
             holds=None if clause is None else recipient in clause.recipients,
         )
+
+
+# What leaves the device in no form, whoever the recipients are.
+_STAYS: Final = {
+    ProtectionName.DROP: "not read",
+    ProtectionName.LOCAL_ONLY: "stays on the device",
+}
 
 
 def _of_party(gate: Gate, party: str) -> Iterator[Condition]:
@@ -252,41 +260,78 @@ def _granted(
     if "@" in element and not any(atom.data_type for atom in atoms):
         # Starting an SDK asks each recipient's decision as a whole.
         within = covered is None or bool(covered)
-    detail = _SAID.get(choice.status, choice.status.value)
-    if choice.status is Status.MASKED and choice.entry is None:
-        detail = "not asked yet"
-    if choice.cause:
-        ended = choice.entry is not None
-        detail += f"{' by' if ended else '; stopped by'} "
-        detail += ", ".join(choice.cause)
-    if choice.entry is not None:
-        entry = choice.entry
-        detail += (
-            f" by {entry.method} at {entry.at:%Y-%m-%d %H:%M:%S} UTC, entry "
-            f"{entry.seq}, on version {entry.version}"
-        )
     return Condition(
         name=f"the person granted {element}",
         holds=choice.status in OPEN and within,
-        detail=detail,
+        detail=_said(choice),
     )
 
 
-# What a status means where its name alone would not tell.
+def _said(choice: Choice) -> str:
+    """
+    Say what was chosen, by which entry, and what stands in its way now.
+    """
+    status, entry = choice.status, choice.entry
+    word, now = _SAID.get(status, (status.value, ""))
+    if entry is not None:
+        word = _OPEN_QUESTIONS.get(entry.act, word)
+        word += (
+            f" by {entry.method} at {entry.at:%Y-%m-%d %H:%M:%S} UTC, entry "
+            f"{entry.seq}, on version {entry.version}"
+        )
+    elif status in (Status.MASKED, Status.PAUSED):
+        word = "not asked yet"
+    elif status in (Status.GUARDIAN_NEEDED, Status.AGE_UNKNOWN):
+        word = ""
+    causes = [cause for cause in choice.cause if cause not in _CAUSES]
+    stopped = f"stopped by {', '.join(causes)}" if causes else ""
+    known = (_CAUSES[cause] for cause in choice.cause if cause in _CAUSES)
+    return "; ".join(filter(None, (word, now, *known, stopped)))
+
+
+def _guarded(permission: str, answer: OSPermission) -> str:
+    if not permission:
+        return "no permission is needed"
+    if answer is OSPermission.NOT_APPLICABLE:
+        return f"{permission}, which nothing guards here"
+    return f"{permission}, {answer.value}"
+
+
+# What was done, and how that stands now, where a status alone would not tell.
 _SAID: Final = {
-    Status.UNKNOWN: "not asked yet",
-    Status.ASKED: "asked, and not answered",
-    Status.DEFERRED: "asked, and put off",
-    Status.OTHER_BASIS: "not asked yet; the policy names another lawful "
-    "basis, which the app has to invoke",
-    Status.WIDENED: "granted, on older terms; the policy asks for more now",
-    Status.NARROWED: "granted, for more than the policy asks now",
-    Status.EXPIRED: "granted, and run out",
-    Status.MASKED: "granted, and stopped",
-    Status.PAUSED: "granted, and paused",
-    Status.GUARDIAN_NEEDED: "a guardian has to decide",
-    Status.AGE_UNKNOWN: "the person's age was not declared",
-    Status.INHERITED: "chosen by the account or the organisation",
+    Status.UNKNOWN: ("not asked yet", ""),
+    Status.ASKED: ("asked", "not answered"),
+    Status.DEFERRED: ("put off", ""),
+    Status.OTHER_BASIS: (
+        "not asked yet",
+        "the policy names another lawful basis, which the app has to invoke",
+    ),
+    Status.WIDENED: (
+        "granted",
+        "on older terms, and the policy asks for more now",
+    ),
+    Status.NARROWED: ("granted", "for more than the policy asks now"),
+    Status.EXPIRED: ("granted", "run out"),
+    Status.MASKED: ("granted", ""),
+    Status.PAUSED: ("granted", "paused"),
+    Status.GUARDIAN_NEEDED: ("granted", "a guardian has to decide"),
+    Status.AGE_UNKNOWN: ("granted", "the person's age was not declared"),
+    Status.INHERITED: (
+        "granted",
+        "the account's or the organisation's choice",
+    ),
+}
+
+# Entries that only asked, whatever the status is.
+_OPEN_QUESTIONS: Final = {
+    Act.NOTICE_SHOWN: "asked",
+    Act.DEFERRED: "put off",
+}
+
+# Causes that are no signals.
+_CAUSES: Final = {
+    "barred": "the policy bars the young from it",
+    "pause": "paused",
 }
 
 
@@ -297,9 +342,11 @@ def _of_use(
     Give what the function promises of its use.
     """
     for condition in function.requires:
+        met = condition not in moment.unmet
         yield Condition(
             name=f"the condition {condition} is met",
-            holds=condition not in moment.unmet,
+            holds=met,
+            detail="" if met else "the app does not say that it is",
         )
     if function.acknowledge:
         read = gate.state.acknowledged.get(function.id)
@@ -307,4 +354,18 @@ def _of_use(
         yield Condition(
             name="the person acknowledged what it says first",
             holds=read is not None and read.notice == wanted,
+            detail=repr(function.acknowledge),
         )
+    if function.user_act:
+        yield Condition(
+            name="an act of the person", holds=None, detail=_EACH_TIME
+        )
+    if function.attest:
+        yield Condition(
+            name="the person vouches for something",
+            holds=None,
+            detail=f"{function.attest!r}; {_EACH_TIME}",
+        )
+
+
+_EACH_TIME: Final = "asked for at each use"

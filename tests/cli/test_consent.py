@@ -167,6 +167,87 @@ class TestActs:
         main(["why", "connect", "location_precise", *place])
         assert "refused" in capsys.readouterr().out
 
+    def test_grant_that_a_signal_stops(
+        self,
+        place: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A yes that opens nothing says what stops it.
+        """
+        monkeypatch.setenv("DO_NOT_TRACK", "1")
+        assert main(["consent", "grant", "logs", *place]) == 0
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said == (
+            "logs: granted, entry 2; of no effect while do_not_track stops it"
+        )
+
+    def test_grant_under_a_policy_of_later(
+        self,
+        data: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A yes to a policy that is not in force yet says from when it counts.
+        """
+        tree = tables()
+        tree["policy"]["effective"] = date(9998, 1, 1)
+        file = tmp_path / "later.toml"
+        file.write_text(to_toml(tree), encoding="utf-8")
+
+        place = ["--policy", str(file), "--data-dir", str(data)]
+        main(["consent", "grant", "logs", *place])
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said.endswith("until the policy holds, on 9998-01-01")
+
+    def test_grant_while_paused(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A yes during a pause says how the pause ends.
+        """
+        main(["consent", "pause", *place])
+        main(["consent", "grant", "logs", *place])
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said.endswith("it is paused ('consentkit consent resume')")
+
+    def test_grant_before_what_comes_first(
+        self,
+        data: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A yes without the person's age, or without an acknowledgement, says
+        what is missing; of one of the young, that a guardian decides.
+        """
+        tree = tables()
+        tree["minors"] = {"minor_below": 18}
+        tree["functions"][0]["basis"] = ["consent"]
+        tree["functions"][3]["acknowledge"] = "Others see it."
+        file = tmp_path / "careful.toml"
+        file.write_text(to_toml(tree), encoding="utf-8")
+        place = ["--policy", str(file), "--data-dir", str(data)]
+
+        main(["consent", "grant", "connect", *place])
+        main(["consent", "grant", "connect/location_precise", *place])
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said.endswith(
+            "of no effect until the person's age is known ('consentkit "
+            "consent age')"
+        )
+        main(["consent", "grant", "logs", *place])
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said.endswith("has the person acknowledge 'Others see it.'")
+
+        born = ["--born", str(date.today())]
+        assert main(["consent", "age", *born, *place]) == 0
+        main(["consent", "grant", "improve", *place])
+        *_, said = capsys.readouterr().out.splitlines()
+        assert said.endswith("of no effect until a guardian decides")
+
     def test_deny(self, data: Path, place: list[str]) -> None:
         """
         A no is an entry of its own.
@@ -270,7 +351,31 @@ class TestMoreActs:
 
         main(["consent", "accept", *place, "--json"])
         said = json.loads(capsys.readouterr().out)
-        assert [e["act"] for e in said["entries"]] == ["policy_adopted"]
+        assert said["entries"] == []
+
+    def test_acknowledge(
+        self,
+        data: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        The text that is to be read first is shown and recorded; a function
+        that has none says so.
+        """
+        tree = tables()
+        tree["functions"][1]["acknowledge"] = "You have read the rules."
+        file = tmp_path / "rules.toml"
+        file.write_text(to_toml(tree), encoding="utf-8")
+        place = ["--policy", str(file), "--data-dir", str(data)]
+
+        assert main(["consent", "acknowledge", "improve", *place]) == 0
+        assert capsys.readouterr().out == (
+            "You have read the rules.\nimprove: acknowledged, entry 1\n"
+        )
+        assert statuses(data)["improve"] == "unknown"
+        assert main(["consent", "acknowledge", "logs", *place]) == 2
+        assert "has no text to acknowledge" in capsys.readouterr().err
 
     def test_decline(
         self,
@@ -285,7 +390,7 @@ class TestMoreActs:
         """
         main(["consent", "grant", "logs", *place])
         assert main(["consent", "decline", "logs", *place]) == 2
-        assert "use deny()" in capsys.readouterr().err
+        assert "'consentkit consent deny' records" in capsys.readouterr().err
 
         tree = tables()
         tree["functions"][3]["retention"] = "P1Y"
@@ -380,6 +485,7 @@ class TestMoreActs:
         [
             ([], "--born --adult is required"),
             (["--born", "soon"], "'soon' is no date such as 2009-05-31"),
+            (["--born", "0209-05-31"], "is nobody's birthday any more"),
             (["--born", "2009-05-31", "--adult"], "not allowed with"),
         ],
     )
@@ -544,6 +650,30 @@ class TestAsk:
         assert terminal.screen.count(QUESTION) == 1
         assert "not asked, as connect is not granted" in terminal.screen
         assert statuses(data)["connect/location_precise"] == "other_basis"
+
+    def test_separate_type_that_waits_for_the_age(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        """
+        Where the age is not known it says what could not be asked, and how
+        to go on.
+        """
+        tree = tables()
+        tree["minors"] = {"minor_below": 18}
+        tree["functions"] = tree["functions"][:1]
+        tree["functions"][0]["basis"] = ["consent"]
+        file = tmp_path / "careful.toml"
+        file.write_text(to_toml(tree), encoding="utf-8")
+        place = ["--policy", str(file), "--data-dir", str(data)]
+
+        with Terminal("consent", "ask", *place) as terminal:
+            terminal.expect(QUESTION)
+            terminal.type("yes")
+            assert terminal.end() == 0
+
+        screen = " ".join(terminal.screen.split())
+        assert "age is not known: connect/location_precise; " in screen
+        assert "'consentkit consent age' records it" in screen
 
     def test_only_what_is_undecided(
         self, data: Path, place: list[str]

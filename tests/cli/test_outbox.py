@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from attrs import frozen
+
+import consentkit
+
 from consentkit.cli import main
-from tests.support import MAC, MAC_MD5, SMALL, make_kit
+from tests.support import MAC, MAC_MD5, SMALL, make_kit, tables, to_toml
 
 
 @pytest.fixture
@@ -148,4 +152,66 @@ class TestInspect:
         Where nothing waits it says so.
         """
         assert main(["outbox", "inspect", *empty]) == 0
-        assert capsys.readouterr().out == "Nothing waits.\n"
+        assert capsys.readouterr().out == "Nothing waits to be sent.\n"
+
+
+@frozen
+class SessionEnded:
+    """
+    An event that the small policy declares.
+    """
+
+    seconds: float
+
+
+class TestHeld:
+    """
+    Tests for what waits for the person's answer.
+    """
+
+    @pytest.fixture
+    def held(self, tmp_path: Path) -> list[str]:
+        """
+        Give the arguments of a data folder with an event in quarantine.
+        """
+        tree = tables()
+        tree["consent"] = {"pending": "quarantine"}
+        file = tmp_path / "policy.toml"
+        file.write_text(to_toml(tree), encoding="utf-8")
+        data = tmp_path / "data"
+        with (
+            consentkit.open(file, data_dir=data) as kit,
+            kit.use("improve") as use,
+        ):
+            use.capture(SessionEnded(seconds=3.0))
+        return ["--policy", str(file), "--data-dir", str(data)]
+
+    @pytest.mark.parametrize("action", ["status", "inspect"])
+    def test_is_told(
+        self,
+        action: str,
+        held: list[str],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Both tell of which functions something waits for an answer; a yes
+        ends that.
+        """
+        told = "Until the person answers, more waits of: improve\n"
+
+        assert main(["outbox", action, *held]) == 0
+        assert capsys.readouterr().out.endswith(told)
+        main(["consent", "grant", "improve", *held])
+        capsys.readouterr()
+        assert main(["outbox", action, *held]) == 0
+        assert told not in capsys.readouterr().out
+
+    def test_json(
+        self, held: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        With --json the functions are a list.
+        """
+        main(["outbox", "status", *held, "--json"])
+
+        assert json.loads(capsys.readouterr().out)["held"] == ["improve"]

@@ -99,6 +99,10 @@ class TestWhy:
                 "no recipient 'helpr'; did you mean 'helper'?",
             ),
             (["zzz"], "'consentkit consent list' shows what there is"),
+            (
+                ["improve@helper"],
+                "apart: 'consentkit why improve DATA_TYPE helper'",
+            ),
         ],
     )
     def test_unknown_names(

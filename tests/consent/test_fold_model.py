@@ -490,11 +490,27 @@ class TestProperties:
         self, life: Life, back: timedelta
     ) -> None:
         """
-        A time before the latest entry counts as that entry's.
+        What was seen to run out, and is on record so, no clock brings back;
+        and what stands is the same at any time.
         """
-        latest = max((e.at for e in life.events), default=life.now)
-        if life.entries:
-            assert _statuses(life, latest - back) == _statuses(life, latest)
+        state = life.state()
+        noted = tuple(
+            evolve(
+                yes,
+                act=Act.EXPIRED,
+                by=Actor.SYSTEM,
+                facts={"of": yes.hash},
+                seq=life.entries[-1].seq + number,
+            )
+            for number, yes in enumerate(state.over, start=1)
+        )
+        later = evolve(life, entries=life.entries + noted)
+        then = later.state(life.now - back)
+
+        assert later.state().over == ()
+        assert then.standing == state.standing
+        if state.choices[life.element].status is Status.EXPIRED:
+            assert then.choices[life.element].status not in OPEN
 
     @given(LIVES, LIVES, st.randoms(use_true_random=False))
     def test_elements_do_not_touch_each_other(

@@ -38,9 +38,15 @@ _COMMANDS = (
 
 _EPILOG = """\
 environment:
-  CONSENTKIT_POLICY    policy document, where --policy is not given
-  CONSENTKIT_DATA_DIR  data folder, where --data-dir is not given
-  NO_COLOR             no colours, if it is set to anything
+  CONSENTKIT_POLICY          policy document, where --policy is not given
+  CONSENTKIT_DATA_DIR        data folder, where --data-dir is not given
+  CONSENTKIT_LEDGER          URL of a ledger in PostgreSQL, without --ledger
+  DO_NOT_TRACK               stops all but core functions, unless it is a no
+  CONSENTKIT_CONSENT         the same, unless it is a yes, which grants nothing
+  CONSENTKIT_CI              POLICY@VERSION, to record a yes on build machines
+  CONSENTKIT_DEVICE_POLICY   one more file of what an administrator forbids
+  CONSENTKIT_RECEIVER_TOKEN  what senders must show to 'receive'
+  NO_COLOR                   no colours, if it is set to anything
 
 exit codes:
   0  fine

@@ -26,10 +26,10 @@ from consentkit.cli._common import (
     warn,
 )
 from consentkit.consent.age import AgeBand
-from consentkit.consent.results import Withdrawal
 from consentkit.consent.environment import SignalReader
 from consentkit.consent.notice import notice
 from consentkit.consent.prompt import Answer, ask
+from consentkit.consent.results import Withdrawal
 from consentkit.consent.signals import Signals
 from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import RegistryError
@@ -103,6 +103,13 @@ _ACTIONS: Mapping[str, tuple[str, str]] = {
             "agreed to before stays, on the terms of then."
         ),
     ),
+    "acknowledge": (
+        "record that a text was read first",
+        (
+            "Record that the person read what the policy says before a "
+            "function is used. It shows the text, and grants nothing."
+        ),
+    ),
     "pause": (
         "stop for a while",
         (
@@ -166,6 +173,8 @@ def add_parser(commands: Any) -> None:
             metavar="ELEMENT",
             help=f"{_ELEMENT}; everything by default",
         )
+    read = _action(actions, "acknowledge", _acknowledge)
+    read.add_argument("element", metavar="FUNCTION", help="a function's id")
     _action(actions, "accept", _accept)
     _action(actions, "refuse-all", _refuse_all)
     age = _action(actions, "age", _age)
@@ -517,6 +526,20 @@ def _decline(arguments: argparse.Namespace) -> int:
             raise ValueError(msg)
         entry = kit.consent.decline(arguments.element, method="command_line")
     return _done(arguments, entry, "declined; what was agreed to stays")
+
+
+def _acknowledge(arguments: argparse.Namespace) -> int:
+    with kit_of(arguments) as kit:
+        _check(kit, arguments.element)
+        if _is_unrecorded(kit):
+            return 1
+        text = kit.policy.function_of(arguments.element).acknowledge
+        entry = kit.consent.acknowledge(
+            arguments.element, method="command_line"
+        )
+    if not arguments.json:
+        print(text)
+    return _done(arguments, entry, "acknowledged")
 
 
 def _pause(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from collections.abc import Sequence
 from typing import Any
 
 from consentkit.cli._common import (
@@ -49,7 +50,7 @@ def add_parser(commands: Any) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
-        status = kit.status()
+        status, held = kit.status(), kit.quarantine.functions()
     if arguments.json:
         print_json(
             {
@@ -65,6 +66,7 @@ def _status(arguments: argparse.Namespace) -> int:
                     }
                     for lane in status.lanes
                 ],
+                "held": list(held),
                 "counts": dict(status.counts),
             }
         )
@@ -82,19 +84,29 @@ def _status(arguments: argparse.Namespace) -> int:
                 for x in status.lanes
             ],
         )
+    _tell_held(held)
     for reason, number in sorted(status.counts.items()):
         print(f"so far {reason.replace('_', ' ')}: {number}")
     return 0
 
 
+def _tell_held(functions: Sequence[str]) -> None:
+    if functions:
+        print(
+            f"Until the person answers, more waits of: {', '.join(functions)}"
+        )
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
     with kit_of(arguments) as kit:
         records = [record.as_json() for record in kit.store.inspect()]
+        held = kit.quarantine.functions()
     if arguments.json:
         print_json({"records": records})
         return 0
     if not records:
-        print("Nothing waits.")
+        print("Nothing waits to be sent.")
+        _tell_held(held)
         return 0
     print_table(
         ("CAPTURED (UTC)", "FUNCTION", "DATA TYPE", "PROTECTION", "VALUE"),
@@ -109,4 +121,5 @@ def _inspect(arguments: argparse.Namespace) -> int:
             for record in records
         ],
     )
+    _tell_held(held)
     return 0

@@ -36,8 +36,10 @@ def add_parser(commands: Any) -> None:
         "why",
         help="explain a decision",
         description="Explain the decision on a function, or on one of its "
-        "data types: each condition, and whether it holds. Exits with 0 if "
-        "it is permitted, with 1 if it is refused.",
+        "data types: each condition, and whether it holds; '-' is what cannot "
+        "be told here. What only the running app knows, such as its own "
+        "conditions, counts as not met. Exits with 0 if it is permitted, with "
+        "1 if it is refused.",
     )
     parser.add_argument(
         "function", metavar="FUNCTION", help="id of a function of the policy"
@@ -52,7 +54,8 @@ def add_parser(commands: Any) -> None:
         "recipient",
         nargs="?",
         metavar="RECIPIENT",
-        help="who would get it (default: the first that the policy names)",
+        help="id of who would get it (default: the first that the policy "
+        "names)",
     )
     add_place(parser)
     add_json(parser)
@@ -121,6 +124,13 @@ def _hints(
     Say what was probably meant by names that the policy does not have.
     """
     listed = "'consentkit consent list'"
+    named, at, party = function.partition("@")
+    if at and named in policy.functions:
+        yield (
+            f"name the data type and the recipient apart: 'consentkit why "
+            f"{named} DATA_TYPE {party.partition('+')[0]}'"
+        )
+        return
     if function not in policy.functions:
         cure = near(function, policy.functions, where=listed)
         yield f"the policy has no function {function!r}; {cure}"

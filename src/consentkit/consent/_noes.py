@@ -79,5 +79,7 @@ def to_record(
             (e in elements and choice.status is not there)
             or choice.grants
             or choice.status in OPEN
+            # Nor may a yes that counts for nothing now begin to.
+            or (choice.entry is not None and choice.entry.act is Act.GRANTED)
         )
     )

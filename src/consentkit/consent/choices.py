@@ -272,18 +272,32 @@ class Consent:
             language=language or self._policy.language,
             digest=text_digest(text),
         )
+        act = NewAct(
+            Act.NOTICE_SHOWN,
+            element,
+            method,
+            language=made.language,
+            notice=made.digest,
+        )
         self._append(
-            lambda _: [
-                NewAct(
-                    Act.NOTICE_SHOWN,
-                    element,
-                    method,
-                    language=made.language,
-                    notice=made.digest,
-                )
-            ]
+            lambda before: (
+                [] if self._is_shown(before, made, method) else [act]
+            )
         )
         return made
+
+    def _is_shown(self, state: State, made: Notice, method: str) -> bool:
+        """
+        Tell whether the very same was shown last, and not answered since.
+        """
+        last = state.shown.get(made.element)
+        since = state.choices[made.element].entry
+        return (
+            last is not None
+            and (last.notice, last.language) == (made.digest, made.language)
+            and (last.text, last.method) == (self._policy.digest, method)
+            and (since is None or since.seq <= last.seq)
+        )
 
     def defer(self, element: str, *, method: str = "app") -> None:
         """
@@ -466,8 +480,9 @@ class Consent:
 
         def plan(before: State) -> list[NewAct]:
             at = before.at or datetime.max.replace(tzinfo=UTC)
+            told = self._policy.digest in before.adopted
             return [
-                NewAct(Act.POLICY_ADOPTED, "", method),
+                *([] if told else [NewAct(Act.POLICY_ADOPTED, "", method)]),
                 *(
                     NewAct(
                         Act.GRANTED,
@@ -670,12 +685,25 @@ class Consent:
         """
         Stop *element* for a time; all of it, if empty. What was kept waits.
 
+        Returns:
+            The new entry, or the one that already says so.
+
         Raises:
             ValueError: If the policy has no such element.
 
             StoreError: If it cannot be recorded.
         """
-        return self._note(Act.PAUSED, element, method)
+        standing: list[Entry] = []
+
+        def plan(before: State) -> list[NewAct]:
+            known = before.paused.get(element)
+            if known is None:
+                return [NewAct(Act.PAUSED, element, method)]
+            standing.append(known)
+            return []
+
+        self._check_pause(element, method)
+        return (*self._append(plan)[1], *standing)[0]
 
     def resume(self, element: str = "", *, method: str = "app") -> Entry:
         """
@@ -686,14 +714,15 @@ class Consent:
 
             StoreError: As `pause`.
         """
-        return self._note(Act.RESUMED, element, method)
+        self._check_pause(element, method)
+        act = NewAct(Act.RESUMED, element, method)
+        return self._append(lambda _: [act])[1][0]
 
-    def _note(self, act: Act, element: str, method: str) -> Entry:
+    def _check_pause(self, element: str, method: str) -> None:
         if element:
             self._check(element, method)
         else:
             self._check_method(method)
-        return self._append(lambda _: [NewAct(act, element, method)])[1][0]
 
     # Several devices and accounts
 

@@ -121,8 +121,11 @@ def _of_recipient(policy: Policy, function: Function, party: str) -> str:
         c for c in function.clauses.values() if recipient.id in c.recipients
     ]
     facts = [("goes to", _party(recipient))]
+    if recipient.barred:
+        facts.append(("", f"for now it gets nothing: {recipient.barred}"))
     for clause in clauses:
-        facts += list(_of_group(policy, [clause]))
+        group = _of_group(policy, [clause])
+        facts += [fact for fact in group if fact[0] != "goes to"]
     if recipient.url:
         facts.append(("its policy", recipient.url))
     facts.append(("if refused", f"{recipient.name} gets nothing of this"))
@@ -153,8 +156,8 @@ def _facts(
         staying = [c for c in clauses if c.protection.name is protection]
         if staying:
             yield label, _names(staying, policy)
+    more = sdks.get(function.sdk, "it reads and sends by itself")
     if function.sdk and not data_type:
-        more = sdks.get(function.sdk, "it reads and sends by itself")
         yield "starts", f"the third-party SDK {function.sdk}; {more}"
     elif not clauses:
         yield "uses", "nothing by itself"
@@ -169,8 +172,10 @@ def _facts(
     if data_type and _is_sensitive(policy, data_type):
         yield "if it leaks", _harm(data_type)
     for recipient in function.recipients.values():
-        if recipient.url and not data_type:
+        if recipient.url and not data_type and recipient.url not in more:
             yield "its policy", f"{recipient.name}: {recipient.url}"
+    if function.acknowledge and not data_type:
+        yield "read first", function.acknowledge
     yield "if refused", _ON_REFUSAL[function.on_refusal]
 
 

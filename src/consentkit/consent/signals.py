@@ -380,12 +380,12 @@ class Signals:
         if signal is Signal.GPC and self.gpc and _by_gpc(policy, element):
             return "the person's later choice goes before it"
         if signal is Signal.CI and self.ci:
-            return "nobody is asked, and no command records a choice"
+            return "nobody is asked"
         if signal is Signal.TERMINALS and not self.terminals:
             return "nobody is asked in a terminal"
         if self._is_on(signal):
             return "stops nothing of this"
-        return "says nothing; that grants nothing"
+        return "says nothing"
 
     def _of_device(self, policy: Policy, element: str) -> str:
         said = []

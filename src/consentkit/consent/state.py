@@ -172,6 +172,10 @@ class State:
 
         acknowledged: By function, the text that was acknowledged last.
 
+        paused: By element, the pause that holds.
+
+        adopted: Digests of the versions that the person was told of.
+
         bases: Uses of other lawful bases that hold now.
 
         stopped_bases: Those that nobody said no to, and that are stopped
@@ -191,6 +195,8 @@ class State:
     age: AgeBand = AgeBand.UNKNOWN
     shown: Mapping[str, Entry] = field(factory=dict)
     acknowledged: Mapping[str, Entry] = field(factory=dict)
+    paused: Mapping[str, Entry] = field(factory=dict)
+    adopted: frozenset[str] = frozenset()
     bases: tuple[Entry, ...] = ()
     stopped_bases: tuple[Entry, ...] = ()
     over: tuple[Entry, ...] = ()
@@ -302,6 +308,8 @@ def fold_facts(
         age=facts.age.band(now),
         shown=facts.shown,
         acknowledged=facts.acknowledged,
+        paused={e: s.paused for e, s in facts.said.items() if s.paused},
+        adopted=frozenset(facts.adopted),
         bases=bases,
         stopped_bases=stopped,
         over=fold_.over(choices),

@@ -691,9 +691,9 @@ class OutboxStore:
 
         Args:
             standing: Gives the grants of a subject that stand, or ``None``
-                if nobody can tell; then all stay. It is asked after the lanes were read: a
-                grant is older than its lane, so that one which another
-                process makes meanwhile is not missed.
+                if nobody can tell; then all of theirs stay. It is asked after
+                the lanes were read: a grant is older than its lane, so that
+                one which another process makes meanwhile is not missed.
 
             now: When.
         """
@@ -709,7 +709,7 @@ class OutboxStore:
         for subject in {subject for subject, _ in rows}:
             valid = standing(subject)
             if valid is None:
-                return
+                continue
             held = (g for s, g in rows if s == subject)
             stale.update({h for g in held for h in g.split()} - valid)
         if stale:

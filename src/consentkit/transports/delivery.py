@@ -23,8 +23,6 @@ from attrs import define, field, frozen
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
-from consentkit.gate import Gate
-from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
 from consentkit.outbox.records import Batch
 from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
@@ -115,7 +113,9 @@ class Delivery:
     Args:
         transports: By recipient.
 
-        gate: Gives the gate of a subject for the state as it is now.
+        may_send: Tells whether what waits in a lane may go out now.
+
+        problem: Says why the choices cannot be read, or nothing.
 
         lock: File that says which process delivers.
     """
@@ -125,14 +125,16 @@ class Delivery:
         *,
         store: OutboxStore,
         transports: Mapping[str, Transport],
-        gate: Callable[[str], Gate],
+        may_send: Callable[[LaneStatus], bool],
+        problem: Callable[[], str],
         clock: Callable[[], datetime],
         limits: Limits,
         lock: Path,
     ) -> None:
         self._store = store
         self._transports = transports
-        self._gate = gate
+        self._may_send = may_send
+        self._problem = problem
         self._clock = clock
         self._limits = limits
         self._lock = lock
@@ -183,7 +185,7 @@ class Delivery:
         try:
             self._store.forget_under_way()
             tally.add("expired", self._store.expire(self._clock()))
-            tally.problem(self._gate(LOCAL).state.problem)
+            tally.problem(self._problem())
             down = self._send_erasures(tally, deadline)
             for lane in self._store.lanes():
                 if lane.recipient not in down and not self._send_lane(
@@ -237,13 +239,6 @@ class Delivery:
         if answer.retry_after_seconds is not None:
             until = time.monotonic() + answer.retry_after_seconds
             self._paused[recipient] = until
-
-    def _may_send(self, lane: LaneStatus) -> bool:
-        """
-        Ask the gate: may what was kept under this grant go out, now?
-        """
-        gate = self._gate(lane.subject)
-        return gate.lets_out(lane.element, lane.recipient, lane.grant)
 
     def _send_lane(
         self, lane: LaneStatus, tally: _Tally, deadline: float
