@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,7 @@ from attrs import evolve
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
 from consentkit._sqlite import make_private_folder
+from consentkit._surroundings import Surroundings
 from consentkit._waiting import Waiting
 from consentkit.consent._unrecorded import Unrecorded
 from consentkit.consent.choices import Consent
@@ -35,7 +37,6 @@ from consentkit.consent.signals import (
 from consentkit.consent.state import State
 from consentkit.exceptions import PolicyError, StoreError, UnwritableError
 from consentkit.gate import (
-    FAVOURABLE,
     Gate,
     Moment,
     OSPermission,
@@ -297,12 +298,12 @@ class Kit:
         self.data_dir = data_dir
         self.limits = limits
         self._clock = clock
-        self._os_permission = os_permission
-        self._conditions = conditions
-        self._platform = platform
-        usual = Moment(platform=platform)
-        #: A moment at which nothing is in the way; most are like it.
-        self._usual = FAVOURABLE if usual == FAVOURABLE else usual
+        self._asked = partial(
+            Surroundings,
+            platform=platform,
+            os_permission=os_permission,
+            conditions=conditions,
+        )
         self._signals = signals
         self._sdk_entries = sdk_entries
         #: The kit that others for single subjects were made from.
@@ -329,7 +330,7 @@ class Kit:
         Make this the kit of one subject.
         """
         self._gate = None
-        self._os_seen: dict[str, OSPermission] = {}
+        self._surroundings = self._asked(lost=self._record_lost)
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
         self.consent: Consent = Consent(
@@ -544,37 +545,17 @@ class Kit:
         Gather what holds now, beside policy and choices.
         """
         found = self.policy.functions.get(function)
-        if found is None:
-            return Moment(in_use=in_use, platform=self._platform)
-        clause = found.clauses.get(data_type)
-        permission = found.permission if clause is None else clause.permission
-        act, attested = act or not found.user_act, attested or not found.attest
-        if (
-            in_use
-            and act
-            and attested
-            and not permission
-            and not found.requires
-            and (clause is None or clause.frequency is None)
-        ):
-            return self._usual
-        unmet = tuple(c for c in found.requires if not self._is_met(c))
-        return Moment(
-            os_permission=self._os_answer(permission),
-            platform=self._platform,
+        clause = found.clauses.get(data_type) if found else None
+        return self._surroundings.moment(
+            found,
+            clause,
             in_use=in_use,
             act=act,
             attested=attested,
-            unmet=unmet,
-            too_soon=clause is not None and self._is_too_soon(found, clause),
+            too_soon=found is not None
+            and clause is not None
+            and self._is_too_soon(found, clause),
         )
-
-    def _is_met(self, condition: str) -> bool:
-        answer: object = None
-        with suppress(Exception):
-            answer = self._conditions(condition)
-        # In doubt it is not met.
-        return answer is True
 
     def _is_too_soon(self, function: Function, clause: Clause) -> bool:
         if clause.frequency is None or not self._is_there("outbox.sqlite3"):
@@ -667,22 +648,6 @@ class Kit:
         with suppress(StoreError):
             entries = self.consent.history()
         return self.signals().rows(self.policy, function, entries)
-
-    def _os_answer(self, permission: str) -> OSPermission:
-        if not permission:
-            return OSPermission.NOT_APPLICABLE
-        answer: object = None
-        with suppress(Exception):
-            answer = self._os_permission(permission)
-        # In doubt it refuses; a boolean, which says too little, is a doubt.
-        if not isinstance(answer, OSPermission):
-            answer = OSPermission.UNKNOWN
-        before = self._os_seen.get(permission)
-        if answer is not before:
-            self._os_seen[permission] = answer
-            if before is OSPermission.GRANTED:
-                self._record_lost(permission, answer)
-        return answer
 
     def _record_lost(self, permission: str, answer: OSPermission) -> None:
         """
@@ -859,7 +824,7 @@ class Kit:
         function = self.policy.functions.get(split_element(lane.element)[0])
         return self.gate().lets_out(
             lane.element, lane.recipient, lane.grant
-        ) and (function is None or all(map(self._is_met, function.requires)))
+        ) and (function is None or not self._surroundings.unmet(function))
 
     def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
         """
@@ -875,9 +840,8 @@ class Kit:
             from consentkit.transports.delivery import FlushReport
 
             return FlushReport(problems=("the kit is closed",))
-        for permission in tuple(self._os_seen):
-            # One that was taken away since is noticed now at the latest.
-            self._os_answer(permission)
+        # A permission that was taken away is noticed now at the latest.
+        self._surroundings.look_again()
         try:
             self._waiting.settle()
         except StoreError as error:

@@ -217,7 +217,7 @@ class TestFileClipboard:
         start = time.monotonic()
 
         assert source.read(permit) == LATE
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
 
     def test_content_is_never_served(self, make_permit, tmp_path):
         """
@@ -544,7 +544,7 @@ class TestRealClipboard:
         start = time.monotonic()
 
         assert ClipboardSource().read(permit) == TAKEN
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5
 
 
 # ---- hostile tools -------------------------------------------------------
@@ -598,7 +598,7 @@ class TestTool:
         answer = ClipboardSource(deadline_seconds=0.5).read(permit)
 
         assert answer in (LATE, NOTHING)
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
 
     def test_what_a_tool_leaves_running(self, fake_tool, permit, mode):
         """
@@ -618,7 +618,7 @@ class TestTool:
         start = time.monotonic()
 
         assert ClipboardSource().read(permit) == NOTHING
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
 
     def test_secret_is_not_asked_for(self, fake_tool, permit, mode, home):
         """

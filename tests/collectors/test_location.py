@@ -340,7 +340,7 @@ class TestGPX:
         answer = TrackSource(file).read(permit)
 
         assert "document type" in reason_of(answer)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 4
 
     def test_no_value_in_the_context(self):
         """
@@ -682,7 +682,7 @@ class TestGpsdSource:
             answer = GpsdSource(port=port, timeout_seconds=0.3).read(permit)
 
         assert "sent nothing" in reason_of(answer)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 6
 
     def test_endless_noise(self, permit):
         """
@@ -694,7 +694,7 @@ class TestGpsdSource:
             answer = GpsdSource(port=port, timeout_seconds=0.3).read(permit)
 
         assert isinstance(answer, Unavailable)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 6
 
     def test_hanging_up(self, permit):
         """

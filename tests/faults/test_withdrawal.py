@@ -300,7 +300,7 @@ class TestInFlight:
             took = time.monotonic() - begun
             backend.go.set()
 
-        assert 0.25 < took < 3
+        assert 0.25 < took < 8
         kit.flush()
         assert backend.ids() == [], "erased, as it landed too late"
         assert len(backend.sent) == 1
@@ -426,7 +426,7 @@ class TestInFlight:
             server.shutdown(socket.SHUT_RDWR)
             thread.join(10)
 
-        assert took < 3
+        assert took < 8
         assert (destroyed.in_flight, destroyed.erasures) == (1, 1)
         assert reports[0].delivered == 0
         whole = b"".join(got)

@@ -85,7 +85,7 @@ class TestServe:
             begun = time.monotonic()
         transport.close()
 
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 8
 
     def test_several_at_once(self, store):
         """

@@ -341,7 +341,7 @@ class TestClient:
             begun = time.monotonic()
             transport.cancel()
             thread.join(5)
-            assert time.monotonic() - begun < 0.5
+            assert time.monotonic() - begun < 3
             server.go.set()
             assert ended.wait(5)
 

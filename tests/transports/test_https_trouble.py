@@ -82,7 +82,7 @@ class TestTrouble:
 
         assert outcomes(reply) == [RETRY] * 2
         assert "within 0.3 seconds" in reply.problem
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 6
 
     @pytest.mark.parametrize(
         "start",
@@ -109,7 +109,7 @@ class TestTrouble:
         assert outcomes(reply) == [RETRY] * 2
         if start:
             assert "within 0.4 seconds" in reply.problem
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 6
 
     def test_never_reads(self, serve_raw, connect):
         """
@@ -122,7 +122,7 @@ class TestTrouble:
         reply = connect(server.url, timeout_seconds=0.5).send(batch)
 
         assert outcomes(reply) == [RETRY]
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 6
 
     @pytest.mark.parametrize(
         "text",
