@@ -183,6 +183,22 @@ class TooYoungError(ConsentKitError, ValueError):
         )
 
 
+class TooOftenError(ConsentKitError, ValueError):
+    """
+    The same was chosen so often within an hour that nobody can have meant it.
+
+    Attributes:
+        element: What was to be granted or resumed.
+    """
+
+    def __init__(self, element: str, most: int) -> None:
+        self.element = element
+        super().__init__(
+            f"{element or 'everything'!r} was granted or resumed {most} times "
+            "within an hour, and is not once more; look for a loop in the app"
+        )
+
+
 class ForgedPermitError(ConsentKitError):
     """
     Something that is not a permit of the gate was used as one.

@@ -25,6 +25,7 @@ from consentkit.consent.age import AgeBand
 from consentkit.exceptions import (
     NoticeNeededError,
     StoreError,
+    TooOftenError,
     TooYoungError,
 )
 from consentkit.gate import Gate, Permit, Reason, Refusal
@@ -309,6 +310,65 @@ class TestTime:
 
         assert entry.at == START + timedelta(milliseconds=1)
         assert person.consent.history() == (entry,)
+
+
+class TestRate:
+    """
+    Tests for a ledger that a loop cannot fill.
+    """
+
+    def test_toggles(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        A switch that is turned on and off again and again stays off, and the
+        ledger stays as long as it is; after an hour it can be turned on.
+        """
+        monkeypatch.setattr("consentkit.consent.choices._MOST_AN_HOUR", 5)
+        refused = []
+        for _ in range(20):
+            try:
+                person.consent.grant("improve")
+            except TooOftenError as error:
+                refused.append(error.element)
+            person.consent.withdraw("improve")
+
+        assert refused == ["improve"] * 15
+        assert len(person.consent.history()) == 10
+        assert person.consent.grant("logs")
+        person.clock.tick(hours=1)
+        assert person.consent.grant("improve")
+
+    def test_questions(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        The same question is recorded once until it is answered, and other
+        words and closed prompts so often and no more.
+        """
+        monkeypatch.setattr("consentkit.consent.choices._MOST_AN_HOUR", 5)
+        for _ in range(20):
+            person.consent.show("improve")
+        assert len(person.consent.history()) == 1
+        for number in range(20):
+            person.consent.show("improve", text=f"Text {number}")
+            person.consent.defer("improve")
+
+        acts = [entry.act for entry in person.consent.history()]
+        assert acts.count(Act.NOTICE_SHOWN) == 5
+        assert acts.count(Act.DEFERRED) == 5
+
+    def test_pauses(self, person: Person) -> None:
+        """
+        A pause within a pause is the first one.
+        """
+        person.consent.grant("improve")
+        first = person.consent.pause("improve")
+
+        assert person.consent.pause("improve") == first
+        assert person.consent.pause().element == ""
+        person.consent.resume("improve")
+        assert person.consent.pause("improve") != first
 
 
 class TestDeny:

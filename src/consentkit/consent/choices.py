@@ -10,8 +10,9 @@ import threading
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Final
 
 from consentkit.consent import merge as merging
@@ -31,6 +32,7 @@ from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import (
     NoticeNeededError,
     StoreError,
+    TooOftenError,
     TooYoungError,
 )
 from consentkit.ledger.base import Ledger
@@ -59,6 +61,10 @@ _NO_ACT: Final = frozenset(
 _TYPED: Final = frozenset({"command_line", "terminal"})
 
 _SILENT: Final = Signals()
+
+# More than a person says, and few enough for any disk.
+_HOUR: Final = timedelta(hours=1)
+_MOST_AN_HOUR: Final = 1000
 
 
 def _no_matter(_: str) -> None:
@@ -281,7 +287,10 @@ class Consent:
         )
         self._append(
             lambda before: (
-                [] if self._is_shown(before, made, method) else [act]
+                []
+                if self._is_shown(before, made, method)
+                or self._is_too_often(Act.NOTICE_SHOWN, element)
+                else [act]
             )
         )
         return made
@@ -309,7 +318,8 @@ class Consent:
             StoreError: As `show`.
         """
         self._check(element, method)
-        self._append(lambda _: [NewAct(Act.DEFERRED, element, method)])
+        if not self._is_too_often(Act.DEFERRED, element):
+            self._append(lambda _: [NewAct(Act.DEFERRED, element, method)])
 
     # Choosing
 
@@ -358,6 +368,9 @@ class Consent:
 
             TooYoungError: If the policy bars somebody of the declared age.
 
+            TooOftenError: If it was granted 1,000 times within the last
+                hour: a loop, and no person.
+
             NoticeNeededError: If *element* is a decision of its own or a
                 third party's function, and its notice of this version was
                 not shown.
@@ -374,6 +387,7 @@ class Consent:
         if standing is not None:
             return standing
         self._check_notice(state, element, by)
+        self._check_rate(Act.GRANTED, element)
 
         def plan(before: State) -> list[NewAct]:
             known = None if renew else self._standing(before, element, by)
@@ -712,9 +726,12 @@ class Consent:
         Raises:
             ValueError: As `pause`.
 
+            TooOftenError: As `grant`.
+
             StoreError: As `pause`.
         """
         self._check_pause(element, method)
+        self._check_rate(Act.RESUMED, element)
         act = NewAct(Act.RESUMED, element, method)
         return self._append(lambda _: [act])[1][0]
 
@@ -1142,6 +1159,21 @@ class Consent:
                 f"not; pass method={act!r} from that act"
             )
             raise ValueError(msg)
+
+    def _check_rate(self, act: Act, element: str) -> None:
+        if self._is_too_often(act, element):
+            raise TooOftenError(element, _MOST_AN_HOUR)
+
+    def _is_too_often(self, act: Act, element: str) -> bool:
+        """
+        Tell whether a ledger would grow without a person behind it.
+        """
+        now = self._clock().astimezone(UTC)
+        recent = takewhile(
+            lambda e: now - _HOUR < e.at, reversed(self._view.entries())
+        )
+        same = (e for e in recent if e.act is act and e.element == element)
+        return sum(1 for _ in same) >= _MOST_AN_HOUR
 
     def _check_notice(self, state: State, element: str, by: Actor) -> None:
         function = self._function(element)
