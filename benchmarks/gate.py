@@ -17,8 +17,10 @@ The parts:
 
 ``open``
     Opening a kit under a policy of 1,000 functions, 100 data types and 50
-    recipients, with 3, 20 and 100 types for each function; each in a fresh
-    process, whose greatest memory is shown. The first decision is in it.
+    recipients, each function with 3, 20 or all 100 of the types: written as
+    one row for each type, as rows of ten and as rows of fifty; each in a
+    fresh process, whose greatest memory is shown. The first decision is in
+    it.
 
 ``seen``
     How long after a choice in one process another acts on it: two real
@@ -58,8 +60,8 @@ from consentkit.policy.vocabulary import load_vocabulary
 
 FUNCTIONS, TYPES, RECIPIENTS = 1_000, 100, 50
 
-#: Types for each function.
-SIZES = (3, 20, 100)
+#: Types for each function, recipients that a row names, and types in a row.
+SHAPES = ((3, 3, 1), (20, 3, 1), (100, 3, 1), (100, 5, 10), (100, 50, 50))
 
 #: Entries that a ledger has before the first choice.
 LEDGERS = (0, 200, 1_000)
@@ -99,6 +101,15 @@ type = "{type}"
 protect = {protect}
 """
 
+_ROW = """
+[[functions.collects]]
+types = {types}
+protect = "present"
+purposes = ["usage_statistics", "crash_analysis"]
+recipients = {recipients}
+retention = "P{days}D"
+"""
+
 _SMALL = (
     _HEAD.format(name="small")
     + _FUNCTION.format(id="map", recipients='["maker"]')
@@ -122,9 +133,17 @@ class Here(Source[Fix]):
         return Fix(latitude=48.85837, longitude=2.29448)
 
 
-def large(per_function: int) -> str:
+def large(types: int, recipients: int, together: int) -> str:
     """
     Write a policy of 1,000 functions that use 100 types and 50 recipients.
+
+    Args:
+        types: How many each function collects.
+
+        recipients: How many a row names, or a function for its rows.
+
+        together: How many types a row has; one that has several says its
+            own purposes, recipients and period.
     """
     known = [
         t
@@ -138,16 +157,20 @@ def large(per_function: int) -> str:
         for r in range(RECIPIENTS)
     ]
     for f in range(FUNCTIONS):
-        named = [f"r{(f + i) % RECIPIENTS}" for i in range(3)]
-        parts.append(
-            _FUNCTION.format(id=f"f{f}", recipients=json.dumps(named))
-        )
-        for i in range(per_function):
-            chosen = known[(f + i) % len(known)]
-            protect = min(p.value for p in chosen.protections)
-            parts.append(
-                _CLAUSE.format(type=chosen.id, protect=f'"{protect}"')
-            )
+        some = [f"r{(f + i) % RECIPIENTS}" for i in range(recipients)]
+        named = json.dumps(some)
+        parts.append(_FUNCTION.format(id=f"f{f}", recipients=named))
+        chosen = [known[(f + i) % len(known)] for i in range(types)]
+        for i in range(0, types, together):
+            row = chosen[i : i + together]
+            if together == 1:
+                protect = json.dumps(min(p.value for p in row[0].protections))
+                parts.append(_CLAUSE.format(type=row[0].id, protect=protect))
+            else:
+                listed = json.dumps([t.id for t in row])
+                parts.append(
+                    _ROW.format(types=listed, recipients=named, days=1 + i)
+                )
     return "".join(parts)
 
 
@@ -266,23 +289,26 @@ def open_large(repeats: int) -> None:
     Open a kit under large policies, each in a process of its own.
     """
     print(f"open: best and median of {repeats} processes")
-    for size in SIZES:
-        text = large(size)
+    for types, recipients, together in SHAPES:
+        text = large(types, recipients, together)
         with tempfile.TemporaryDirectory() as folder:
             policy = Path(folder) / "policy.toml"
             policy.write_text(text, "utf-8")
             said = [_child("--open", str(policy)) for _ in range(repeats)]
-        what = f"{size} types a function, {len(text) / 2**20:.1f} MiB of TOML"
+        print(
+            f"  {types} types for each function, {together} in a row, to "
+            f"{recipients} recipients: {len(text) / 2**20:.1f} MiB of TOML"
+        )
         if "refused" in said[0]:
-            print(f"  {what:<46}", "refused:", said[0]["refused"])
+            print("    refused:", said[0]["refused"])
             continue
-        for name, unit in (
-            ("seconds", "s"),
-            ("cpu_seconds", "s of processor"),
-            ("peak_mb", "MB in all"),
-            ("added_mb", "MB more than before"),
+        for name, label, unit in (
+            ("seconds", "time", "s"),
+            ("cpu_seconds", "of the processor", "s"),
+            ("peak_mb", "memory of the process", "MB"),
+            ("added_mb", "more than before", "MB"),
         ):
-            row(what, [s[name] for s in said], unit, worst=False)
+            row(f"  {label}", [s[name] for s in said], unit, worst=False)
 
 
 def _child(*arguments: str) -> dict[str, Any]:

@@ -7,9 +7,11 @@ Tests for ``consentkit policy diff``, ``show`` and ``schema``.
 from __future__ import annotations
 
 import json
+import re
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -301,8 +303,152 @@ class TestShow:
             "protection": {"name": "grid", "cell_km": 2.0},
             "separate": True,
             "permission": "location",
+            "scenes": [],
+            "platforms": [],
             "required": True,
+            "frequency": "",
         }
+
+    @pytest.mark.parametrize("name", EXAMPLES)
+    def test_json_says_all(
+        self, name: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        With --json, nothing that the document has is left out.
+        """
+        file = FOLDER / name / "policy.toml"
+        main(["policy", "show", "--json", str(file)])
+        told = json.loads(capsys.readouterr().out)
+        written = json.loads(load_policy(file).canonical)
+
+        assert written.keys() - told.keys() == {"policy"}
+        assert written["policy"].keys() <= told.keys()
+        for now, then in zip(
+            told["functions"], written["functions"], strict=True
+        ):
+            assert then.keys() <= now.keys()
+            for row, was in zip(
+                now["collects"], then.get("collects", []), strict=True
+            ):
+                assert was.keys() - row.keys() <= {"protect"}
+
+    def test_all_of_a_clause(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Scenes, platforms, frequency and what is optional are said; types
+        with the same terms are one line.
+        """
+        tree = tables()
+        row = {"protect": "present", "required": False, "frequency": "PT6H"}
+        clipboard = {
+            "type": "clipboard_content",
+            "protect": {"name": "take", "intents": ["link", "invite"]},
+            "scenes": ["pasted_share_code", "opened_by_link"],
+        }
+        tree["functions"][1]["collects"] = [
+            {"type": "imei", "platforms": ["android", "iot"], **row},
+            clipboard,
+            {"type": "oaid", "platforms": ["android", "iot"], **row},
+        ]
+        tree["functions"][1].pop("events", None)
+        file = write(tmp_path / "p.toml", **tree)
+
+        assert main(["policy", "show", str(file)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert re.search(
+            r"\(imei\), [^;]*\(oaid\); for: [^-]*; protected by: present; "
+            r"only on: android, iot; at most once in 6 hours; the function "
+            r"works without it",
+            said,
+        )
+        assert (
+            "protected by: take of link, invite; only when: pasted share "
+            "code, opened by link"
+        ) in said
+
+    def test_all_of_the_rest(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        What a document says beside what it collects is said, each in its
+        own words.
+        """
+        tree = tables()
+        tree["policy"] |= {
+            "product": "The Small App",
+            "updated": date(2026, 4, 9),
+            "jurisdiction": "CN",
+            "dates": [{"updated": date(2020, 1, 2), "source": "L4"}],
+        }
+        tree["consent"] = {"bundled": True, "preselected": True}
+        tree["recipients"][0] |= {
+            "purposes": ["usage_statistics", "crash_analysis"],
+            "agreement": {
+                "reference": "A-7",
+                "signed": date(2026, 1, 3),
+                "audited": date(2026, 2, 4),
+            },
+            "assessment": {"reference": "B-8", "risk": "low"},
+        }
+        tree["functions"][1] |= {
+            "ask_at": "first_open",
+            "account": False,
+            "inherits": True,
+            "minors": "alone",
+        }
+        tree["cookies"] = {"used": True, "kept_as": "cookie_id"}
+        tree["sdks"] = {
+            "announced": True,
+            "printed": True,
+            "disclosures": [
+                {"name": "the table", "functions": [], "types": ["imei"]}
+            ],
+        }
+        tree["sections"] = [{"label": "IX", "id": "contact"}]
+        tree["references"] = [{"says": "X", "means": "contact"}]
+        tree["rights"] = [{"id": "copy", "channel": "app", "section": "IX"}]
+        file = write(tmp_path / "p.toml", **tree)
+
+        assert main(["policy", "show", str(file)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        for words in (
+            "product: The Small App",
+            "last changed: 2026-04-09",
+            "under the law of: CN",
+            "the text prints: updated: 2020-01-02",
+            "the text lets one act agree to several things",
+            "the text ticks the box before you come",
+            "only for: Count users and analyse use, ",
+            "agreement: A-7, signed 2026-01-03, audited 2026-02-04",
+            "impact assessment: B-8, low risk",
+            "You are asked when the app is first opened.",
+            "Needs no account.",
+            "A choice of your account or organisation counts until your own.",
+            "Minors decide on it alone.",
+            "what they yield is kept as: Cookie identifier",
+            "the text's list 'the table'; types: IMEI",
+            "IX: contact",
+            "the text says 'X', and means contact",
+            "copy: app; see section: IX",
+        ):
+            assert words in said, words
+
+    def test_event(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """
+        An app's own event is told with its fields and what they may be.
+        """
+        main(["policy", "show", str(SMALL)])
+        said = " ".join(capsys.readouterr().out.split())
+        (event, *_) = (
+            e
+            for f in load_policy(SMALL).functions.values()
+            for e in f.events.values()
+        )
+
+        assert f"The app notes {event.name}, as " in said
+        for name, spec in event.fields.items():
+            assert f"{name} ({', '.join(spec.values) or spec.kind})" in said
 
     def test_open_period(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

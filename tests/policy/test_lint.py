@@ -366,7 +366,7 @@ class TestCheckFile:
 
         (finding,) = check_file(file).findings
 
-        assert finding.message == "larger than 4 MiB"
+        assert finding.message == "larger than 8 MiB"
 
     def test_unreadable(self, tmp_path: Path) -> None:
         """

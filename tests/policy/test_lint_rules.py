@@ -749,6 +749,32 @@ CASES: dict[str, list[tuple[Mapping[str, object], str]]] = {
             "$.scope.excludes[1]",
         )
     ],
+    "scope-excludes-sdks": [
+        (
+            _sdk("umeng") | {"scope.excludes[+]": "parties built in to it"},
+            "$.scope.excludes[1]",
+        ),
+        (
+            _sdk("umeng") | {"scope.excludes[+]": "接入的第三方服务"},
+            "$.scope.excludes[1]",
+        ),
+    ],
+    "warning-explained-away": [
+        (_said(text), _AFTER)
+        for text in (
+            "A warning of the system that the clipboard is read may be false.",
+            "Some phones show misleading alerts.",
+            "系统的剪贴板读取提示可能存在误报。",
+        )
+    ],
+    "ban-without-rights": [
+        (_said(text), _AFTER)
+        for text in (
+            "Fraud ends in an account that is restricted for ever.",
+            "A banned account cannot be unbanned.",
+            "违规账号将被永久封禁。",
+        )
+    ],
     "indirect-denied": [
         ({"recipients[0].mode": "inbound"}, "$.recipients[0]"),
         (
@@ -871,6 +897,9 @@ FINE = [
     "[Other] - [Report] at the foot of the page",
     "The app works without it.",
     "Android asks you for the permission itself.",
+    "The false number is marked with a warning.",
+    "The list is closed, for good reasons.",
+    "An account that is banned for good: write to us without your account.",
     "拒绝不影响其他功能。",
     "MD5 摘要不是匿名信息。",
     "未经您的同意，我们不会向第三方提供。",

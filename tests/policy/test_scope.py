@@ -160,8 +160,26 @@ class TestBeyond:
             ),
             (
                 "improve",
+                [collected(IMPROVE, 0, protect="drop")],
+                [collected(IMPROVE, 0, protect="present")],
+                Beyond.TREATMENT,
+            ),
+            (
+                "improve",
+                [collected(IMPROVE, 0, protect="local_only")],
+                [collected(IMPROVE, 0, protect="present")],
+                Beyond.TREATMENT,
+            ),
+            (
+                "improve",
                 [],
                 [collected(IMPROVE, 0, recipients=["umeng"])],
+                Beyond.RECIPIENT,
+            ),
+            (
+                "improve",
+                [collected(IMPROVE, 0, recipients=["maker"])],
+                [],
                 Beyond.RECIPIENT,
             ),
             ("improve", [], [recipient(0, name="Other")], Beyond.RECIPIENT),
@@ -285,6 +303,7 @@ class TestBeyond:
             function(IMPROVE, recipients=["maker"]),
             collected(IMPROVE, 0, protect="present"),
             collected(IMPROVE, 0, protect="drop"),
+            collected(IMPROVE, 0, protect="local_only"),
             collected(IMPROVE, 0, frequency="P1D"),
             lambda t: t["functions"][IMPROVE]["collects"].pop(0),
             lambda t: t["functions"][IMPROVE]["events"].clear(),
@@ -298,6 +317,7 @@ class TestBeyond:
             "fewer recipients",
             "treatment",
             "never read",
+            "never sent",
             "rarer",
             "type gone",
             "events gone",
@@ -410,6 +430,8 @@ class TestCoversLonger:
             ("P1Y", "P12M", True),
             ("P2M", "P1M", True),
             ("P1M", "P2M", False),
+            ("P23M", "P22M", True),
+            ("P23M", "P22MT1H", False),
             ("PT1H", "P1D", False),
         ],
     )
@@ -464,6 +486,28 @@ class TestStricter:
         kept = made.retention.after(start)
         assert kept <= agreed.after(start)
         assert kept <= now.after(start)
+
+    @pytest.mark.parametrize(
+        ("agreed", "now", "expected"),
+        [
+            ("P1M", "P2M", "P1M"),
+            ("P2M", "P1M", "P1M"),
+            ("P1M", "P30D", "P28D"),
+            ("P30D", "P1M", "P28D"),
+            ("P1Y", "P365D", "P365D"),
+        ],
+    )
+    def test_is_kept_as_long_as_both_allow(
+        self, agreed: str, now: str, expected: str
+    ) -> None:
+        """
+        The shorter promise holds as it was said; of two that end first by
+        turns, what ends before both in any month.
+        """
+        before, after, wanted = map(Period.parse, (agreed, now, expected))
+
+        made = stricter(clause(retention=before), clause(retention=after))
+        assert made.retention == wanted
 
     @pytest.mark.parametrize(
         ("agreed", "now", "expected"),

@@ -6,28 +6,40 @@ one can ask for, who else gets data, and every sentence that stands in it.
 
 from __future__ import annotations
 
-import json
-
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from functools import cache
 from typing import Any, Final
 
 from consentkit.cli._common import count
-from consentkit.policy.document import canonical
+from consentkit.cli._policy_functions import PENDING
+from consentkit.cli._policy_words import (
+    OPEN,
+    about,
+    asked_again,
+    bases,
+    deadline,
+    joined,
+    length,
+    names,
+    permission,
+    plainly,
+    purposes,
+    yes_no,
+)
 from consentkit.policy.model import Policy
-from consentkit.policy.period import Period
 from consentkit.policy.tables import (
-    UNSPECIFIED,
+    AgreementTable,
+    AssessmentTable,
     ClaimTable,
     ConsentTable,
     ContactTable,
     ControllerTable,
-    DeadlineTable,
     Document,
     ExceptionTable,
-    FunctionTable,
     MinorsTable,
     PermissionTable,
+    PolicyTable,
     RecipientTable,
     RetentionTable,
     RightTable,
@@ -38,75 +50,25 @@ from consentkit.registry.load import load_registry
 from consentkit.registry.model import SDKEntry
 
 
-__all__ = [
-    "deadline",
-    "function_remarks",
-    "in_words",
-    "plainly",
-    "sections",
-    "tables",
-    "type_name",
-]
+__all__ = ["sdk_rows", "sections"]
 
-_OPEN: Final = "the text does not say"
-_DAY: Final = 86_400
 _KINDS: Final = {
     "warning": "Warning: ",
     "claim": "Claimed, and not checked: ",
     "quotation": "The text reads: ",
     "notice": "",
 }
-_PENDING: Final = {
-    "drop": "",
-    "memory": "What comes before the answer waits in memory.",
-    "quarantine": "What comes before the answer waits, encrypted.",
-}
-
-#: Tables that are told as they are written, beside what is worked out.
-_AS_WRITTEN: Final = (
-    "scope",
-    "consent",
-    "definitions",
-    "permissions",
-    "retention",
-    "storage",
-    "requests",
-    "minors",
-    "signals",
-    "sharing",
-    "changes",
-    "cookies",
-    "indirect",
-    "security",
-    "incident",
-    "cessation",
-    "texts",
-    "archive",
-)
 
 
-def tables(policy: Policy) -> dict[str, Any]:
+def sdk_rows(policy: Policy) -> list[dict[str, Any]]:
     """
-    Give the other tables of *policy* as values for JSON.
-
-    A key that stands at its default is left out, and so is a table that the
-    document does not have.
-
-    Returns:
-        By name, the tables, and under ``sdks`` a row for each third-party
-        SDK that a function may start.
+    Give a row for each third-party SDK that a function may start.
     """
-    written = json.loads(canonical(policy.document))
-    told = {k: written[k] for k in _AS_WRITTEN if written.get(k)}
-    return {
-        **told,
-        "recipients": written.get("recipients", []),
-        "sdks": [
-            _sdk_row(function.sdk)
-            for function in policy.functions.values()
-            if function.sdk
-        ],
-    }
+    return [
+        _sdk_row(function.sdk)
+        for function in policy.functions.values()
+        if function.sdk
+    ]
 
 
 def _sdk_row(sdk: str) -> dict[str, Any]:
@@ -135,144 +97,7 @@ def _registry() -> Mapping[str, SDKEntry]:
     return load_registry()
 
 
-# Words
-
-
-def plainly(word: str) -> str:
-    """
-    Give an id as words; what the author left open says so.
-    """
-    return _OPEN if word == UNSPECIFIED else word.replace("_", " ")
-
-
-def type_name(data_type: str, language: str) -> str:
-    """
-    Give the name of a data type, in Chinese for a Chinese document.
-    """
-    type_ = load_vocabulary().data_types.get(data_type)
-    if type_ is None:
-        return "everything" if data_type == "*" else data_type
-    chinese = language.partition("-")[0] == "zh"
-    return (chinese and type_.name_zh) or type_.name
-
-
-def in_words(period: Period) -> str:
-    """
-    Say a period in words.
-    """
-    years, months = divmod(period.months, 12)
-    days, rest = divmod(period.seconds, _DAY)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    parts = (
-        (years, "year"),
-        (months, "month"),
-        (days, "day"),
-        (hours, "hour"),
-        (minutes, "minute"),
-        (seconds, "second"),
-    )
-    return " ".join(count(number, unit) for number, unit in parts if number)
-
-
-def deadline(stated: DeadlineTable | None) -> str:
-    """
-    Say by when something is answered, or nothing.
-    """
-    if stated is None:
-        return ""
-    unit = stated.unit.replace("_", " ")
-    return f"{count(stated.value, unit)} from {stated.starts_at}"
-
-
-def _length(written: str) -> str:
-    if written == UNSPECIFIED:
-        return _OPEN
-    return in_words(Period.parse(written))
-
-
-def _purposes(ids: Iterable[str]) -> str:
-    names = load_vocabulary().purposes
-    return ", ".join(names[p].name for p in ids)
-
-
-def _bases(ids: Iterable[str]) -> str:
-    names = load_vocabulary().bases
-    return ", ".join(names[b].name for b in ids)
-
-
-def _permission(permission: str) -> str:
-    return load_vocabulary().permissions[permission].name
-
-
-def _joined(*parts: str) -> str:
-    """
-    Put together what is said, with what is empty left out.
-    """
-    return "; ".join(part for part in parts if part)
-
-
-def _about(name: str, *values: str) -> str:
-    """
-    Name what *values* are, if there are any.
-    """
-    said = ", ".join(value for value in values if value)
-    return f"{name}: {said}" if said else ""
-
-
-def _yes_no(answer: bool | None, yes: str, no: str) -> str:  # noqa: FBT001
-    if answer is None:
-        return ""
-    return yes if answer else no
-
-
-# A function
-
-
-def function_remarks(function: FunctionTable, language: str) -> list[str]:
-    """
-    Say what holds for a function beside what it collects.
-    """
-    start = function.self_start
-    said = [
-        "Each use takes an act of yours." * function.user_act,
-        _about("Only while", *map(plainly, function.requires)),
-        _about("You vouch each time for", function.attest),
-        _about("Before, you acknowledge", function.acknowledge),
-        _about("You turn it off at", function.turn_off),
-        "The text has it on before you choose; it is off until then."
-        * function.default_on,
-        _about("Never collects", *_names(function.never_collects, language)),
-        _about(
-            "Never goes to third parties",
-            *_names(function.never_shares, language),
-        ),
-        _about("Never joined with", *function.never_with),
-        ""
-        if start is None
-        else "The app may start for it by itself, "
-        f"{count(start.per_day, 'time')} a day at most: "
-        f"{_purposes([start.purpose])}",
-        "Builds a picture of you." * function.profiling,
-        "Not for minors." * (function.minors == "barred"),
-        _PENDING[function.pending or "drop"],
-        _asked_again(function.ask_again, function.valid_for),
-    ]
-    return [line for line in said if line]
-
-
-def _names(types: Iterable[str], language: str) -> list[str]:
-    return [type_name(t, language) for t in types]
-
-
-def _asked_again(ask_again: str, valid_for: str) -> str:
-    return _joined(
-        _about("A no rests for", ask_again and _length(ask_again)),
-        _about("a yes lasts for", valid_for and _length(valid_for)),
-    )
-
-
-# Everything else
+# For people
 
 
 def sections(policy: Policy) -> Iterator[tuple[str, list[str]]]:
@@ -294,12 +119,16 @@ def _all_sections(
     document: Document, language: str
 ) -> Iterator[tuple[str, Iterable[str]]]:
     parties = {r.id: r.name for r in document.recipients}
+    yield "About this document", _document(document.policy)
     yield "Whom to turn to", _controller(document.controller)
     yield "What you should know", _texts(document)
     yield "What it covers", _scope(document)
     yield "How you agree", _consent(document.consent)
     yield "What its words mean", _definitions(document, language)
-    yield "Who else gets data", map(_recipient, document.recipients)
+    yield (
+        "Who else gets data",
+        (_recipient(party, language) for party in document.recipients),
+    )
     yield "Ways in which data reaches others", _sharing(document, language)
     yield "Data from others", _indirect(document, parties)
     yield "Third-party SDKs", _sdks(document, language)
@@ -319,26 +148,42 @@ def _all_sections(
     yield "If this policy changes", _changes(document)
     yield "If operation ends", _cessation(document)
     yield "Older versions", _archive(document)
+    yield "Sections of the text", _sections(document)
     yield "What the text does not say", document.unspecified
+
+
+def _document(about_it: PolicyTable) -> Iterator[str]:
+    yield about("product", about_it.product)
+    yield about("last changed", _day(about_it.updated))
+    yield about("language", about_it.language)
+    yield about("under the law of", about_it.jurisdiction)
+    for dates in about_it.dates:
+        yield "the text prints: " + joined(
+            about("updated", _day(dates.updated)),
+            about("effective", _day(dates.effective)),
+        )
+
+
+def _day(day: date | None) -> str:
+    return "" if day is None else day.isoformat()
 
 
 def _controller(owner: ControllerTable | None) -> Iterator[str]:
     if owner is None:
         return
     yield owner.name
-    yield from (
-        map(_contact, owner.contacts) if owner.contacts else (owner.contact,)
-    )
-    yield _about("address", owner.address, owner.postal_code)
-    yield _about("responsible for personal information", owner.officer)
-    yield _about("has taken over the promises of", *owner.continues)
+    yield owner.contact
+    yield from map(_contact, owner.contacts)
+    yield about("address", owner.address, owner.postal_code)
+    yield about("responsible for personal information", owner.officer)
+    yield about("has taken over the promises of", *owner.continues)
 
 
 def _contact(contact: ContactTable) -> str:
-    return _joined(
+    return joined(
         f"{contact.kind}: {contact.value}",
-        _about("for", contact.audience),
-        _about("answered", contact.hours),
+        about("for", contact.audience),
+        about("answered", contact.hours),
     )
 
 
@@ -354,41 +199,77 @@ def _scope(document: Document) -> Iterator[str]:
 
 
 def _consent(asked: ConsentTable) -> Iterator[str]:
-    yield _about("by the act", plainly(asked.act))
+    yield about("by the act", plainly(asked.act))
     yield asked.covers
+    yield yes_no(
+        asked.bundled,
+        "the text lets one act agree to several things; each is asked for "
+        "by itself all the same",
+        "one act agrees to one thing",
+    )
+    if asked.preselected:
+        yield "the text ticks the box before you come; that grants nothing"
     for act in asked.also_claimed:
         yield f"the text also takes this for agreement, which it is not: {act}"
-    yield _about("words that agree", asked.accept)
-    yield _about("words that refuse", asked.refuse)
-    yield _asked_again(asked.ask_again, asked.valid_for)
-    yield _about("it lasts until", asked.lasts_until)
-    yield _PENDING[asked.pending]
+    yield about("words that agree", asked.accept)
+    yield about("words that refuse", asked.refuse)
+    yield asked_again(asked.ask_again, asked.valid_for)
+    yield about("it lasts until", asked.lasts_until)
+    yield PENDING[asked.pending]
 
 
 def _definitions(document: Document, language: str) -> Iterator[str]:
     words = document.definitions
-    yield _about("sensitive", *_names(words.sensitive, language))
-    yield _about("personal", *_names(words.personal, language))
-    yield _about("de-identified", words.deidentified)
-    yield _about("anonymised", words.anonymised)
-    yield _about("deleted", words.deleted)
-    yield _about("also defined", *words.terms)
+    yield about("sensitive", *names(words.sensitive, language))
+    yield about("personal", *names(words.personal, language))
+    yield about("de-identified", words.deidentified)
+    yield about("anonymised", words.anonymised)
+    yield about("deleted", words.deleted)
+    yield about("also defined", *words.terms)
 
 
-def _recipient(party: RecipientTable) -> str:
-    agreement, assessment = party.agreement, party.assessment
+def _recipient(party: RecipientTable, language: str) -> str:
     mode = load_vocabulary().modes[party.mode].name
-    return _joined(
+    return joined(
         f"{party.name} ({party.id}), {mode}",
-        _about("in", party.country),
-        _about("formerly", *party.formerly),
-        _about("contact", party.contact),
+        about("in", party.country),
+        about("formerly", *party.formerly),
+        about("contact", party.contact),
         party.url,
-        _about("agreement", agreement.reference if agreement else ""),
-        _about("assessment", assessment.reference if assessment else ""),
-        _about("has accepted", *party.accepted),
-        _about("has to accept", *party.requires),
-        _about("claimed, and not checked", *party.claims),
+        about("only for", purposes(party.purposes)),
+        about("gets only", *names(party.types, language)),
+        yes_no(
+            party.separate,
+            "giving to it is decided on by itself",
+            "giving to it is no decision of its own",
+        ),
+        _agreement(party.agreement),
+        _assessment(party.assessment),
+        about("has accepted", *party.accepted),
+        about("has to accept", *party.requires),
+        about("claimed, and not checked", *party.claims),
+    )
+
+
+def _agreement(bound: AgreementTable | None) -> str:
+    if bound is None:
+        return ""
+    return about(
+        "agreement",
+        bound.reference,
+        (bound.signed and f"signed {bound.signed}") or "",
+        (bound.audited and f"audited {bound.audited}") or "",
+    )
+
+
+def _assessment(found: AssessmentTable | None) -> str:
+    if found is None:
+        return ""
+    return about(
+        "impact assessment",
+        found.reference,
+        f"{found.risk} risk",
+        _day(found.made),
     )
 
 
@@ -402,11 +283,11 @@ def _sharing_row(
     row: SharingTable, parties: Mapping[str, str], language: str
 ) -> str:
     mode = load_vocabulary().modes[row.mode].name
-    return _joined(
-        _about(mode, *(parties.get(r, r) for r in row.recipients)),
-        _about("only", *_names(row.types, language)),
-        _about("lawful by", _bases(row.basis)),
-        _about("provided", *row.conditions),
+    return joined(
+        about(mode, *(parties.get(r, r) for r in row.recipients)),
+        about("only", *names(row.types, language)),
+        about("lawful by", bases(row.basis)),
+        about("provided", *row.conditions),
     )
 
 
@@ -414,7 +295,7 @@ def _indirect(document: Document, parties: Mapping[str, str]) -> Iterator[str]:
     taken = document.indirect
     if taken is not None:
         yield "some is taken" if taken.allowed else "none is taken"
-        yield _about("from", *(parties.get(r, r) for r in taken.recipients))
+        yield about("from", *(parties.get(r, r) for r in taken.recipients))
         yield taken.rule
 
 
@@ -422,6 +303,13 @@ def _sdks(document: Document, language: str) -> Iterator[str]:
     said = document.sdks
     if said is not None and said.announced and not said.printed:
         yield "the text announces a list, and does not have it; this is ours"
+    for place in said.disclosures if said is not None else ():
+        yield joined(
+            f"the text's list {place.name!r}",
+            about("of", *place.functions),
+            about("types", *names(place.types, language)),
+            about("permissions", *map(permission, place.permissions)),
+        )
     for function in document.functions:
         if not function.sdk:
             continue
@@ -434,21 +322,21 @@ def _sdks(document: Document, language: str) -> Iterator[str]:
 
 def _sdk(entry: SDKEntry, language: str) -> str:
     permissions = sorted({p.permission for p in entry.permissions})
-    return _joined(
+    return joined(
         f"{entry.name} ({entry.id}) of {entry.operator}",
-        _about("for", _purposes(entry.purposes)),
-        _about("how", plainly(entry.method)),
-        _about("said to collect", *_fields(entry, language)),
-        _about("permissions", *map(_permission, permissions)),
+        about("for", purposes(entry.purposes)),
+        about("how", plainly(entry.method)),
+        about("said to collect", *_fields(entry, language)),
+        about("permissions", *map(permission, permissions)),
         entry.privacy_policy,
-        _about("claimed, and not checked", *entry.claims),
-        _about("gaps", *entry.gaps),
+        about("claimed, and not checked", *entry.claims),
+        about("gaps", *entry.gaps),
     )
 
 
 def _fields(entry: SDKEntry, language: str) -> list[str]:
     return [
-        _about(f.term, *_names(f.types, language)) or f.term
+        about(f.term, *names(f.types, language)) or f.term
         for f in entry.fields
     ]
 
@@ -456,17 +344,17 @@ def _fields(entry: SDKEntry, language: str) -> list[str]:
 def _permission_row(row: PermissionTable) -> str:
     opened = row.ask_at == "first_open"
     when = "when the app is first opened" if opened else "at first use"
-    return _joined(
-        f"{_permission(row.id)} ({row.id})",
-        _about("for", _purposes(row.purposes)),
-        _about("used by", *row.functions),
+    return joined(
+        f"{permission(row.id)} ({row.id})",
+        about("for", purposes(row.purposes)),
+        about("used by", *row.functions),
         f"asked {when}" if row.asked else "not asked",
         "whether you can turn it off, the text does not say"
         if row.can_disable is None
-        else _yes_no(
+        else yes_no(
             row.can_disable, "you can turn it off", "you cannot turn it off"
         ),
-        _about("what you lose", row.on_refusal),
+        about("what you lose", row.on_refusal),
     )
 
 
@@ -477,16 +365,19 @@ def _cookies(document: Document, language: str) -> Iterator[str]:
     if not cookies.used:
         yield "none are used"
         return
-    yield _about("used", *_names(cookies.technologies, language))
+    yield about("used", *names(cookies.technologies, language))
     yield "off until you choose" + (
         ", though the text has them on" * (cookies.default == "on")
     )
-    yield _yes_no(
+    yield yes_no(
         cookies.refusable, "you can refuse them", "you cannot refuse them"
     )
-    yield _about("for", *cookies.purposes)
-    yield _about("functions that depend on them", *cookies.functions)
-    yield _about("set by others", *cookies.third_parties)
+    yield about("for", *cookies.purposes)
+    yield about("functions that depend on them", *cookies.functions)
+    yield about("set by others", *cookies.third_parties)
+    yield about(
+        "what they yield is kept as", *names([cookies.kept_as], language)
+    )
 
 
 def _exceptions(document: Document, language: str) -> Iterator[str]:
@@ -495,12 +386,12 @@ def _exceptions(document: Document, language: str) -> Iterator[str]:
 
 
 def _exception(row: ExceptionTable, language: str) -> str:
-    return _joined(
-        f"{_bases([row.basis])} ({', '.join(row.acts)})",
+    return joined(
+        f"{bases([row.basis])} ({', '.join(row.acts)})",
+        about("only of", *row.functions),
+        about("only", *names(row.types, language)),
+        about("only for", purposes(row.purposes)),
         row.text,
-        _about("only of", *row.functions),
-        _about("only", *_names(row.types, language)),
-        _about("only for", _purposes(row.purposes)),
     )
 
 
@@ -510,27 +401,27 @@ def _retention(document: Document, language: str) -> Iterator[str]:
 
 
 def _retention_row(row: RetentionTable, language: str) -> str:
-    length = row.until and f"until {row.until}"
+    kept = row.until and f"until {row.until}"
     if row.period:
-        length = _length(row.period)
+        kept = length(row.period)
     elif row.working_days is not None:
-        length = count(row.working_days, "working day")
-    return _joined(
-        f"{', '.join(_names(row.types, language))}: {length or _OPEN}, "
+        kept = count(row.working_days, "working day")
+    return joined(
+        f"{', '.join(names(row.types, language))}: {kept or OPEN}, "
         f"from: {row.starts_at}",
-        _about("then", row.at_start),
-        _about("at the end", row.at_expiry),
-        _about("longer", row.exception),
+        about("then", row.at_start),
+        about("at the end", row.at_expiry),
+        about("longer", row.exception),
     )
 
 
 def _storage(document: Document) -> Iterator[str]:
     kept = document.storage
     yield from kept.regions
-    yield _about(
+    yield about(
         "across borders", kept.cross_border and plainly(kept.cross_border)
     )
-    yield _about("protected there by", *kept.protection)
+    yield about("protected there by", *kept.protection)
 
 
 def _security(document: Document) -> Iterator[str]:
@@ -541,19 +432,19 @@ def _security(document: Document) -> Iterator[str]:
 
 def _claim(claim: ClaimTable) -> str:
     until = "" if claim.expires is None else claim.expires.isoformat()
-    return _joined(
+    return joined(
         f"claimed, and not checked: {claim.name}",
-        _about("evidence", claim.evidence or "none is named"),
-        _about("until", until),
+        about("evidence", claim.evidence or "none is named"),
+        about("until", until),
     )
 
 
 def _incident(document: Document) -> Iterator[str]:
     said = document.incident
     if said is not None:
-        yield _about("you are told", *said.contents)
-        yield _about("by", *said.channels)
-        yield _yes_no(
+        yield about("you are told", *said.contents)
+        yield about("by", *said.channels)
+        yield yes_no(
             said.report_to_authorities,
             "the authorities are told",
             "the authorities are not told",
@@ -565,22 +456,23 @@ def _rights(document: Document) -> Iterator[str]:
         yield _right(row)
     asked = document.requests
     if asked is not None:
-        yield _yes_no(
+        yield yes_no(
             asked.verification,
             "it is found out first who asks",
             "nobody has to prove who they are",
         )
-        yield _about("fee", asked.fee)
-        yield _about("refused only on these grounds", *asked.refused_on)
+        yield about("fee", asked.fee)
+        yield about("refused only on these grounds", *asked.refused_on)
 
 
 def _right(row: RightTable) -> str:
     by_when = deadline(row.deadline)
-    return _joined(
+    return joined(
         f"{plainly(row.id)}: {plainly(row.channel)}"
         f"{by_when and f', within {by_when}'}",
-        _about("where", *row.grounds),
-        _about("what follows", row.effect),
+        about("where", *row.grounds),
+        about("see section", row.section),
+        about("what follows", row.effect),
     )
 
 
@@ -593,20 +485,20 @@ def _minors(said: MinorsTable | None, language: str) -> Iterator[str]:
     if said.minor_below is not None:
         yield f"minors: below {said.minor_below}"
     yield "children may not use it" * said.child_barred
-    yield _about("a guardian consents to each of", *said.guardian_for)
+    yield about("a guardian consents to each of", *said.guardian_for)
     if said.presumed_adult:
         yield "the text takes everybody for an adult; an unknown age is none"
-    yield _about("found out with", *_names(said.types, language))
+    yield about("found out with", *names(said.types, language))
     yield said.rule
-    yield _about("what came without consent", said.found_out)
+    yield about("what came without consent", said.found_out)
 
 
 def _signals(document: Document) -> Iterator[str]:
     said = document.signals
     if said.do_not_track is not None:
-        yield _about("DO_NOT_TRACK", *(said.do_not_track or ("nothing",)))
+        yield about("DO_NOT_TRACK", *(said.do_not_track or ("nothing",)))
     if said.gpc is not None:
-        yield _about("Global Privacy Control", *(said.gpc or ("nothing",)))
+        yield about("Global Privacy Control", *(said.gpc or ("nothing",)))
     if said.choice_over_gpc:
         yield "your later yes goes before Global Privacy Control"
 
@@ -614,14 +506,14 @@ def _signals(document: Document) -> Iterator[str]:
 def _changes(document: Document) -> Iterator[str]:
     said = document.changes
     if said is not None:
-        yield _yes_no(
+        yield yes_no(
             said.no_reduction,
             "your rights are not reduced without your consent",
             "your rights may be reduced without your consent",
         )
-        yield _about("major is a change of", *map(plainly, said.major))
-        yield _about("you are told by", *said.notice)
-        yield _yes_no(
+        yield about("major is a change of", *map(plainly, said.major))
+        yield about("you are told by", *said.notice)
+        yield yes_no(
             said.archive,
             "older versions can be read",
             "older versions cannot be read",
@@ -632,16 +524,20 @@ def _cessation(document: Document) -> Iterator[str]:
     said = document.cessation
     if said is not None:
         stops = said.stop_collecting
-        yield _yes_no(
-            stops, "collection stops at once", "collection may go on"
-        )
-        yield _about("you are told by", *said.notify)
-        yield _about("the data", said.at_end)
+        yield yes_no(stops, "collection stops at once", "collection may go on")
+        yield about("you are told by", *said.notify)
+        yield about("the data", said.at_end)
 
 
 def _archive(document: Document) -> Iterator[str]:
     for old in document.archive:
         since = "" if old.effective is None else f"{old.effective}"
-        yield _joined(
-            old.version, _about("from", since), f"SHA-256 {old.digest}"
+        yield joined(
+            old.version, about("from", since), f"SHA-256 {old.digest}"
         )
+
+
+def _sections(document: Document) -> Iterator[str]:
+    yield from (f"{row.label}: {row.id}" for row in document.sections)
+    for reference in document.references:
+        yield f"the text says {reference.says!r}, and means {reference.means}"

@@ -7,6 +7,7 @@ editors.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import textwrap
@@ -22,15 +23,9 @@ from consentkit.cli._common import (
     print_json,
     terminal_width,
 )
-from consentkit.cli._policy_rest import (
-    deadline,
-    function_remarks,
-    in_words,
-    plainly,
-    sections,
-    tables,
-    type_name,
-)
+from consentkit.cli._policy_functions import function_lines, period_said
+from consentkit.cli._policy_rest import sdk_rows, sections
+from consentkit.cli._policy_words import OPEN, deadline
 from consentkit.policy.load import load_policy, parse_canonical
 from consentkit.policy.model import (
     Clause,
@@ -40,16 +35,13 @@ from consentkit.policy.model import (
     ProtectionName,
     Recipient,
 )
-from consentkit.policy.period import Period
-from consentkit.policy.tables import UNSPECIFIED
-from consentkit.policy.vocabulary import load_vocabulary
+from consentkit.policy.tables import UNSPECIFIED, FunctionTable
 
 
 __all__ = ["add_actions"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _WIDTH = 80
-_STAYS = {"drop": "is not even read", "local_only": "stays on the device"}
 
 
 def add_actions(actions: Any) -> None:
@@ -107,12 +99,11 @@ def _show(arguments: argparse.Namespace) -> int:
         policy = load_policy(arguments.file)
     else:
         policy = _archived(arguments.digest, arguments.data_dir)
-    told = _as_json(policy)
     if arguments.json:
-        print_json(told)
+        print_json(_as_json(policy))
     else:
         width = min(terminal_width() or _WIDTH, 100)
-        for line in _lines(told, policy, Style()):
+        for line in _lines(policy, Style()):
             print(_wrapped(line, width))
     return 0
 
@@ -156,28 +147,43 @@ def _archived(digest: str, folder: Path | None) -> Policy:
 
 
 def _as_json(policy: Policy) -> dict[str, Any]:
+    """
+    Tell all that *policy* says: each table as it is written, with what
+    follows from it.
+
+    A key that stands at its default may be left out, and so is a table that
+    the document does not have.
+    """
     document = policy.document
-    owner = document.controller
+    written = json.loads(policy.canonical)
+    about = {k: v for k, v in written["policy"].items() if k != "effective"}
+    owner = policy.controller
     return {
-        "id": policy.id,
-        "title": policy.title,
+        **{k: v for k, v in written.items() if k != "policy"},
+        **about,
         "version": policy.version,
         "digest": policy.digest,
         "effective": None
         if document.policy.effective is None
         else policy.effective.isoformat(),
         "template": policy.template,
-        "language": policy.language,
         "url": policy.url,
         "controller": {
-            "id": policy.controller.id,
-            "name": policy.controller.name,
-            "contact": policy.controller.contact,
-            "address": policy.controller.address,
-            "postal_code": owner.postal_code if owner else "",
-            "officer": owner.officer if owner else "",
+            "postal_code": "",
+            "officer": "",
+            **written.get("controller", {}),
+            "id": owner.id,
+            "name": owner.name,
+            "contact": owner.contact,
+            "address": owner.address,
         },
-        "functions": [_function(f, policy) for f in policy.functions.values()],
+        "functions": [
+            _function(policy.functions[table.id], table, row)
+            for table, row in zip(
+                document.functions, written["functions"], strict=True
+            )
+        ],
+        "recipients": written.get("recipients", []),
         "exceptions": [
             {
                 "basis": e.basis,
@@ -196,17 +202,28 @@ def _as_json(policy: Policy) -> dict[str, Any]:
                 "deadline": deadline(r.deadline),
                 "grounds": list(r.grounds),
                 "effect": r.effect,
+                "section": r.section,
             }
             for r in document.rights
         ],
         "regions": list(document.storage.regions),
         "unspecified": list(document.unspecified),
-        **tables(policy),
+        "sdks": sdk_rows(policy),
+        "sdk_list": written.get("sdks"),
     }
 
 
-def _function(function: Function, policy: Policy) -> dict[str, Any]:
+def _function(
+    function: Function, table: FunctionTable, written: dict[str, Any]
+) -> dict[str, Any]:
+    """
+    Tell a function as it is understood, with what else is written of it.
+    """
+    rows = {row.pop("type"): row for row in written.get("collects", ())}
+    for row in rows.values():
+        row.pop("protect", None)  # told as it is understood
     return {
+        **written,
         "id": function.id,
         "name": function.name,
         "category": function.category.value,
@@ -218,10 +235,10 @@ def _function(function: Function, policy: Policy) -> dict[str, Any]:
         "sdk": function.sdk,
         "elements": list(function.elements),
         "collects": [
-            _clause(clause, function, policy)
+            {**rows[clause.type], **_clause(clause, table)}
             for clause in function.clauses.values()
         ],
-        "events": list(function.events),
+        "events": written.get("events", []),
     }
 
 
@@ -237,29 +254,22 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
     }
 
 
-def _clause(
-    clause: Clause, function: Function, policy: Policy
-) -> dict[str, Any]:
-    stated = _stated_period(clause.type, function.id, policy)
+def _clause(clause: Clause, table: FunctionTable) -> dict[str, Any]:
+    frequency = clause.frequency
     return {
         "type": clause.type,
         "purposes": list(clause.purposes),
         "recipients": list(clause.recipients),
         "retention": str(clause.retention),
-        "retention_stated": stated != UNSPECIFIED,
+        "retention_stated": period_said(clause.type, table) != UNSPECIFIED,
         "protection": _protection(clause.protection),
         "separate": clause.separate,
         "permission": clause.permission,
+        "scenes": list(clause.scenes),
+        "platforms": list(clause.platforms),
         "required": clause.required,
+        "frequency": "" if frequency is None else str(frequency),
     }
-
-
-def _stated_period(data_type: str, function: str, policy: Policy) -> str:
-    for table in policy.document.functions:
-        for row in table.collects:
-            if (table.id, row.type) == (function, data_type):
-                return row.retention or table.retention
-    return ""
 
 
 def _protection(protection: Protection) -> dict[str, Any]:
@@ -274,103 +284,29 @@ def _protection(protection: Protection) -> dict[str, Any]:
 # For people
 
 
-def _lines(
-    told: dict[str, Any], policy: Policy, style: Style
-) -> Iterator[str]:
-    owner = told["controller"]
-    yield style.bold(f"{told['title']} {told['version']}".rstrip())
-    if told["template"]:
+def _lines(policy: Policy, style: Style) -> Iterator[str]:
+    document = policy.document
+    owner = policy.controller
+    version = "" if policy.version == UNSPECIFIED else policy.version
+    yield style.bold(f"{policy.title} {version}".rstrip())
+    if not version:
+        yield f"Version: {OPEN}."
+    if policy.template:
         yield "A template: no app can open it."
-    if told["effective"]:
-        yield f"In force from {told['effective']}."
-    yield f"{owner['name']}, {owner['contact']}"
-    if told["url"]:
-        yield told["url"]
-    yield style.dim(f"SHA-256 {told['digest']}")
-    stated = {table.id: table for table in policy.document.functions}
-    for function in told["functions"]:
+    if document.policy.effective is not None:
+        yield f"In force from {policy.effective}."
+    yield f"{owner.name}, {owner.contact}"
+    if policy.url:
+        yield policy.url
+    yield style.dim(f"SHA-256 {policy.digest}")
+    for table in document.functions:
         yield ""
-        yield from _function_lines(function, policy.language, style)
-        for remark in function_remarks(
-            stated[function["id"]], policy.language
-        ):
-            yield f"  {remark}"
+        function = policy.functions[table.id]
+        yield from function_lines(function, table, policy.language, style)
     for title, lines in sections(policy):
         yield ""
         yield style.bold(title)
         yield from (f"  - {line}" for line in lines)
-
-
-def _function_lines(
-    function: dict[str, Any], language: str, style: Style
-) -> Iterator[str]:
-    category = plainly(function["category"])
-    title = style.bold(function["name"])
-    yield f"{title} ({function['id']}, {category})"
-    yield f"  {function['text']}"
-    bases = load_vocabulary().bases
-    basis = "; ".join(bases[b].name for b in function["basis"])
-    yield f"  Lawful by: {basis}."
-    yield f"  If refused: {plainly(function['on_refusal'])}."
-    parties = {r["id"]: r for r in function["recipients"]}
-    for clause in function["collects"]:
-        yield _clause_line(clause, parties, language)
-    if function["sdk"]:
-        why = _purposes(function["purposes"])
-        yield f"  - Starts the SDK {function['sdk']}{why and f': {why}'}"
-    if not (function["collects"] or function["sdk"]):
-        yield "  - Collects nothing."
-    separate = function["elements"][1:]
-    if separate:
-        yield f"  Decided on by themselves: {', '.join(separate)}"
-
-
-def _clause_line(
-    clause: dict[str, Any], parties: dict[str, Any], language: str
-) -> str:
-    name = type_name(clause["type"], language)
-    about = f"  - {name} ({clause['type']})"
-    purposes = f"for: {_purposes(clause['purposes'])}"
-    stays = _STAYS.get(clause["protection"]["name"])
-    if stays is not None:
-        return f"{about}; {stays}; {purposes}"
-    kept = in_words(Period.parse(clause["retention"]))
-    if not clause["retention_stated"]:
-        kept += " at most, since the text says no period"
-    whom = ", ".join(_party(parties[r]) for r in clause["recipients"])
-    said = [
-        purposes,
-        f"to: {whom}",
-        f"kept: {kept}",
-        f"protected by: {_protected(clause['protection'])}",
-    ]
-    if clause["permission"]:
-        said.append(f"permission: {plainly(clause['permission'])}")
-    return f"{about}; {'; '.join(said)}"
-
-
-def _purposes(ids: list[str]) -> str:
-    names = load_vocabulary().purposes
-    return ", ".join(names[p].name for p in ids)
-
-
-def _party(recipient: dict[str, Any]) -> str:
-    country = recipient["country"]
-    text = f"{recipient['name']}{country and f' ({country})'}"
-    if recipient["barred"]:
-        text += f", which gets nothing: {recipient['barred']}"
-    return text
-
-
-def _protected(protection: dict[str, Any]) -> str:
-    match protection:
-        case {"name": "none"}:
-            return "nothing, as it is"
-        case {"name": name, "cell_km": side}:
-            return f"{name} of {side:g} km"
-        case {"name": name, "intents": intents}:
-            return f"{name} of {', '.join(intents)}"
-    return str(protection["name"])
 
 
 def _wrapped(line: str, width: int) -> str:

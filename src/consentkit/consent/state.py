@@ -338,7 +338,8 @@ class _Fold:
         said = self.facts.of(element)
         made = self._standing(function, element, said)
         made = self._stopped(function, element, said, made)
-        return evolve(made, ask_from=self._ask_from(function, said, made))
+        ask_from = self._ask_from(function, said, made)
+        return made if ask_from is None else evolve(made, ask_from=ask_from)
 
     def _standing(
         self, function: Function, element: str, said: Said
@@ -465,7 +466,8 @@ class _Fold:
             return evolve(made, status=Status.MASKED, cause=causes)
         if not usable:
             # Nothing to stop but a use of another basis; see `bases`.
-            return evolve(made, cause=(*causes, *pause))
+            cause = (*causes, *pause)
+            return evolve(made, cause=cause) if cause else made
         if made.status in OPEN and self._is_over(function, made.entry):
             return evolve(made, status=Status.EXPIRED, cause=pause)
         return evolve(made, status=Status.PAUSED) if pause else made

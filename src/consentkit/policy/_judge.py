@@ -334,6 +334,8 @@ KEYS: Final[Mapping[type, Mapping[str, Rule]]] = {
     },
     t.CollectsTable: {
         "type": _WORDS,
+        # Each of them is compared as a row of its own.
+        "types": _WORDS,
         "protect": _rule(_SERVICE, _never, Beyond.TREATMENT, Beyond.DECISION),
         "purposes": _rule(_PURPOSE, _never, Beyond.PURPOSE),
         "recipients": _rule(_WHO, _never, Beyond.RECIPIENT),

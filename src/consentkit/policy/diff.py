@@ -205,7 +205,9 @@ def compare(old: Policy, new: Policy) -> Difference:
     judge = _Judge(old, new, causes)
     changes = tuple(
         judge.change(found)
-        for found in _differences(old.document, new.document, _Place())
+        for found in _differences(
+            old.document.one_by_one(), new.document.one_by_one(), _Place()
+        )
     )
     promised = old.document.changes
     may_reduce = promised is not None and promised.no_reduction is False
@@ -220,8 +222,9 @@ def compare(old: Policy, new: Policy) -> Difference:
 
 
 def _falls(old: Policy, new: Policy) -> Iterator[Fall]:
+    before, after = frozenset(old.elements), frozenset(new.elements)
     for element in new.elements:
-        if element not in old.elements:
+        if element not in before:
             yield Fall(element=element, kind=FallKind.NEW)
             continue
         function = new.function_of(element)
@@ -232,7 +235,7 @@ def _falls(old: Policy, new: Policy) -> Iterator[Fall]:
             kind = FallKind.WHOLLY if whole else FallKind.PARTLY
             yield Fall(element=element, kind=kind, losses=losses)
     for element in old.elements:
-        if element not in new.elements:
+        if element not in after:
             yield Fall(element=element, kind=FallKind.GONE)
 
 
@@ -657,7 +660,7 @@ class _Judge:
         for table in self._new.document.functions:
             if table.id == cause.function:
                 for row in table.collects:
-                    if row.type == cause.data_type:
+                    if cause.data_type in row.each:
                         return row
         return None
 

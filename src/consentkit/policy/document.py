@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
@@ -23,7 +23,13 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
 from consentkit.policy.fault import Fault, suggest
-from consentkit.policy.tables import Document, FieldSpec, ProtectSpec
+from consentkit.policy.tables import (
+    CollectsTable,
+    Document,
+    FieldSpec,
+    FunctionTable,
+    ProtectSpec,
+)
 
 
 __all__ = ["canonical", "structure"]
@@ -32,6 +38,12 @@ __all__ = ["canonical", "structure"]
 class _WrongKindError(ValueError):
     """
     A value of another kind than the key takes.
+    """
+
+
+class _TypeOrTypesError(ValueError):
+    """
+    A row of what is collected with neither of two keys, or with both.
     """
 
 
@@ -52,8 +64,9 @@ def canonical(document: Document) -> str:
     Write *document* as JSON of one form, which `structure` reads back.
 
     What stands at its default is left out, so that a key that a later
-    version of the library adds changes nothing. The form is that of RFC
-    8785 for what a document can hold.
+    version of the library adds changes nothing; a row for several data types
+    is written as one row for each. The form is that of RFC 8785 for what a
+    document can hold.
     """
     return json.dumps(
         _plain(document),
@@ -63,7 +76,7 @@ def canonical(document: Document) -> str:
     )
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:
     match value:
         case str() | bool() | int() | None:
             return value
@@ -86,7 +99,18 @@ def _plain(value: object) -> object:
             default = default.factory()
         if default is attrs.NOTHING or held != default:
             table[a.name] = _plain(held)
+    if kind is FunctionTable and value.collects:
+        table["collects"] = [row for r in value.collects for row in _rows(r)]
     return table
+
+
+def _rows(row: CollectsTable) -> list[object]:
+    """
+    Give each data type of *row* a row of its own.
+    """
+    table: Any = _plain(row)
+    table.pop("types", None)
+    return [{**table, "type": type_} for type_ in row.each]
 
 
 def _faults(error: BaseException, path: str) -> Iterator[Fault]:
@@ -104,6 +128,13 @@ def _faults(error: BaseException, path: str) -> Iterator[Fault]:
                 )
         case KeyError():
             yield Fault(path=path, problem="missing", cure="add this key")
+        case _TypeOrTypesError():
+            yield Fault(
+                path=f"{path}.type",
+                problem=str(error),
+                cure="a data type; or 'types', where several have the same "
+                "terms",
+            )
         case _WrongKindError():
             yield Fault(path=path, problem=str(error))
         case _:
@@ -127,6 +158,7 @@ def _kind(value: object) -> str:
         int: "an integer",
         float: "a number",
         list: "an array",
+        tuple: "an array",
         dict: "a table",
         date: "a date",
         datetime: "a date with time",
@@ -172,8 +204,8 @@ def _date(value: object, _: object) -> date:
     return value
 
 
-def _array_of_tables(value: object) -> list[object]:
-    if not isinstance(value, list):
+def _array(value: object) -> Sequence[object]:
+    if not isinstance(value, list | tuple):
         raise _wrong(value, "an array")
     return value
 
@@ -203,7 +235,9 @@ def _tuple_hook(made: Converter, kind: Any) -> Any:
     (item, _) = kind.__args__
 
     def hook(value: object, _: object) -> tuple[object, ...]:
-        listed = _array_of_tables(value)
+        listed = _array(value)
+        if item is str and set(map(type, listed)) <= {str}:
+            return tuple(listed)
         kind_of_list: Any = list.__class_getitem__(item)
         return tuple(made.structure(listed, kind_of_list))
 
@@ -218,7 +252,29 @@ def _table_hook(made: Converter, kind: Any) -> Any:
             raise _wrong(value, "a table")
         return inner(value, as_kind)
 
+    if kind is CollectsTable:
+        return _one_of_two_keys(hook)
     return hook
+
+
+def _one_of_two_keys(hook: Any) -> Any:
+    def checked(value: object, as_kind: object) -> object:
+        keys = value if isinstance(value, Mapping) else ()
+        named = [key for key in ("type", "types") if key in keys]
+        if len(named) == 1:
+            return hook(value, as_kind)
+        errors: list[Exception] = []
+        try:
+            hook(value, as_kind)
+        except Exception as error:  # noqa: BLE001 - told beside the other
+            errors.append(error)
+        if isinstance(value, Mapping):
+            problem = "beside 'types'" if named else "missing"
+            errors.append(_TypeOrTypesError(problem))
+        msg = "a row of what is collected"
+        raise ExceptionGroup(msg, errors)
+
+    return checked
 
 
 def _register_spelt_shortly(made: Converter) -> None:
@@ -239,7 +295,9 @@ def _register_spelt_shortly(made: Converter) -> None:
     def to_field(value: object, _: object) -> FieldSpec:
         if isinstance(value, str):
             return FieldSpec(kind=value)
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        if isinstance(value, list | tuple) and all(
+            isinstance(v, str) for v in value
+        ):
             return FieldSpec(kind="enum", values=tuple(value))
         raise _wrong(value, "a kind, or an array of the values")
 

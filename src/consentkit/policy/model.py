@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from enum import Enum
 from functools import cached_property
@@ -23,13 +23,14 @@ from attrs import field, frozen
 
 from consentkit.policy.document import canonical
 from consentkit.policy.period import Period
-from consentkit.policy.tables import Document
+from consentkit.policy.tables import CollectsTable, Document
 
 
 __all__ = [
     "ABROAD",
     "Category",
     "Clause",
+    "Clauses",
     "Controller",
     "EventField",
     "EventSpec",
@@ -255,6 +256,48 @@ class Clause:
     frequency: Period | None = None
 
 
+class Clauses(Mapping[str, Clause]):
+    """
+    The clauses of a function by data type, each made when first asked for.
+
+    Attributes:
+        separate: The data types that are decided on by themselves, in order.
+    """
+
+    __slots__ = ("_made", "_make", "_rows", "separate")
+
+    def __init__(
+        self,
+        rows: Mapping[str, CollectsTable],
+        make: Callable[[str, CollectsTable], Clause],
+        separate: tuple[str, ...],
+    ) -> None:
+        self._rows = rows
+        self._make = make
+        self._made: dict[str, Clause] = {}
+        self.separate = separate
+
+    def __getitem__(self, data_type: str) -> Clause:
+        made = self._made.get(data_type)
+        if made is None:
+            made = self._make(data_type, self._rows[data_type])
+            # Of two threads, both go on with the same one.
+            made = self._made.setdefault(data_type, made)
+        return made
+
+    def __contains__(self, data_type: object) -> bool:
+        return data_type in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<Clauses of {len(self)} data types>"
+
+
 @frozen(kw_only=True)
 class EventField:
     """
@@ -368,7 +411,11 @@ class Function:
         of its own, and ``function@recipient+abroad`` for each that is
         abroad.
         """
-        separate = (c.type for c in self.clauses.values() if c.separate)
+        clauses = self.clauses
+        if isinstance(clauses, Clauses):
+            separate = clauses.separate
+        else:
+            separate = tuple(c.type for c in clauses.values() if c.separate)
         others = self.recipients.values()
         return (
             self.id,

@@ -32,6 +32,7 @@ from consentkit.policy.tables import (
     COUNTRY_KEYS,
     PERIOD_KEYS,
     UNSPECIFIED,
+    CollectsTable,
     Document,
     FieldSpec,
     ProtectSpec,
@@ -77,6 +78,8 @@ class Key:
 
         words: The list of the vocabulary that its words are from, or empty.
 
+        also: Words that it may hold beside those of the list.
+
         values: The only words that it may hold, or none.
     """
 
@@ -87,6 +90,7 @@ class Key:
     required: bool
     default: str | bool | int | None
     words: str = ""
+    also: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
 
     @property
@@ -219,6 +223,7 @@ def _key(attribute: Any, hint: Any, text: str) -> Key:
         required=required,
         default=default if shown else None,
         words=attribute.metadata.get("words", ""),
+        also=attribute.metadata.get("also", ()),
         values=attribute.metadata.get("values", ()),
     )
 
@@ -269,6 +274,8 @@ def _table_schema(kind: type) -> dict[str, Any]:
         "required": [key.name for key in table.keys if key.required],
         "additionalProperties": False,
     }
+    if kind is CollectsTable:
+        made["oneOf"] = [{"required": ["type"]}, {"required": ["types"]}]
     if kind is ProtectSpec:
         # A name may stand for a table that has nothing else.
         made = {"anyOf": [{"$ref": "#/$defs/protections"}, made]}
@@ -319,8 +326,7 @@ def _string_schema(key: Key) -> dict[str, Any]:
         options = [{"enum": list(key.values)}]
     elif key.words:
         options = [{"$ref": f"#/$defs/{key.words}"}]
-        if key.name == "types":
-            options.append({"const": "*"})
+        options += [{"const": word} for word in key.also]
     if options and not (key.required or key.is_list):
         options.append({"const": ""})
     match options:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 
 __all__ = [
@@ -75,11 +75,11 @@ PERIOD_KEYS: Final = frozenset(
 COUNTRY_KEYS: Final = frozenset({"country", "jurisdiction", "regions"})
 
 
-def _ids(words: str) -> Mapping[str, Any]:
+def _ids(words: str, *also: str) -> Mapping[str, Any]:
     """
-    Say which words a field holds: a list of the vocabulary, or of these.
+    Say which words a field holds: a list of the vocabulary, and these.
     """
-    return {"words": words}
+    return {"words": words, "also": also}
 
 
 def _of(*values: str) -> Mapping[str, Any]:
@@ -437,8 +437,13 @@ class CollectsTable:
     """
     One promise: this type, for these purposes, protected so, kept so long.
 
+    A row may speak of several types that have the same terms; it says the
+    same as one row for each.
+
     Attributes:
-        type: The data type.
+        type: The data type; or ``types``.
+
+        types: Several data types with the same terms.
 
         protect: What is done to it on the device.
 
@@ -468,7 +473,8 @@ class CollectsTable:
         source: Line of the published text.
     """
 
-    type: str = field(metadata=_ids("data_types"))
+    type: str = field(default="", metadata=_ids("data_types"))
+    types: tuple[str, ...] = field(default=(), metadata=_ids("data_types"))
     protect: ProtectSpec | None = None
     purposes: tuple[str, ...] = field(default=(), metadata=_ids("purposes"))
     recipients: tuple[str, ...] = ()
@@ -482,6 +488,23 @@ class CollectsTable:
     required: bool = True
     frequency: str = ""
     source: str = ""
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """
+        The data types that it speaks of.
+        """
+        if self.type and not self.types:
+            return (self.type,)
+        return self.types
+
+    def place_of(self, data_type: str) -> str:
+        """
+        Give the key, with its index, that names one of its data types.
+        """
+        if self.types:
+            return f"types[{self.types.index(data_type)}]"
+        return "type"
 
 
 @frozen(kw_only=True)
@@ -748,7 +771,7 @@ class RetentionTable:
     """
 
     id: str
-    types: tuple[str, ...] = field(metadata=_ids("data_types"))
+    types: tuple[str, ...] = field(metadata=_ids("data_types", "*"))
     period: str = ""
     working_days: int | None = None
     until: str = ""
@@ -1338,3 +1361,20 @@ class Document:
     texts: tuple[TextTable, ...] = ()
     archive: tuple[ArchiveTable, ...] = ()
     unspecified: tuple[str, ...] = ()
+
+    def one_by_one(self) -> Document:
+        """
+        Give the same document with one row for each collected data type.
+        """
+        functions = tuple(
+            evolve(
+                function,
+                collects=tuple(
+                    evolve(row, type=type_, types=()) if row.types else row
+                    for row in function.collects
+                    for type_ in row.each
+                ),
+            )
+            for function in self.functions
+        )
+        return evolve(self, functions=functions)

@@ -81,8 +81,8 @@ def other_purpose_training(c: Context) -> Iterator[Spot]:
         re.IGNORECASE,
     )
     training = {
-        row.type: function.id
-        for _, function, row, clause in c.clauses
+        clause.type: function.id
+        for _, function, _, clause in c.clauses
         if "ai_model_training" in clause.purposes
         and clause.protection.name not in _STAYS
     }
@@ -93,7 +93,9 @@ def other_purpose_training(c: Context) -> Iterator[Spot]:
             continue
         own = getattr(prose.owner, "collects", None)
         if own is not None and not kinds.intersection(
-            c.words.data_types[row.type].category for row in own
+            c.words.data_types[type_].category
+            for row in own
+            for type_ in row.each
         ):
             continue
         yield Spot(
@@ -165,11 +167,11 @@ def digest_called_anonymous(c: Context) -> Iterator[Spot]:
     source="WP-HASH-4; T-01; NIST SP 800-188",
 )
 def digest_unkeyed(c: Context) -> Iterator[Spot]:
-    for path, function, row, clause in c.clauses:
+    for path, function, _, clause in c.clauses:
         if clause.protection.name is ProtectionName.MD5:
             yield Spot(
                 path=f"{path}.protect",
-                message=f"{function.id!r} sends the MD5 of {row.type!r}",
+                message=f"{function.id!r} sends the MD5 of {clause.type!r}",
                 cure="'keyed'",
             )
 
@@ -240,4 +242,31 @@ def own_cipher(c: Context) -> Iterator[Spot]:
                 path=prose.path,
                 message=f"it relies on {found[0]!r}",
                 cure="a public standard, such as TLS 1.3 or HPKE",
+            )
+
+
+@rule(
+    "warning-explained-away",
+    Severity.WARNING,
+    title="a warning of the system that is said to be false",
+    reason="It tells people not to believe the one witness that they have. "
+    "Who reads nothing can show it: every read is on record.",
+    source="T-17; practice",
+)
+def warning_explained_away(c: Context) -> Iterator[Spot]:
+    said = re.compile(
+        r"\b(?:warning|alert|prompt|indicat)\w*\b[^.;]{0,60}\b(?:false|wrong"
+        r"|inaccurate|incorrect|mistaken|misleading|misreport)\w*"
+        r"|(?:false|wrong|mistaken|misleading) (?:warning|alert|prompt)\w*"
+        r"|(?:提示|提醒|警告|告警)[^。；]{0,20}(?:误报|不准确|有误|错误)"
+        r"|误报",
+        re.IGNORECASE,
+    )
+    for prose in c.said:
+        found = said.search(prose.text)
+        if found:
+            yield Spot(
+                path=prose.path,
+                message=f"it says {found[0]!r}",
+                cure="leave it out, and show people what was read and when",
             )

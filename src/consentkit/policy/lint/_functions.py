@@ -115,10 +115,10 @@ def function_empty(c: Context) -> Iterator[Spot]:
 )
 def type_loose(c: Context) -> Iterator[Spot]:
     for path, function, row, clause in c.clauses:
-        if row.type in _LOOSE and clause.protection.name not in _STAYS:
+        if clause.type in _LOOSE and clause.protection.name not in _STAYS:
             yield Spot(
-                path=f"{path}.type",
-                message=f"{function.id!r} collects {row.type!r}, which can "
+                path=f"{path}.{row.place_of(clause.type)}",
+                message=f"{function.id!r} collects {clause.type!r}, which can "
                 "be anything",
                 cure="the exact types",
             )
@@ -133,14 +133,14 @@ def type_loose(c: Context) -> Iterator[Spot]:
     "GB/T 41391-2022",
 )
 def type_beyond_purpose(c: Context) -> Iterator[Spot]:
-    for path, function, row, clause in c.clauses:
-        needed = OF_TYPES.get(row.type)
+    for path, function, _, clause in c.clauses:
+        needed = OF_TYPES.get(clause.type)
         stays = clause.protection.name in _STAYS
         if needed is None or stays or needed.intersection(clause.purposes):
             continue
         yield Spot(
             path=path,
-            message=f"no purpose of {function.id!r} needs {row.type!r}: "
+            message=f"no purpose of {function.id!r} needs {clause.type!r}: "
             f"{', '.join(clause.purposes)}",
             cure="leave it out, or name the purpose that does",
         )
@@ -178,8 +178,8 @@ def core_secondary(c: Context) -> Iterator[Spot]:
     source="T-15; PIPL Articles 6, 16; GB/T 41391-2022",
 )
 def core_identifier(c: Context) -> Iterator[Spot]:
-    for path, function, row, clause in c.clauses:
-        type_ = c.words.data_types[row.type]
+    for path, function, _, clause in c.clauses:
+        type_ = c.words.data_types[clause.type]
         if (
             function.category == "core"
             and type_.category == "device_identifier"
@@ -189,7 +189,7 @@ def core_identifier(c: Context) -> Iterator[Spot]:
             yield Spot(
                 path=path,
                 message=f"{function.id!r} is core, and no purpose of it "
-                f"needs {row.type!r}",
+                f"needs {clause.type!r}",
                 cure="leave it out, or let people refuse it",
             )
 
@@ -224,16 +224,16 @@ def purpose_catch_all(c: Context) -> Iterator[Spot]:
     source="PIPL Articles 17, 30; GDPR Article 4(11)",
 )
 def sensitive_unnamed(c: Context) -> Iterator[Spot]:
-    for path, function, row, clause in c.clauses:
-        type_ = c.words.data_types[row.type]
-        called = row.type in c.document.definitions.sensitive
+    for path, function, _, clause in c.clauses:
+        type_ = c.words.data_types[clause.type]
+        called = clause.type in c.document.definitions.sensitive
         stays = clause.protection.name in _STAYS
         if (type_.sensitive or called) and not stays:
             told = f"{function.text} {function.acknowledge}"
             if not _mentions(told, type_):
                 yield Spot(
                     path=path,
-                    message=f"{function.id!r} collects {row.type!r}, which "
+                    message=f"{function.id!r} collects {clause.type!r}, which "
                     "is sensitive, and its text does not mention it",
                     cure=f"name it in the text: {type_.name}",
                 )
@@ -258,7 +258,7 @@ def _mentions(text: str, type_: DataType) -> bool:
     source="T-70; T-57; PIPL Article 17",
 )
 def defined_never_collected(c: Context) -> Iterator[Spot]:
-    used = {row.type for _, _, row, _ in c.clauses}
+    used = {clause.type for _, _, _, clause in c.clauses}
     for _, table in c.functions:
         used.update(table.never_collects)
     for _, _, entry in c.sdks:
@@ -301,12 +301,12 @@ def term_unused(c: Context) -> Iterator[Spot]:
     source="WP-PAY-1; GDPR Article 5(1)(a)",
 )
 def never_collects_broken(c: Context) -> Iterator[Spot]:
-    for path, function, row, clause in c.clauses:
+    for path, function, _, clause in c.clauses:
         kept_out = clause.protection.name is ProtectionName.DROP
-        if row.type in function.never_collects and not kept_out:
+        if clause.type in function.never_collects and not kept_out:
             yield Spot(
                 path=path,
-                message=f"{function.id!r} collects {row.type!r}, which it "
+                message=f"{function.id!r} collects {clause.type!r}, which it "
                 "promises never to collect",
                 cure="take out one of the two",
             )

@@ -48,13 +48,13 @@ def _parsed(text: str) -> Period | None:
 
 def _ends(rule_: RetentionTable) -> str:
     """
-    Say in one word when a rule ends.
+    Say how long a rule keeps, or nothing.
     """
     if rule_.period and rule_.period != UNSPECIFIED:
-        return rule_.period
+        return f"for {rule_.period}"
     if rule_.working_days is not None:
-        return f"{rule_.working_days} working days"
-    return rule_.until
+        return f"for {rule_.working_days} working days"
+    return f"until {rule_.until}" if rule_.until else ""
 
 
 @rule(
@@ -82,14 +82,14 @@ def period_missing(c: Context) -> Iterator[Spot]:
                 "what it collects",
                 cure=cure,
             )
-    for path, function, row, _ in c.clauses:
-        if row.retention == UNSPECIFIED:
-            yield Spot(
-                path=f"{path}.retention",
-                message=f"{function.id!r} does not say how long it keeps "
-                f"{row.type!r}",
-                cure=cure,
-            )
+        for i, row in enumerate(function.collects):
+            if row.retention == UNSPECIFIED:
+                yield Spot(
+                    path=f"{path}.collects[{i}].retention",
+                    message=f"{function.id!r} does not say how long it keeps "
+                    + ", ".join(map(repr, row.each)),
+                    cure=cure,
+                )
 
 
 @rule(
@@ -114,8 +114,8 @@ def period_clash(c: Context) -> Iterator[Spot]:
             types = "everything" if "*" in shared else ", ".join(shared)
             yield Spot(
                 path=f"$.retention[{j}]",
-                message=f"{other.id!r} keeps {types} until {ends[1]}, and "
-                f"{one.id!r} ($.retention[{i}]) until {ends[0]}, both from "
+                message=f"{other.id!r} keeps {types} {ends[1]}, and "
+                f"{one.id!r} ($.retention[{i}]) {ends[0]}, both from "
                 f"{one.starts_at!r}",
                 cure="one rule for each store, or other starts",
             )
@@ -139,11 +139,11 @@ def period_over_ceiling(c: Context) -> Iterator[Spot]:
     ceiling = max(general, key=_length, default=None)
     if ceiling is None:
         return
-    for path, function, row, clause in c.clauses:
+    for path, function, _, clause in c.clauses:
         if _length(clause.retention) > _length(ceiling):
             yield Spot(
                 path=f"{path}.retention",
-                message=f"{function.id!r} keeps {row.type!r} for "
+                message=f"{function.id!r} keeps {clause.type!r} for "
                 f"{clause.retention}, and nothing may be kept longer than "
                 f"{ceiling}",
                 cure=f"{ceiling} or less",

@@ -92,7 +92,8 @@ def controller_missing(c: Context) -> Iterator[Spot]:
 @rule(
     "controller-incomplete",
     Severity.WARNING,
-    title="a controller without an address or an officer",
+    title="a controller without an address, an officer or an electronic "
+    "contact",
     reason="People have to be able to write to it, and to whoever is "
     "responsible for their data.",
     source="T-39; PIPL Articles 17, 52; GDPR Article 13(1)(b)",
@@ -329,10 +330,11 @@ def child_age_differs(c: Context) -> Iterator[Spot]:
     if table.child_below is None:
         return
     if table.child_below != 14 or table.child_inclusive:
-        included = ", who is one included" * table.child_inclusive
+        age = table.child_below
+        who = f"{age} or younger" if table.child_inclusive else f"below {age}"
         yield Spot(
             path="$.minors.child_below",
-            message=f"a child is below {table.child_below} here{included}",
+            message=f"a child is here who is {who}",
             cure="14, not included; more protection is allowed",
         )
 
@@ -455,6 +457,41 @@ def cessation_missing(c: Context) -> Iterator[Spot]:
 
 
 @rule(
+    "ban-without-rights",
+    Severity.WARNING,
+    title="people are shut out, and their rights with them",
+    reason="Whoever cannot log in any more has the same rights, and needs "
+    "another way to them.",
+    source="T-52; PIPL Articles 44-50; GDPR Article 12(2)",
+)
+def ban_without_rights(c: Context) -> Iterator[Spot]:
+    said = re.compile(
+        r"\b(?:restrict|ban|block|suspend|clos|freez|froz|lock)\w*\b[^.,;]{0,30}"
+        r"\b(?:for ever|forever|permanently|for good|for life)"
+        r"|permanent(?:ly)? (?:restrict|ban|block|suspen|clos|freez|lock)\w*"
+        r"|cannot be (?:unbanned|unblocked|unlocked)"
+        r"|永久(?:性)?(?:封|冻结|限制|停用|关闭)|(?:不予|无法|不可)(?:解封|解冻)",
+        re.IGNORECASE,
+    )
+    way = re.compile(
+        r"without (?:an? |the |your )?(?:account|logging in|login)"
+        r"|(?:cannot|can no longer|are unable to) log in|无需登录|无法登录时",
+        re.IGNORECASE,
+    )
+    if any(way.search(prose.text) for prose in c.said):
+        return
+    for prose in c.said:
+        found = said.search(prose.text)
+        if found:
+            yield Spot(
+                path=prose.path,
+                message=f"it says {found[0]!r}, and not how data is seen, "
+                "copied or deleted without an account",
+                cure="a channel that needs no login",
+            )
+
+
+@rule(
     "unspecified",
     Severity.WARNING,
     title="something that the author has not decided yet",
@@ -463,7 +500,7 @@ def cessation_missing(c: Context) -> Iterator[Spot]:
     source="T-39; T-33",
 )
 def unspecified(c: Context) -> Iterator[Spot]:
-    cure = "the author decides"
+    cure = "decide, write it where it belongs, and take it out of here"
     for i, item in enumerate(c.document.unspecified):
         yield Spot(
             path=f"$.unspecified[{i}]",
@@ -474,8 +511,8 @@ def unspecified(c: Context) -> Iterator[Spot]:
         if prose.text.strip() == UNSPECIFIED and prose.key not in _ELSEWHERE:
             yield Spot(
                 path=prose.path,
-                message=f"{prose.key} is left open",
-                cure=cure,
+                message=f"{prose.key!r} is left open",
+                cure="decide, and write it",
             )
 
 

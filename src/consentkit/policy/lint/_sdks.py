@@ -350,7 +350,7 @@ def sdk_purpose_unsaid(c: Context) -> Iterator[Spot]:
 )
 def sdk_list_short(c: Context) -> Iterator[Spot]:
     for path, function, entry in c.sdks:
-        listed = {row.type for row in function.collects}
+        listed = {t for row in function.collects for t in row.each}
         unsaid = [t for t in entry.types if t not in listed]
         if listed and unsaid:
             yield Spot(
@@ -372,8 +372,8 @@ def sdk_list_short(c: Context) -> Iterator[Spot]:
 )
 def partner_breaks_protection(c: Context) -> Iterator[Spot]:
     promised = {
-        row.type: clause.protection.name.value
-        for _, _, row, clause in c.clauses
+        clause.type: clause.protection.name.value
+        for _, _, _, clause in c.clauses
         if clause.protection.name in _PROTECTED
     }
     for path, function, entry in c.sdks:
@@ -438,14 +438,14 @@ def cookies_denied(c: Context) -> Iterator[Spot]:
         return
     web = {t.id for t in c.words.data_types.values()}
     web = {t for t in web if c.words.data_types[t].category == "web_tracking"}
-    for path, function, row, clause in c.clauses:
+    for path, function, _, clause in c.clauses:
         if (
-            row.type in web
+            clause.type in web
             and clause.protection.name is not ProtectionName.DROP
         ):
             yield Spot(
                 path=path,
-                message=f"{function.id!r} collects {row.type!r}, and no "
+                message=f"{function.id!r} collects {clause.type!r}, and no "
                 "cookies or similar technologies are said to be used",
                 cure="change one of the two",
             )
@@ -515,3 +515,30 @@ def third_parties_disowned(c: Context) -> Iterator[Spot]:
                     cure="say what is done: tests, agreements, records",
                 )
                 break
+
+
+@rule(
+    "scope-excludes-sdks",
+    Severity.WARNING,
+    title="what is built in is put outside the document",
+    reason="An SDK runs as a part of the app, and reads what the app can "
+    "read, by code that no gate of the app stops. Whoever puts it in decides "
+    "on that with it, and has to tell people.",
+    source="T-12; PIPL Articles 20, 23; CJEU C-40/17 (Fashion ID)",
+)
+def scope_excludes_sdks(c: Context) -> Iterator[Spot]:
+    built_in = re.compile(
+        r"integrated|built[- ]in|embedded in (?:it|this|the|our)\b|SDK"
+        r"|接入|集成|嵌入",
+        re.IGNORECASE,
+    )
+    scope = c.document.scope
+    started = sum(bool(function.sdk) for _, function in c.functions)
+    for i, text in enumerate(scope.excludes if scope and started else ()):
+        if built_in.search(text):
+            yield Spot(
+                path=f"$.scope.excludes[{i}]",
+                message=f"{text!r} is put outside the document, which starts "
+                f"{started} of them",
+                cure="say what they collect, and when they start",
+            )

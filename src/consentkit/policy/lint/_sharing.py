@@ -12,7 +12,7 @@ from typing import Final
 
 from consentkit.policy.lint._prose import is_nobody, sentences
 from consentkit.policy.lint.model import Context, Severity, Spot, rule
-from consentkit.policy.tables import RecipientTable
+from consentkit.policy.tables import UNSPECIFIED, RecipientTable
 
 
 # Somebody with ends of their own.
@@ -63,12 +63,13 @@ def entity_missing(c: Context) -> Iterator[Spot]:
     for path, party in c.recipients:
         if party.mode in _NOBODY or party.id in known:
             continue
-        if not _is_entity(party.name):
-            yield Spot(
-                path=f"{path}.name",
-                message=f"{party.name!r} is no legal entity by its name",
-                cure="the full name",
-            )
+        if party.name == UNSPECIFIED:
+            message = f"the text does not say who {party.id!r} is"
+        elif not _is_entity(party.name):
+            message = f"{party.name!r} is no legal entity by its name"
+        else:
+            continue
+        yield Spot(path=f"{path}.name", message=message, cure="the full name")
 
 
 def _is_entity(name: str) -> bool:
@@ -190,8 +191,8 @@ def sharing_denied(c: Context) -> Iterator[Spot]:
 )
 def never_shares_broken(c: Context) -> Iterator[Spot]:
     ours = {"controller", "entrusted"}
-    for path, function, row, clause in c.clauses:
-        if row.type not in function.never_shares:
+    for path, function, _, clause in c.clauses:
+        if clause.type not in function.never_shares:
             continue
         if clause.protection.name.value in {"drop", "local_only"}:
             continue
@@ -203,7 +204,7 @@ def never_shares_broken(c: Context) -> Iterator[Spot]:
         if others:
             yield Spot(
                 path=path,
-                message=f"{function.id!r} gives {row.type!r} to "
+                message=f"{function.id!r} gives {clause.type!r} to "
                 f"{', '.join(others)}, which it promises to give to nobody",
                 cure="take out one of the two",
             )
@@ -373,8 +374,8 @@ def indirect_denied(c: Context) -> Iterator[Spot]:
                 message="data comes from others, and none is said to",
                 cure=cure,
             )
-    for path, function, row, _ in c.clauses:
-        if row.type == "partner_supplied_info":
+    for path, function, _, clause in c.clauses:
+        if clause.type == "partner_supplied_info":
             yield Spot(
                 path=path,
                 message=f"{function.id!r} collects what partners supply, and "

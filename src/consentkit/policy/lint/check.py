@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -26,7 +26,7 @@ from consentkit.policy.lint.model import (
     Severity,
 )
 from consentkit.policy.lint.rules import RULES
-from consentkit.policy.load import parse_policy
+from consentkit.policy.load import MOST_BYTES, parse_policy
 from consentkit.policy.model import Policy
 from consentkit.policy.vocabulary import load_vocabulary
 
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["SCHEMA", "Checked", "check_file", "check_text", "lint"]
-
-# More than any document may have, which the parser then says.
-_MOST_BYTES: Final = 4 * 1024 * 1024
 
 #: What a document has to obey before any other rule can look at it.
 SCHEMA = Rule(
@@ -137,7 +134,8 @@ def check_file(
         OSError: If it cannot be read.
     """
     with path.open("rb") as stream:
-        raw = stream.read(_MOST_BYTES + 1)
+        # More than a document may have, which the parser then says.
+        raw = stream.read(MOST_BYTES + 1)
     # What is no UTF-8 is found as what it is when the text is parsed.
     text = raw.decode(errors="surrogateescape")
     return check_text(

@@ -203,17 +203,18 @@ class Context:
         self,
     ) -> tuple[tuple[str, FunctionTable, CollectsTable, Clause], ...]:
         """
-        The clauses with their places, as written and as understood.
+        The clauses with their rows' places, as written and as understood.
         """
         return tuple(
             (
                 f"{path}.collects[{i}]",
                 table,
                 row,
-                self.policy.functions[table.id].clauses[row.type],
+                self.policy.functions[table.id].clauses[data_type],
             )
             for path, table in self.functions
             for i, row in enumerate(table.collects)
+            for data_type in row.each
         )
 
     @cached_property

@@ -76,7 +76,8 @@ def _capital(text: str) -> str:
 def _result(
     path: Path, finding: Finding, index: int, *, ignored: bool
 ) -> dict[str, Any]:
-    cure = f" Cure: {finding.cure}." if finding.cure else ""
+    stop = "" if finding.cure.endswith("?") else "."
+    cure = f" Cure: {finding.cure}{stop}" if finding.cure else ""
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
