@@ -13,8 +13,14 @@ appends, verifying all of it, and how soon another process sees a choice.
         --url postgresql://postgres@127.0.0.1/test
 
 The schema ``consentkit_benchmark`` of that database is made and dropped.
-SQLite goes over its whole file in each process, and is given fewer people:
-``--sqlite-subjects``.
+SQLite goes over its whole file when a process opens it, and is given fewer
+people: ``--sqlite-subjects``.
+
+With ``--lengths`` it only measures how soon another process sees a choice in
+SQLite, in ledgers of so many entries: each of another person, of a hundred
+people, and all of one person, whose state is computed from all of them:
+
+    python benchmarks/ledger.py --lengths 1000 10000 100000
 """
 
 from __future__ import annotations
@@ -39,6 +45,7 @@ from consentkit.ledger import Act, Entry, PostgreSQLLedger, SQLiteLedger
 from consentkit.ledger._keeper import new_key, tag_of
 from consentkit.ledger._nodes import completed
 from consentkit.ledger.drafts import row_of
+from consentkit.ledger.entries import GENESIS
 from consentkit.ledger.tree import leaf_hash
 from consentkit.ledger.verify import Trail
 from consentkit.policy import Policy, load_policy
@@ -84,6 +91,7 @@ def main() -> int:
     parser.add_argument("--uncached", type=int, default=10_000)
     parser.add_argument("--appends", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--lengths", type=int, nargs="+", metavar="ENTRIES")
     parser.add_argument(
         "--url", default="postgresql://postgres@127.0.0.1/test"
     )
@@ -94,6 +102,12 @@ def main() -> int:
         f"load {load}"
     )
     policy = load_policy(POLICY)
+    if arguments.lengths:
+        for length in arguments.lengths:
+            for people in (length, 100, 1):
+                with tempfile.TemporaryDirectory() as folder:
+                    _see(length, people, Path(folder), policy, arguments)
+        return 0
     for kind, count in (
         ("sqlite", arguments.sqlite_subjects),
         ("postgresql", arguments.subjects),
@@ -121,14 +135,15 @@ def _measure(
         _drop(place)
         ledger = PostgreSQLLedger(place, keys=keys, schema=SCHEMA)
     began = time.perf_counter()
-    _fill(ledger, place, policy, count)
+    _fill(ledger, place, policy, count, count)
     _say("filled in bulk, not through the API", time.perf_counter() - began)
     ledger.close()
 
     with consentkit.open(policy, data_dir=folder, ledger=ledger) as kit:
         _decide(kit, count, arguments)
         _append(kit, arguments.appends)
-        _watch(kit, [kind, place, str(keys), str(folder)], arguments)
+        names = [f"watched-{number}" for number in range(arguments.rounds)]
+        _watch(kit, [kind, place, str(keys), str(folder)], names)
         began = time.perf_counter()
         verdict = ledger.verify()
         spent = time.perf_counter() - began
@@ -136,6 +151,51 @@ def _measure(
         print(f"  {'verified':44} {verdict.has / spent:>10,.0f} entries/s")
     if kind == "postgresql":
         _drop(arguments.url)
+
+
+def _see(
+    length: int,
+    people: int,
+    folder: Path,
+    policy: Policy,
+    arguments: argparse.Namespace,
+) -> None:
+    """
+    Measure how soon a choice is seen in a file of *length* entries.
+    """
+    print(f"\nsqlite, {length:,} entries of {people:,}")
+    place, keys = folder / "ledger.sqlite3", folder / "keys"
+    ledger, beside = SQLiteLedger(place), SQLiteLedger(place)
+    _fill(ledger, str(place), policy, length, people)
+    for one in (ledger, beside):
+        began = time.perf_counter()
+        one.entries()
+        spent = time.perf_counter() - began
+    print(f"  {'read for the first time':44} {spent * 1000:>10,.0f} ms")
+    # A choice waits for its own state, too: fewer of them will do.
+    rounds = min(arguments.rounds, 2_000_000 * people // length)
+    names = [_name(number % people) for number in range(max(5, rounds))]
+    with (
+        consentkit.open(policy, data_dir=folder, ledger=ledger) as kit,
+        consentkit.open(
+            policy, data_dir=folder / "beside", ledger=beside
+        ) as other,
+    ):
+        person = kit.subject(names[0])
+        somebody = other.subject("somebody else")
+        times = []
+        for _ in names:
+            for act, same in (
+                (person.consent.withdraw, somebody.consent.grant),
+                (person.consent.grant, somebody.consent.withdraw),
+            ):
+                same(FUNCTION)
+                began = time.perf_counter_ns()
+                act(FUNCTION)
+                times.append(time.perf_counter_ns() - began)
+        _quantiles("a choice, when another has written", times)
+        parts = ["sqlite", str(place), str(keys), str(folder)]
+        _watch(kit, parts, names, is_new=False)
 
 
 def _drop(url: str) -> None:
@@ -150,18 +210,27 @@ def _name(number: int) -> str:
 
 
 def _people(
-    policy: Policy, count: int, trail: Trail
+    policy: Policy, count: int, people: int, trail: Trail
 ) -> Iterator[tuple[str, bytes, Entry]]:
     """
-    Give a name, a key and a granted choice of each person.
+    Give a name, a key and a choice, of so many people in turn.
+
+    Each says yes and no in turn; the last that they said is yes.
     """
     terms = policy.functions[FUNCTION].terms
+    known = [
+        (_name(n), key, tag_of(_name(n), key))
+        for n, key in enumerate(new_key() for _ in range(people))
+    ]
+    last = (count - 1) // people
     for number in range(count):
-        key = new_key()
+        name, key, tag = known[number % people]
         entry = Entry(
             seq=trail.size + 1,
             at=AT,
-            act=Act.GRANTED,
+            act=Act.WITHDRAWN
+            if (last - number // people) % 2
+            else Act.GRANTED,
             method="app",
             element=FUNCTION,
             terms=terms,
@@ -169,11 +238,12 @@ def _people(
             version=policy.version,
             text=policy.digest,
             language=policy.language,
-            subject=tag_of(_name(number), key),
+            subject=tag,
             prev=trail.last,
+            prior=trail.priors.get(tag, GENESIS),
         )
         trail.follow([row_of(entry)])
-        yield _name(number), key, entry
+        yield name, key, entry
 
 
 def _fill(
@@ -181,6 +251,7 @@ def _fill(
     place: str,
     policy: Policy,
     count: int,
+    people: int,
 ) -> None:
     """
     Write what so many appends would have written, in one commit.
@@ -192,15 +263,15 @@ def _fill(
     key = key_file.make()
     trail = Trail()
     origin = f"{key.verify_key.name}/benchmark"
-    people = _people(policy, count, trail)
+    rows = _people(policy, count, people, trail)
 
     def ending() -> tuple[str, str, Trail]:
         return origin, key.sign(trail.checkpoint(origin)).note, trail
 
     if isinstance(ledger, PostgreSQLLedger):
-        _fill_postgresql(place, people, ending)
+        _fill_postgresql(place, rows, ending)
     else:
-        _fill_sqlite(ledger, people, ending)
+        _fill_sqlite(ledger, rows, ending)
 
 
 Ending = Callable[[], tuple[str, str, Trail]]
@@ -208,13 +279,13 @@ Ending = Callable[[], tuple[str, str, Trail]]
 
 def _fill_sqlite(
     ledger: SQLiteLedger,
-    people: Iterable[tuple[str, bytes, Entry]],
+    rows: Iterable[tuple[str, bytes, Entry]],
     ending: Ending,
 ) -> None:
     with ledger._db.writing() as connection:  # noqa: SLF001 - as above
-        for name, key, entry in people:
+        for name, key, entry in rows:
             connection.execute(
-                "INSERT INTO subjects VALUES (?, ?, ?)",
+                "INSERT OR IGNORE INTO subjects VALUES (?, ?, ?)",
                 (entry.subject, name, key),
             )
             connection.execute(
@@ -227,7 +298,7 @@ def _fill_sqlite(
 
 def _fill_postgresql(
     url: str,
-    people: Iterable[tuple[str, bytes, Entry]],
+    rows: Iterable[tuple[str, bytes, Entry]],
     ending: Ending,
 ) -> None:
     import psycopg
@@ -239,7 +310,7 @@ def _fill_postgresql(
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(f"SET search_path = {SCHEMA}")
         with cursor.copy("COPY entries FROM STDIN") as copy:
-            for name, key, entry in people:
+            for name, key, entry in rows:
                 body = entry.body
                 nodes = completed(frontier, leaf_hash(body.encode()))
                 copy.write_row(
@@ -247,9 +318,9 @@ def _fill_postgresql(
                 )
                 subjects.append((entry.subject, name, key))
                 tails.append((entry.subject, entry.seq, entry.hash))
-        for table, rows in (("subjects", subjects), ("tails", tails)):
+        for table, made in (("subjects", subjects), ("tails", tails)):
             with cursor.copy(f"COPY {table} FROM STDIN") as copy:
-                for row in rows:
+                for row in made:
                     copy.write_row(row)
         origin, note, trail = ending()
         cursor.execute(
@@ -332,10 +403,21 @@ def _append(kit: consentkit.Kit, count: int) -> None:
 def _watch(
     kit: consentkit.Kit,
     place: Sequence[str],
-    arguments: argparse.Namespace,
+    names: Iterable[str],
+    *,
+    is_new: bool = True,
 ) -> None:
     """
     Measure from the return of a choice until another process has it.
+
+    Args:
+        kit: Makes the choices.
+
+        place: What the other process is told of the ledger.
+
+        names: Who chooses, one after the other.
+
+        is_new: Whether nothing was chosen by them yet; else they said yes.
     """
     *before, folder = place
     data = str(Path(folder) / "other")
@@ -360,13 +442,13 @@ def _watch(
     grants: list[int] = []
     withdrawals: list[int] = []
     own: list[bool] = []
-    for number in range(arguments.rounds):
-        name = f"watched-{number}"
+    for name in names:
         person = kit.subject(name)
-        for act, seen in (
+        acts = (
             (person.consent.grant, grants),
             (person.consent.withdraw, withdrawals),
-        ):
+        )
+        for act, seen in acts if is_new else acts[::-1]:
             print(name, file=stdin, flush=True)
             stdout.readline()
             time.sleep(random.random() / 20)  # noqa: S311 - any moment

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consentkit.cli import main
+from consentkit.ledger.base import ledger_from_url
 from consentkit.ledger.entries import Act
 from consentkit.ledger.receipt import verify_receipt
 from consentkit.ledger.sqlite import SQLiteLedger
-from tests.ledger.support import draft, tamper
+from tests.ledger.conformance import ProvingLedger
+from tests.ledger.support import draft, fresh_schema, run, tamper
+from tests.needs import POSTGRESQL
 from tests.support import SMALL, small
 
 
@@ -28,13 +34,20 @@ def data(tmp_path: Path) -> Path:
     Give a data folder with the choices of two people.
     """
     folder = tmp_path / "data"
+    fill(SQLiteLedger(folder / "ledger.sqlite3"))
+    return folder
+
+
+def fill(ledger: ProvingLedger) -> None:
+    """
+    Record the choices of two people, and close the ledger.
+    """
     policy = small()
     said: dict[str, Any] = {
         "text": policy.digest,
         "policy": policy.id,
         "version": policy.version,
     }
-    ledger = SQLiteLedger(folder / "ledger.sqlite3")
     ledger.append_after(
         lambda _: [draft("improve", **said)],
         policies={policy.digest: policy.canonical},
@@ -45,7 +58,6 @@ def data(tmp_path: Path) -> Path:
     )
     ledger.append(draft("improve", Act.WITHDRAWN, **said))
     ledger.close()
-    return folder
 
 
 @pytest.fixture
@@ -537,3 +549,280 @@ class TestReceipt:
         """
         assert main(["receipt", "make", "imporve", *place]) == 2
         assert "did you mean 'improve'?" in capsys.readouterr().err
+
+
+@pytest.mark.need_postgresql
+class TestServer:
+    """
+    Tests for both commands over a ledger in PostgreSQL.
+    """
+
+    @pytest.fixture
+    def schema(self) -> Iterator[str]:
+        """
+        Give the name of a schema of its own.
+        """
+        with fresh_schema() as name:
+            yield name
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Path:
+        """
+        Give the data folder, which has the key.
+        """
+        return tmp_path / "data"
+
+    @pytest.fixture
+    def url(self, schema: str) -> str:
+        """
+        Give the URL of the schema.
+        """
+        return (
+            f"{POSTGRESQL}{'&' if '?' in POSTGRESQL else '?'}schema={schema}"
+        )
+
+    @pytest.fixture
+    def place(self, url: str, data: Path) -> list[str]:
+        """
+        Give the arguments of a ledger with the choices of two people.
+        """
+        fill(ledger_from_url(url, keys=data / "keys"))
+        return [
+            *("--policy", str(SMALL)),
+            *("--data-dir", str(data)),
+            *("--ledger", url),
+        ]
+
+    def test_show(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Its entries are shown as those of a file, of all or of one person.
+        """
+        assert main(["ledger", "show", *place]) == 0
+        _, *rows = capsys.readouterr().out.splitlines()
+        assert [row.split()[3] for row in rows] == [
+            "granted",
+            "refused",
+            "withdrawn",
+        ]
+
+        assert main(["ledger", "show", *place, "--subject", "ann"]) == 0
+        _, row = capsys.readouterr().out.splitlines()
+        assert row.split() == rows[1].split()
+
+    def test_verify(
+        self,
+        place: list[str],
+        schema: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        It is verified, also against receipts; damage is named.
+        """
+        assert main(["ledger", "verify", *place]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("Intact, 3 entries.\nHeld against 0 anchors ")
+
+        run(
+            f"ALTER TABLE {schema}.entries DISABLE TRIGGER ALL",
+            f"UPDATE {schema}.entries "
+            "SET body = replace(body, 'refused', 'granted')",
+        )
+        assert main(["ledger", "verify", *place]) == 1
+        assert capsys.readouterr().out.startswith("Changed at entry 2.")
+        assert main(["ledger", "show", *place]) == 2
+        assert "the chain breaks at entry 2" in capsys.readouterr().err
+
+    def test_export(
+        self,
+        data: Path,
+        place: list[str],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Receipts and records are those of a file.
+        """
+        file = tmp_path / "receipts"
+        command = ["ledger", "export", *place, "--output", str(file)]
+        assert main(command) == 0
+        assert main(["receipt", "verify", str(file)]) == 0
+        assert "entry 3 of 3" in capsys.readouterr().out
+
+        assert main(["ledger", "export", *place, "--format", "27560"]) == 0
+        mine, anns = json.loads(capsys.readouterr().out)
+        for receipt in (mine, anns):
+            verify_receipt(receipt["schema:encoding"]["schema:text"])
+
+    def test_receipt(
+        self, place: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A person gets the receipt of their choice.
+        """
+        assert main(["receipt", "make", "improve", *place]) == 0
+        made = verify_receipt(capsys.readouterr().out)
+        assert made.entry.act is Act.WITHDRAWN
+
+        command = ["receipt", "make", "improve", *place, "--subject", "ann"]
+        assert main(command) == 0
+        made = verify_receipt(capsys.readouterr().out)
+        assert made.entry.act is Act.REFUSED
+
+    def test_from_the_environment(
+        self,
+        place: list[str],
+        url: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        CONSENTKIT_LEDGER stands for --ledger, of whatever command asks for
+        choices.
+        """
+        monkeypatch.setenv("CONSENTKIT_LEDGER", url)
+        *others, _, _ = place
+
+        assert main(["ledger", "verify", *others]) == 0
+        assert capsys.readouterr().out.startswith("Intact, 3 entries.")
+        assert main(["consent", "history", *others, "--json"]) == 0
+        assert "withdrawn" in capsys.readouterr().out
+
+    def test_no_such_schema(
+        self,
+        url: str,
+        data: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Where there is no ledger, that is said with the cure, and none is
+        made.
+        """
+        place = ["--policy", str(SMALL), "--data-dir", str(data)]
+        for command in (
+            ["ledger", "show"],
+            ["ledger", "verify"],
+            ["ledger", "export"],
+            ["receipt", "make", "improve"],
+        ):
+            assert main([*command, *place, "--ledger", url]) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert "there is no ledger" in said.err
+            assert "?schema=NAME" in said.err
+        with closing(ledger_from_url(url, keys=data / "keys")) as ledger:
+            assert not ledger.exists()
+
+    def test_schema_that_went(
+        self,
+        place: list[str],
+        schema: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Where there was a ledger, as the anchor tells, verifying finds that
+        it has gone.
+        """
+        run(f"DROP SCHEMA {schema} CASCADE")
+
+        assert main(["ledger", "verify", *place]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith("Truncated, had 3 entries and has 0 entries.")
+
+    def test_made_and_not_used(
+        self,
+        url: str,
+        data: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Tables without an entry are an empty ledger.
+        """
+        with_tables = ledger_from_url(url, keys=data / "keys")
+        with_tables.migrate()
+        with_tables.close()
+        place = ["--data-dir", str(data), "--ledger", url]
+
+        assert main(["ledger", "show", *place]) == 0
+        assert capsys.readouterr().out == "The ledger is empty.\n"
+        assert main(["ledger", "verify", *place]) == 0
+
+
+class TestBadURL:
+    """
+    Tests for URLs of ledgers that cannot be used.
+    """
+
+    COMMANDS = (
+        ["ledger", "show"],
+        ["ledger", "verify"],
+        ["ledger", "export"],
+        ["receipt", "make", "improve"],
+    )
+
+    @pytest.mark.need_extra("postgresql")
+    @pytest.mark.parametrize(
+        ("url", "says"),
+        [
+            (
+                "postgresql://ann:s3cret@127.0.0.1:9/x",
+                "postgresql://127.0.0.1:9/x: the server cannot be used: nothing",
+            ),
+            ("postgresql://ann:s3cret/x@127.0.0.1/x", "percent-encoded"),
+            ("postgresql://ann:s3cret@h/x?schema=A%20b", "a schema is named"),
+            ("mysql://ann:s3cret@127.0.0.1/x", "begins with postgresql://"),
+        ],
+        ids=["no server", "bad password", "bad schema", "other scheme"],
+    )
+    def test_is_explained(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        url: str,
+        says: str,
+    ) -> None:
+        """
+        It is said what is wrong and what to do, without the password.
+        """
+        place = ["--data-dir", str(tmp_path), "--ledger", url]
+        for command in self.COMMANDS:
+            assert main([*command, *place]) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert says in said.err
+            assert "s3cret" not in said.err
+
+    def test_help_shows_no_password(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Help does not tell what stands in the environment.
+        """
+        monkeypatch.setenv("CONSENTKIT_LEDGER", "postgresql://a:s3cret@h/x")
+        with pytest.raises(SystemExit):
+            main(["ledger", "show", "--help"])
+
+        out = capsys.readouterr().out
+        assert "--ledger URL" in out
+        assert "s3cret" not in out
+
+    def test_missing_extra(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Without the library that talks to the server, its extra is named.
+        """
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        url = "postgresql://ann:s3cret@127.0.0.1/x"
+        place = ["--data-dir", str(tmp_path), "--ledger", url]
+
+        for command in self.COMMANDS:
+            assert main([*command, *place]) == 2
+            err = capsys.readouterr().err
+            assert "pip install 'consentkit[postgresql]'" in err

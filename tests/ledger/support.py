@@ -2,26 +2,38 @@
 
 """
 What the tests of the ledger build on: drafts, ledgers that were tampered
-with, and a signed tree in memory.
+with, a signed tree in memory, and schemas of their own on a server.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from consentkit.ledger.checkpoint import SignedCheckpoint
 from consentkit.ledger.drafts import Draft, Place, put_in_place, row_of
 from consentkit.ledger.entries import Act, Entry
+from consentkit.ledger.receipt import Receipt, make_receipts, proofs_of
 from consentkit.ledger.signing import SigningKey, make_signing_key
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.ledger.verify import Row, Trail
+from tests.needs import POSTGRESQL
 
 
-__all__ = ["START", "Book", "an_entry", "draft", "tamper"]
+__all__ = [
+    "START",
+    "Book",
+    "an_entry",
+    "draft",
+    "fresh_schema",
+    "run",
+    "tamper",
+]
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -87,6 +99,22 @@ class Book:
             checkpoint = self.trail.checkpoint(self.origin)
             self.heads.append(self.key.sign(checkpoint))
 
+    def receipt(
+        self, seq: int, policies: Mapping[str, str] | None = None
+    ) -> Receipt:
+        """
+        Make the receipt of one entry.
+        """
+        (made,) = make_receipts(
+            [seq],
+            {seq: self.bodies[seq - 1].decode()},
+            proofs_of(self.bodies, [seq]),
+            signed=self.heads[-1],
+            key=self.key.verify_key,
+            policy_of=(policies or {}).get,
+        )
+        return made
+
     @property
     def bodies(self) -> list[bytes]:
         """
@@ -105,3 +133,25 @@ def tamper(ledger: SQLiteLedger, *statements: str) -> None:
         raw.execute("DROP TRIGGER IF EXISTS entries_keep")
         for statement in statements:
             raw.execute(statement)
+
+
+def run(*statements: str) -> list[tuple]:
+    """
+    Run SQL on the server, and give what the last statement gives.
+    """
+    import psycopg
+
+    with psycopg.connect(POSTGRESQL, autocommit=True) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement)  # type: ignore[arg-type]
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def fresh_schema() -> Iterator[str]:
+    """
+    Give the name of a schema that is not there, and drop it at the end.
+    """
+    name = f"consentkit_test_{os.urandom(6).hex()}"
+    yield name
+    run(f"DROP SCHEMA IF EXISTS {name} CASCADE")

@@ -22,7 +22,7 @@ from consentkit.ledger.dpv import (
 )
 from consentkit.ledger.drafts import put_in_place
 from consentkit.ledger.entries import Act, Actor, Entry
-from consentkit.ledger.receipt import make_receipts, verify_receipt
+from consentkit.ledger.receipt import verify_receipt
 from consentkit.ledger.verify import Trail
 from tests.ledger.support import START, Book, draft
 
@@ -389,13 +389,7 @@ class TestReceipt:
         """
         book = Book(0)
         book.add(draft("improve"))
-        (proof,) = make_receipts(
-            book.bodies,
-            [1],
-            signed=book.heads[-1],
-            key=book.key.verify_key,
-            policy_of=lambda _: None,
-        )
+        proof = book.receipt(1)
         record = consent_record([proof.entry], status="granted", policy=POLICY)
         made = consent_receipt(
             record, proof=proof, created=START + timedelta(days=1)

@@ -26,6 +26,7 @@ import pytest
 
 import consentkit
 
+from consentkit._filelock import FileLock
 from consentkit.exceptions import (
     DamagedError,
     NewerFormatError,
@@ -38,10 +39,11 @@ from consentkit.ledger import (
     SigningKey,
     make_signing_key,
 )
+from consentkit.ledger._view import Seen
 from consentkit.ledger.base import ledger_from_url
 from consentkit.ledger.entries import Entry
 from tests.ledger.conformance import LedgerConformance, verdict
-from tests.ledger.support import draft
+from tests.ledger.support import draft, fresh_schema, run
 from tests.needs import POSTGRESQL, has_extra
 from tests.support import SMALL
 
@@ -60,9 +62,8 @@ def schema() -> Iterator[str]:
     """
     Give the name of a schema that is dropped after the test.
     """
-    name = f"consentkit_test_{os.urandom(6).hex()}"
-    yield name
-    run(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    with fresh_schema() as name:
+        yield name
 
 
 @pytest.fixture
@@ -86,16 +87,6 @@ def opened(
     made = PostgreSQLLedger(POSTGRESQL, keys=keys, schema=schema, **given)
     yield made
     made.close()
-
-
-def run(*statements: str) -> list[tuple]:
-    """
-    Run SQL, and give what the last statement gives.
-    """
-    with psycopg.connect(POSTGRESQL, autocommit=True) as connection:
-        for statement in statements:
-            cursor = connection.execute(statement)  # type: ignore[arg-type]
-        return cursor.fetchall() if cursor.description else []
 
 
 def tamper(ledger: PostgreSQLLedger, *statements: str) -> None:
@@ -248,6 +239,8 @@ class TestSetUp:
         [
             "postgresql://ann:s3cret@word@127.0.0.1/test",
             "postgresql://ann:s3cret@[::1/test",
+            "postgresql://ann:s3cret/word@127.0.0.1/test",
+            "postgresql://ann:42/s3cret@127.0.0.1/test",
             "postgresql://ann:s3cret@127.0.0.1/test?none=1",
         ],
     )
@@ -272,6 +265,35 @@ class TestSetUp:
 
         assert "s3cret" not in f"{caught.value}{made!r}"
         assert "nothing answers" in caught.value.problem
+
+    def test_place_from_the_environment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        A URL may leave all to the environment, as with other clients.
+        """
+        monkeypatch.setenv("PGHOST", "127.0.0.1")
+        monkeypatch.setenv("PGPORT", "9")
+        made = ledger_from_url("postgresql://", keys=tmp_path)
+        with pytest.raises(StoreError, match="nothing answers"):
+            made.entries()
+
+    def test_schema_in_the_url(self, schema: str, tmp_path: Path) -> None:
+        """
+        A URL may name the schema, beside what else it says.
+        """
+        mark = "&" if "?" in POSTGRESQL else "?"
+        made = ledger_from_url(
+            f"{POSTGRESQL}{mark}schema={schema}&connect_timeout=9",
+            keys=tmp_path,
+        )
+        assert not made.exists()
+        made.append(draft())
+
+        assert made.exists()
+        assert made.name.endswith(f" {schema}")
+        assert run(f"SELECT seq FROM {schema}.entries") == [(1,)]
+        made.close()
 
     @pytest.mark.parametrize("name", ["", "A", "x y", 'x"', "x" * 64])
     def test_bad_schema(self, name: str, tmp_path: Path) -> None:
@@ -806,6 +828,31 @@ class TestFaults:
             ledger.append(draft("logs"))
             assert len(ledger.entries()) == 2
 
+    def test_anchor_held_by_another(
+        self,
+        schema: str,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """
+        Who holds the anchor for long is not waited for for ever, and none is
+        put over another's; the entry stands, and the next one stores it.
+        """
+        with opened(schema, tmp_path, timeout_seconds=0.5) as ledger:
+            ledger.append(draft())
+            older = (tmp_path / "ledger.anchor").read_text("utf-8")
+            lock = FileLock(tmp_path / "ledger.lock")
+            assert lock.acquire(timeout_seconds=0.0)
+            ledger.append(draft("logs"))
+            lock.release()
+            assert "another process holds the anchor" in caplog.text
+            assert (tmp_path / "ledger.anchor").read_text("utf-8") == older
+
+            ledger.append(draft("paste"))
+            newer = (tmp_path / "ledger.anchor").read_text("utf-8")
+            assert newer == ledger.checkpoint().note
+            assert len(ledger.entries()) == 3
+
     def test_no_server(self, tmp_path: Path) -> None:
         """
         Without its server everything is refused, with the cure.
@@ -830,11 +877,8 @@ class TestFaults:
         wait for ever.
         """
         with _Proxy() as proxy:
-            url = psycopg.conninfo.make_conninfo(
-                POSTGRESQL, host="127.0.0.1", port=proxy.port
-            )
             ledger = PostgreSQLLedger(
-                url, keys=tmp_path, schema=schema, timeout_seconds=0.3
+                proxy.url, keys=tmp_path, schema=schema, timeout_seconds=0.3
             )
             ledger.append(draft())
             proxy.is_silent = True
@@ -843,6 +887,64 @@ class TestFaults:
                 ledger.entries()
             proxy.is_silent = False
             assert len(ledger.entries()) == 1
+            ledger.close()
+
+    def test_cut_off_while_reading(self, schema: str, tmp_path: Path) -> None:
+        """
+        A connection that is cut in the middle of an answer is an error, and
+        the next call has a new one.
+        """
+        with _Proxy() as proxy:
+            ledger = PostgreSQLLedger(
+                proxy.url, keys=tmp_path, schema=schema, timeout_seconds=60.0
+            )
+            ledger.append(*[draft()] * 100)
+            for attempt, found in (
+                (ledger.entries, 100),
+                (ledger.all_entries, 100),
+                (ledger.receipts, 100),
+            ):
+                ledger._view.settle(Seen())
+                proxy.left = 20_000
+                with pytest.raises(
+                    StoreError, match="connection to the server"
+                ):
+                    attempt()
+                assert len(attempt()) == found
+            proxy.left = 20_000
+            with pytest.raises(StoreError, match="connection to the server"):
+                ledger.verify()
+            assert verdict(ledger) == ("intact", 0, 0, 100)
+            ledger.close()
+
+    def test_cut_off_while_appending(
+        self, schema: str, tmp_path: Path
+    ) -> None:
+        """
+        Wherever a connection is cut in the middle of an append, either it
+        fails and nothing is recorded, or it returns and all of it is.
+        """
+        with _Proxy() as proxy:
+            ledger = PostgreSQLLedger(
+                proxy.url, keys=tmp_path, schema=schema, timeout_seconds=60.0
+            )
+            made = [*ledger.append(draft())]
+            left, failed, is_whole = 0, 0, False
+            while not is_whole:
+                ledger.checkpoint()  # on a connection that is not cut
+                proxy.left = left = left + 60
+                try:
+                    made += ledger.append_after(
+                        lambda _: [draft("a"), draft("b")],
+                        subject=f"{left:064x}",
+                    ).made
+                except StoreError:
+                    failed += 1
+                is_whole, proxy.left = proxy.left is not None, None
+                ledger.close()
+            assert failed > 5
+            assert [*ledger.all_entries()] == made
+            assert verdict(ledger) == ("intact", 0, 0, len(made))
             ledger.close()
 
     def test_error_holds_no_value(
@@ -862,7 +964,8 @@ class TestFaults:
 
 class _Proxy:
     """
-    Stands between a client and the server, and may fall silent.
+    Stands between a client and the server, and may fall silent, or cut
+    the connection when *left* bytes more were answered.
     """
 
     def __init__(self) -> None:
@@ -872,8 +975,13 @@ class _Proxy:
             int(found.get("port") or 5432),
         )
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
+        self.url = psycopg.conninfo.make_conninfo(
+            POSTGRESQL,
+            host="127.0.0.1",
+            port=self._listening.getsockname()[1],
+        )
         self.is_silent = False
+        self.left: int | None = None
         self._open: list[socket.socket] = []
 
     def __enter__(self) -> Self:
@@ -896,15 +1004,27 @@ class _Proxy:
             self._open += [client, server]
             for ends in ((client, server), (server, client)):
                 threading.Thread(
-                    target=self._pass_on, args=ends, daemon=True
+                    target=self._pass_on,
+                    args=ends,
+                    kwargs={"is_answer": ends[0] is server},
+                    daemon=True,
                 ).start()
 
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+    def _pass_on(
+        self, one: socket.socket, other: socket.socket, *, is_answer: bool
+    ) -> None:
         try:
             while data := one.recv(65536):
+                if is_answer and self.left is not None:
+                    if self.left < len(data):
+                        other.sendall(data[: self.left])
+                        self.left = None
+                        break
+                    self.left -= len(data)
                 if not self.is_silent:
                     other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
+            for end in (one, other):
+                end.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
 

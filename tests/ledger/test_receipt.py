@@ -25,7 +25,7 @@ from consentkit.ledger.canonical import canonical_json
 from consentkit.ledger.entries import Act
 from consentkit.ledger.receipt import (
     Receipt,
-    make_receipts,
+    check_places,
     verify_receipt,
 )
 from consentkit.ledger.signing import make_signing_key
@@ -52,14 +52,7 @@ def receipt(seq: int, *, book: Book = BOOK, policy: str = POLICY) -> Receipt:
     """
     Make the receipt of one entry.
     """
-    (made,) = make_receipts(
-        book.bodies,
-        [seq],
-        signed=book.heads[-1],
-        key=book.key.verify_key,
-        policy_of={DIGEST: policy}.get,
-    )
-    return made
+    return book.receipt(seq, {DIGEST: policy})
 
 
 TEXT = receipt(3).text
@@ -285,4 +278,4 @@ class TestMake:
         An entry that is not there has no receipt.
         """
         with pytest.raises(ValueError, match="ends at 7"):
-            receipt(seq)
+            check_places([seq], 7)

@@ -700,6 +700,334 @@ class TestAnchor:
             ledger.entries()
 
 
+def changed_meanwhile(ledger: SQLiteLedger, *statements: str) -> None:
+    """
+    Change the file under an open ledger, in a commit that looks like the
+    arrival of another person.
+    """
+    with closing(sqlite3.connect(ledger.path)) as raw, raw:
+        raw.execute("DROP TRIGGER IF EXISTS entries_stay")
+        raw.execute("DROP TRIGGER IF EXISTS entries_keep")
+        for statement in statements:
+            raw.execute(statement)
+        raw.execute("INSERT INTO subjects VALUES ('t', 'somebody', x'00')")
+
+
+# Appends one entry for each line that it is sent, and says what it has read.
+_ANSWERS = """\
+import sys
+from pathlib import Path
+from consentkit.ledger.sqlite import SQLiteLedger
+from tests.ledger.support import draft
+
+ledger = SQLiteLedger(Path(sys.argv[1]))
+for line in sys.stdin:
+    tag = ledger.subject(line.strip(), make=True)
+    before = len(ledger.entries(tag))
+    ledger.append_after(lambda _: [draft()], subject=tag)
+    print(before, flush=True)
+"""
+
+
+class TestGoingOn:
+    """
+    Tests for a process that goes on from what it has verified.
+    """
+
+    SIZE = 1_000
+
+    @pytest.fixture
+    def ann(self, ledger: SQLiteLedger) -> str:
+        """
+        Give the tag of a person with two of a thousand entries.
+        """
+        tag = ledger.subject("ann", make=True)
+        ledger.append_after(lambda _: [draft(), draft("logs")], subject=tag)
+        ledger.append(*[draft()] * (self.SIZE - 2))
+        ledger.close()
+        return tag
+
+    @pytest.fixture
+    def other(self, ledger: SQLiteLedger, ann: str) -> Iterator[SQLiteLedger]:
+        """
+        Give the same ledger, open elsewhere and verified.
+        """
+        made = SQLiteLedger(ledger.path)
+        assert len(made.entries()) == self.SIZE - 2
+        yield made
+        made.close()
+
+    def test_processes_take_turns(
+        self, ledger: SQLiteLedger, ann: str
+    ) -> None:
+        """
+        Two processes on a long ledger see each of the other's entries, also
+        of people who came since.
+        """
+        ledger.append(*[draft()] * 4_000)
+        with subprocess.Popen(
+            [sys.executable, "-c", _ANSWERS, str(ledger.path)],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for count in range(5):
+                for name, had in (("ann", 2), ("bob", 0)):
+                    tag = ledger.subject(name, make=True)
+                    ledger.append_after(lambda _: [draft()], subject=tag)
+                    print(name, file=process.stdin, flush=True)
+                    seen = int(process.stdout.readline())
+                    assert seen == had + 2 * count + 1
+                    assert len(ledger.entries(tag)) == seen + 1
+            process.stdin.close()
+
+        assert verdict(ledger) == ("intact", 0, 0, self.SIZE + 4_020)
+
+    def test_edit_of_what_was_read(
+        self, ledger: SQLiteLedger, other: SQLiteLedger
+    ) -> None:
+        """
+        An old entry that is changed while others write changes no decision
+        of a process that has read it; verifying names it, and so does the
+        next start.
+        """
+        before = other.entries()
+        changed_meanwhile(
+            ledger,
+            "UPDATE entries SET body = replace(body, 'granted', 'refused') "
+            "WHERE seq = 7",
+        )
+
+        assert other.entries() == before
+        assert verdict(other) == ("changed", 7, 0, 6)
+        assert broken_at(ledger) == "the chain breaks at entry 7"
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE entries SET body = replace(body, 'logs', 'x') WHERE seq = 2",
+            "UPDATE entries SET body = CAST(x'ff' AS TEXT) WHERE seq = 2",
+            "UPDATE entries SET body = 12 WHERE seq = 2",
+            f"UPDATE entries SET hash = '{'0' * 64}' WHERE seq = 2",
+            f"UPDATE entries SET subject = '{'a' * 64}' WHERE seq = 2",
+            "DELETE FROM entries WHERE seq = 2",
+        ],
+        ids=["body", "bytes", "number", "hash", "subject", "deleted"],
+    )
+    def test_edit_of_what_was_not_read(
+        self,
+        ledger: SQLiteLedger,
+        other: SQLiteLedger,
+        ann: str,
+        statement: str,
+    ) -> None:
+        """
+        An old entry of a person of whom nothing was read yet, changed while
+        others write, is found when it is read, also to append to it; from
+        then on all is refused.
+        """
+        changed_meanwhile(ledger, statement)
+        assert len(other.entries()) == self.SIZE - 2
+
+        for attempt in (
+            lambda: other.entries(ann),
+            lambda: other.append_after(lambda _: [draft()], subject=ann),
+            other.entries,
+        ):
+            with pytest.raises(DamagedError, match="chain breaks at entry"):
+                attempt()
+        assert other.verify().index == 2
+
+    def test_entries_of_nobody(
+        self, ledger: SQLiteLedger, other: SQLiteLedger
+    ) -> None:
+        """
+        Entries that are put in for a person who had none are found.
+        """
+        changed_meanwhile(
+            ledger,
+            f"UPDATE entries SET subject = '{'b' * 64}' WHERE seq = 1",
+        )
+
+        with pytest.raises(DamagedError, match="breaks at entry 1"):
+            other.entries("b" * 64)
+
+    def test_proofs_are_of_what_was_written(
+        self, ledger: SQLiteLedger, other: SQLiteLedger
+    ) -> None:
+        """
+        Whoever asks for receipts, or for all entries, gets none that was
+        changed since it was verified.
+        """
+        changed_meanwhile(
+            ledger,
+            "UPDATE entries SET body = replace(body, 'granted', 'refused') "
+            "WHERE seq = 7",
+        )
+
+        for attempt in (lambda: other.receipt(8), other.all_entries):
+            with pytest.raises(DamagedError, match="breaks at entry 7"):
+                attempt()
+
+    def test_edit_alone(
+        self, ledger: SQLiteLedger, other: SQLiteLedger
+    ) -> None:
+        """
+        A change that comes without an entry or a person is found at once.
+        """
+        with closing(sqlite3.connect(ledger.path)) as raw, raw:
+            raw.execute("DROP TRIGGER entries_stay")
+            raw.execute("UPDATE entries SET hash = 'x' WHERE seq = 7")
+
+        assert broken_at(other) == "the chain breaks at entry 7"
+        with pytest.raises(DamagedError):
+            other.append(draft())
+
+    def test_changed_copy_in_its_place(
+        self, ledger: SQLiteLedger, other: SQLiteLedger, tmp_path: Path
+    ) -> None:
+        """
+        A file that was put in the place of the one that was read is read
+        anew from its first entry.
+        """
+        copy = copy_of(ledger, tmp_path / "copy")
+        assert len(other.entries()) == self.SIZE - 2
+        tamper(copy, "UPDATE entries SET hash = 'x' WHERE seq = 7")
+        for file in ledger.path.parent.glob("ledger.sqlite3?*"):
+            file.unlink()
+        copy.path.replace(ledger.path)
+
+        assert broken_at(other) == "the chain breaks at entry 7"
+
+    def test_new_ledger_in_its_place(
+        self, ledger: SQLiteLedger, other: SQLiteLedger
+    ) -> None:
+        """
+        Where the file was deleted and another process has begun a new one,
+        that is what counts.
+        """
+        ledger.close()
+        for file in ledger.path.parent.glob("ledger.sqlite3*"):
+            file.unlink()
+        ledger.append(draft("connect"))
+
+        assert [e.element for e in other.entries()] == ["connect"]
+
+    @pytest.mark.parametrize("more", [0, 1, 2])
+    def test_put_back_with_its_keys(
+        self,
+        ledger: SQLiteLedger,
+        other: SQLiteLedger,
+        tmp_path: Path,
+        more: int,
+    ) -> None:
+        """
+        An older copy, put back together with its keys and perhaps gone on
+        from, is refused by who has seen more; nobody else could tell.
+        """
+        copy = copy_of(ledger, tmp_path / "copy")
+        ledger.append(draft(act=Act.WITHDRAWN))
+        ledger.close()
+        assert len(other.entries()) == self.SIZE - 1
+        copy.append(*[draft("umeng")] * more)
+        copy.close()
+        keys = ledger.path.parent / "keys"
+        for file in ledger.path.parent.glob("ledger.sqlite3?*"):
+            file.unlink()
+        shutil.copy(copy.path, tmp_path / "new")
+        (tmp_path / "new").replace(ledger.path)
+        shutil.copytree(copy.path.parent / "keys", keys, dirs_exist_ok=True)
+
+        says = "forked" if more else "truncated"
+        for _ in range(2):
+            with pytest.raises(DamagedError, match=says):
+                other.entries()
+        assert len(ledger.entries()) == self.SIZE - 2 + more
+
+    def test_another_history_in_the_same_file(
+        self, ledger: SQLiteLedger, other: SQLiteLedger, tmp_path: Path
+    ) -> None:
+        """
+        Rows that were written anew with the key, in place of those that a
+        process has read, are refused by it.
+        """
+        copy = copy_of(ledger, tmp_path / "copy")
+        ledger.append(draft(act=Act.WITHDRAWN))
+        assert len(other.entries()) == self.SIZE - 1
+        copy.append(draft("umeng"), draft("connect"))
+        copy.close()
+        with closing(sqlite3.connect(ledger.path)) as raw:
+            raw.execute("ATTACH ? AS copy", (str(copy.path),))
+            with raw:
+                raw.execute("DROP TRIGGER entries_keep")
+                for table in ("entries", "head"):
+                    raw.execute(f"DELETE FROM {table}")
+                    raw.execute(
+                        f"INSERT INTO {table} SELECT * FROM copy.{table}"
+                    )
+        shutil.copytree(
+            copy.path.parent / "keys",
+            ledger.path.parent / "keys",
+            dirs_exist_ok=True,
+        )
+
+        with pytest.raises(DamagedError, match="forked"):
+            other.entries()
+
+    @pytest.mark.parametrize("behind", [1, 5, 100])
+    def test_anchor_that_is_behind(
+        self, ledger: SQLiteLedger, other: SQLiteLedger, behind: int
+    ) -> None:
+        """
+        An anchor may be behind what was read, as while others append.
+        """
+        anchor = ledger.path.parent / "keys" / "ledger.anchor"
+        older = anchor.read_bytes()
+        for _ in range(behind):
+            ledger.append(draft())
+        count = len(other.entries())
+        ledger.append(draft())
+        anchor.write_bytes(older)
+
+        assert len(other.entries()) == count + 1
+
+    def test_anchor_of_another_history(
+        self, ledger: SQLiteLedger, other: SQLiteLedger, tmp_path: Path
+    ) -> None:
+        """
+        An anchor of a copy that went its own way is found, also where it is
+        behind what was read.
+        """
+        copy = copy_of(ledger, tmp_path / "copy")
+        copy.append(draft("umeng"))
+        ledger.append(draft(), draft())
+        assert len(other.entries()) == self.SIZE
+        ledger.append(draft())
+        note = copy.checkpoint().note
+        (ledger.path.parent / "keys" / "ledger.anchor").write_text(note)
+        copy.close()
+
+        with pytest.raises(DamagedError, match="forked"):
+            other.entries()
+
+    def test_many_people(
+        self, ledger: SQLiteLedger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        What is kept at hand is bounded, and what was let go is read again.
+        """
+        monkeypatch.setattr("consentkit.ledger._file_view._MOST_KNOWN", 3)
+        tags = [ledger.subject(f"p{n}", make=True) for n in range(5)]
+        for tag in tags:
+            ledger.append_after(lambda _: [draft()], subject=tag)
+
+        assert [len(ledger.entries(tag)) for tag in tags] == [1] * 5
+        assert len(ledger._view.seen.known) == 3
+
+
 class TestVerify:
     """
     Tests for `Ledger.verify`.

@@ -276,24 +276,41 @@ class TestTrail:
     Tests for going on from where one has come to.
     """
 
-    @given(st.integers(0, 8), st.integers(0, 8))
-    def test_in_two_goes(self, first: int, mark: int) -> None:
+    @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8))
+    def test_in_two_goes(self, first: int, mark: int, known: int) -> None:
         """
-        A copy goes on to the same end, and leaves the first where it was.
+        It goes on to the same end, and has the roots that were wanted
+        before they were passed.
+        """
+        trail = Trail([known])
+        trail.follow(BOOK.rows[:first])
+        is_known = mark == 0 or mark == known <= first
+        assert trail.can_tell(mark) is (mark >= first or is_known)
+        if not trail.can_tell(mark):
+            with pytest.raises(ValueError):
+                trail.mark([mark])
+            return
+        trail.mark([mark])
+        trail.follow(BOOK.rows[first:])
+
+        assert trail.checkpoint(BOOK.origin) == anchor(8)
+        if mark:
+            assert trail.roots[mark] == anchor(mark).root
+
+    @given(st.integers(0, 8))
+    def test_branch(self, first: int) -> None:
+        """
+        A branch comes to the same end, and leaves the first where it was.
         """
         trail = Trail()
         trail.follow(BOOK.rows[:first])
-        if mark < first:
-            with pytest.raises(ValueError):
-                trail.copy([mark])
-            return
-        copy = trail.copy([mark])
-        copy.follow(BOOK.rows[first:])
+        branch = trail.branch("local")
+        branch.follow(BOOK.rows[first:])
 
-        assert copy.checkpoint(BOOK.origin) == anchor(8)
+        assert branch.checkpoint(BOOK.origin) == anchor(8)
+        assert branch.priors == {"local": BOOK.trail.last}
         assert trail.size == first
-        if mark:
-            assert copy.roots[mark] == anchor(mark).root
+        assert not trail.branch("a" * 64).priors
 
     def test_ends_at_a_break(self) -> None:
         """

@@ -68,7 +68,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """
-    Add ``--policy`` and ``--data-dir``.
+    Add ``--policy``, ``--data-dir`` and ``--ledger``.
     """
     parser.add_argument(
         "--policy",
@@ -83,6 +83,12 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("CONSENTKIT_DATA_DIR") or None,
         metavar="DIR",
         help="data folder (default: the app's, by the policy's id)",
+    )
+    parser.add_argument(
+        "--ledger",
+        default=os.environ.get("CONSENTKIT_LEDGER") or None,
+        metavar="URL",
+        help="ledger in PostgreSQL (default: a file in the data folder)",
     )
 
 
@@ -107,7 +113,9 @@ def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
-    return open_kit(policy, data_dir=folder, **options)
+    return open_kit(
+        policy, data_dir=folder, ledger=arguments.ledger, **options
+    )
 
 
 def unreadable(path: Path) -> str:

@@ -27,8 +27,10 @@ from consentkit.cli._common import (
 )
 from consentkit.exceptions import ProofError
 from consentkit.kit import default_data_dir
+from consentkit.ledger.base import ledger_from_url
 from consentkit.ledger.checkpoint import SignedCheckpoint, parse_checkpoint
 from consentkit.ledger.entries import Entry
+from consentkit.ledger.postgresql import PostgreSQLLedger
 from consentkit.ledger.receipt import verify_receipt
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.ledger.verify import Verdict, VerdictKind
@@ -104,23 +106,50 @@ def add_parser(commands: Any) -> None:
 
 
 @contextmanager
-def ledger_of(arguments: argparse.Namespace) -> Generator[SQLiteLedger]:
+def ledger_of(
+    arguments: argparse.Namespace, *, may_be_gone: bool = False
+) -> Generator[SQLiteLedger | PostgreSQLLedger]:
     """
-    Give the ledger of the data folder that the arguments name.
+    Give the ledger that the arguments name, or that of their data folder.
 
-    A policy document is only needed to find that folder.
+    A policy document is only needed to find that folder, in which the key
+    and the anchor are in any case.
+
+    Args:
+        arguments: Of the command.
+
+        may_be_gone: Whether the tables that a URL names need not be there.
 
     Raises:
-        ConsentKitError: If the policy document cannot be used.
+        ConsentKitError: If the policy document cannot be used, or the
+            server.
 
-        ValueError: If there is no data folder to be used.
+        ValueError: If there is no data folder to be used, or no ledger at
+            the URL.
     """
     folder = arguments.data_dir or default_data_dir(_policy_of(arguments))
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
-    with closing(SQLiteLedger(folder / "ledger.sqlite3")) as ledger:
-        yield ledger
+    if arguments.ledger is None:
+        with closing(SQLiteLedger(folder / "ledger.sqlite3")) as ledger:
+            yield ledger
+        return
+    with closing(
+        ledger_from_url(arguments.ledger, keys=folder / "keys")
+    ) as server:
+        if not may_be_gone:
+            _check_there(server)
+        yield server
+
+
+def _check_there(ledger: PostgreSQLLedger) -> None:
+    if not ledger.exists():
+        msg = (
+            f"{ledger.name}: there is no ledger; another schema is named by "
+            "?schema=NAME at the end of the URL"
+        )
+        raise ValueError(msg)
 
 
 def _policy_of(arguments: argparse.Namespace) -> Policy:
@@ -180,7 +209,7 @@ def write_text(path: Path | None, text: str) -> None:
 
 
 def _chosen(
-    ledger: SQLiteLedger, arguments: argparse.Namespace
+    ledger: SQLiteLedger | PostgreSQLLedger, arguments: argparse.Namespace
 ) -> tuple[Entry, ...]:
     if arguments.subject is None:
         return ledger.all_entries()
@@ -226,8 +255,11 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     given = [one for path in arguments.anchor for one in _anchors(path)]
-    with ledger_of(arguments) as ledger:
+    with ledger_of(arguments, may_be_gone=True) as ledger:
         verdict = ledger.verify(given)
+        # Gone is a finding, and only where it is known to have been there.
+        if isinstance(ledger, PostgreSQLLedger) and not verdict.anchors:
+            _check_there(ledger)
         key = ledger.verify_key()
     is_fine = verdict.kind is VerdictKind.INTACT or (
         verdict.is_sound and not verdict.has
@@ -294,7 +326,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _for_others(
-    ledger: SQLiteLedger,
+    ledger: SQLiteLedger | PostgreSQLLedger,
     entries: Iterable[Entry],
     arguments: argparse.Namespace,
 ) -> Generator[dict[str, Any]]:
@@ -303,14 +335,20 @@ def _for_others(
 
     policy, now = _policy_of(arguments), datetime.now(UTC)
     people: dict[str, list[Entry]] = {}
+    newest: dict[tuple[str, str], int] = {}
     for entry in entries:
         people.setdefault(entry.subject, []).append(entry)
-    for own in people.values():
+        if entry.element:
+            newest[entry.subject, entry.element] = entry.seq
+    # All at once, as each time the whole ledger is read.
+    receipts = ledger.receipts(newest.values())
+    proofs = dict(zip(newest, receipts, strict=True))
+    for subject, own in people.items():
         choices = fold(own, policy, at=now).choices
         for element in dict.fromkeys(e.element for e in own if e.element):
             about = [e for e in own if e.element == element]
             choice = choices.get(element)
-            proof = ledger.receipt(about[-1].seq)
+            proof = proofs[subject, element]
             record = consent_record(
                 about,
                 # The policy has it no more: nothing is known of today.

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import frozen
 
@@ -34,11 +34,14 @@ __all__ = [
     "digest_of",
     "load_signatures",
     "new_key",
+    "put",
     "tag_of",
 ]
 
 _KEY_BYTES: Final = 32
 _ORIGIN_BYTES: Final = 8
+
+_T = TypeVar("_T")
 
 
 def load_signatures() -> None:
@@ -86,6 +89,15 @@ def tag_of(id: str, key: bytes) -> str:  # noqa: A002 - the word of the ledger
     return hmac.digest(
         key, b"consentkit subject 1\0" + id.encode(), "sha256"
     ).hex()
+
+
+def put(there: dict[str, _T], key: str, value: _T, *, most: int) -> None:
+    """
+    Put something at hand, in place of what was put there first.
+    """
+    if key not in there and len(there) >= most:
+        there.pop(next(iter(there)), None)
+    there[key] = value
 
 
 @frozen(kw_only=True)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 import os
-import select
+import re
 import threading
 import time
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, Final
 
 import psycopg
@@ -50,6 +51,9 @@ _REFUSALS: Final = (
     ("starting up", "it is starting up"),
     ("shutting down", "it is shutting down"),
 )
+
+
+_PORTS: Final = re.compile(r"[0-9,]*")
 
 
 class _LateError(psycopg.OperationalError):
@@ -306,9 +310,9 @@ def _is_fit(connection: Connection) -> bool:
     """
     if connection.closed:
         return False
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
+    with DefaultSelector() as selector:
+        selector.register(connection, EVENT_READ)
+        return not selector.select(0)
 
 
 def _parameters(url: str, timeout_seconds: float) -> dict[str, Any]:
@@ -316,8 +320,7 @@ def _parameters(url: str, timeout_seconds: float) -> dict[str, Any]:
         found = conninfo.conninfo_to_dict(url)
     except psycopg.Error:
         found = None
-    # An ``@`` in a password ends it, and the rest would be called a host.
-    if found is None or "@" in str(found.get("host", "")):
+    if found is None or _is_misread(found):
         msg = (
             "a PostgreSQL URL is postgresql://USER@HOST:PORT/DATABASE, with "
             "what is special in a password percent-encoded"
@@ -330,6 +333,20 @@ def _parameters(url: str, timeout_seconds: float) -> dict[str, Any]:
         "client_encoding": "UTF8",
         **found,
     }
+
+
+def _is_misread(found: dict[str, Any]) -> bool:
+    """
+    Tell whether a part of a password was taken for something to be shown.
+
+    An ``@`` or ``/`` in it ends it, and the rest is called a host, a port or
+    a database.
+    """
+    port = str(found.get("port", ""))
+    return (
+        "@" in f"{found.get('host', '')}{found.get('dbname', '')}"
+        or _PORTS.fullmatch(port) is None
+    )
 
 
 def _name_of(parameters: dict[str, Any]) -> str:

@@ -10,12 +10,12 @@ import time
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
 from consentkit.exceptions import NewerFormatError, ProofError
-from consentkit.ledger._keeper import Keeper
+from consentkit.ledger._keeper import Keeper, put
 from consentkit.ledger._nodes import (
     consistency_spans,
     inclusion_spans,
@@ -24,14 +24,19 @@ from consentkit.ledger._nodes import (
 )
 from consentkit.ledger._tables import FORMAT, Statements
 from consentkit.ledger.checkpoint import Checkpoint, SignedCheckpoint
-from consentkit.ledger.entries import GENESIS, Entry, entry_from_body
+from consentkit.ledger.entries import GENESIS, Entry
 from consentkit.ledger.tree import (
     Frontier,
     leaf_hash,
     verify_consistency,
     verify_inclusion,
 )
-from consentkit.ledger.verify import Trail, judge_trail
+from consentkit.ledger.verify import (
+    BreakError,
+    Trail,
+    entries_of,
+    judge_trail,
+)
 
 
 if TYPE_CHECKING:
@@ -49,8 +54,6 @@ _MOST_TAGS: Final = 200_000
 _MOST_NEWS: Final = 10_000
 
 _HASH_BYTES: Final = 32
-
-_T = TypeVar("_T")
 
 
 @frozen(kw_only=True)
@@ -278,8 +281,7 @@ class View:
         if known is not None:
             return known
         seen = self.seen
-        rows = connection.execute(self._sql.entries_of, (subject,)).fetchall()
-        found = self._chained(rows, subject)
+        found = self._entries_of(connection, subject, size=seen.head.size)
         if found:
             if found[-1].seq > seen.head.size:
                 # Appended since: what it has to stand in is newer, too.
@@ -305,7 +307,7 @@ class View:
                 self.nobody.add(id)
             elif self.seen.head.erased == seen.head.erased:
                 self.nobody.discard(id)
-                _put(self.tags, id, tag, most=_MOST_TAGS)
+                put(self.tags, id, tag, most=_MOST_TAGS)
         return tag
 
     def policy(self, connection: Connection, digest: str) -> str | None:
@@ -416,38 +418,24 @@ class View:
         return True
 
     def _remember(self, subject: str, entries: tuple[Entry, ...]) -> None:
-        _put(self.known, subject, entries, most=_MOST_KNOWN)
+        put(self.known, subject, entries, most=_MOST_KNOWN)
 
-    def _chained(
-        self, rows: list[tuple[object, ...]], subject: str
+    def _entries_of(
+        self, connection: Connection, subject: str, *, size: int
     ) -> tuple[Entry, ...]:
         """
         Read the entries of a subject, and see that none is missing.
         """
-        found: list[Entry] = []
-        last: object = GENESIS
-        for tail, seq, body, digest in rows:
-            if seq is None:
-                if tail is not None:
-                    raise self._keeper.broken(self.seen.head.size)
-                return ()
-            try:
-                entry = entry_from_body(str(body))
-            except ValueError:
-                entry = None
-            if (
-                entry is None
-                or (entry.seq, entry.subject) != (seq, subject)
-                or entry.prior != last
-                or entry.hash != digest
-            ):
-                raise self._keeper.broken(int(str(seq)))
-            found.append(entry)
-            last = digest
-        # A damaged index would hide some, such as a withdrawal.
-        if rows[0][0] != last:
-            raise self._keeper.broken(found[-1].seq)
-        return tuple(found)
+        rows = connection.execute(self._sql.entries_of, (subject,)).fetchall()
+        own = [(seq, body, digest) for _, seq, body, digest in rows if seq]
+        try:
+            return entries_of(
+                subject,
+                ((seq, body.encode(), digest) for seq, body, digest in own),
+                last=rows[0][0] or GENESIS,
+            )
+        except BreakError as error:
+            raise self._keeper.broken(error.seq or size) from None
 
     def _prove(self, connection: Connection, entry: Entry, seen: Seen) -> None:
         """
@@ -484,12 +472,3 @@ def trail_of(head: Head) -> Trail:
     trail = Trail()
     trail.last, trail.frontier = head.last, frontier_of(head)
     return trail
-
-
-def _put(there: dict[str, _T], key: str, value: _T, *, most: int) -> None:
-    """
-    Put something at hand, in place of what was put there first.
-    """
-    if key not in there and len(there) >= most:
-        there.pop(next(iter(there)), None)
-    there[key] = value

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from urllib.parse import unquote
 
 from consentkit.ledger.checkpoint import SignedCheckpoint, VerifyKey
 from consentkit.ledger.drafts import Appended, Plan
 from consentkit.ledger.entries import Entry
 from consentkit.ledger.receipt import Receipt
 from consentkit.ledger.verify import Verdict
+
+
+if TYPE_CHECKING:
+    from consentkit.ledger.postgresql import PostgreSQLLedger
 
 
 __all__ = ["Ledger", "check_subject", "ledger_from_url"]
@@ -114,12 +119,13 @@ def check_subject(id: str) -> None:  # noqa: A002
         raise ValueError(msg)
 
 
-def ledger_from_url(url: str, *, keys: Path) -> Ledger:
+def ledger_from_url(url: str, *, keys: Path) -> PostgreSQLLedger:
     """
     Give the ledger that *url* names.
 
     Args:
-        url: Its store.
+        url: Its store; ``?schema=NAME`` names another schema than
+            ``consentkit``.
 
         keys: Folder for its key and anchor.
 
@@ -128,13 +134,29 @@ def ledger_from_url(url: str, *, keys: Path) -> Ledger:
 
         MissingExtraError: If the extra ``postgresql`` is not installed.
     """
-    scheme = url.partition(":")[0]
-    if scheme in ("postgres", "postgresql"):
+    if url.startswith(("postgres://", "postgresql://")):
         from consentkit.ledger.postgresql import PostgreSQLLedger
 
-        return PostgreSQLLedger(url, keys=keys)
+        place, schema = _schema_of(url)
+        return PostgreSQLLedger(place, keys=keys, schema=schema)
+    # Not shown: a password may be in it, wherever its parts end.
     msg = (
-        f"no ledger is stored at {scheme or url!r}; "
-        "name a postgresql:// URL, or leave it out for a file"
+        "a ledger's URL begins with postgresql://; leave it out for a file "
+        "in the data folder"
     )
     raise ValueError(msg)
+
+
+def _schema_of(url: str) -> tuple[str, str]:
+    """
+    Take the schema out of a URL, as only we know that name.
+    """
+    place, _, query = url.partition("?")
+    rest, schema = [], "consentkit"
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "schema":
+            schema = unquote(value)
+        elif part:
+            rest.append(part)
+    return "?".join([place, *["&".join(rest)] * bool(rest)]), schema

@@ -71,6 +71,7 @@ class Act(Enum):
     POLICY_ADOPTED = "policy_adopted"
     ATTESTED = "attested"
     BASIS_USED = "basis_used"
+    READ = "read"
     SIGNAL_CONFLICT = "signal_conflict"
     EXPIRED = "expired"
     INVALIDATED = "invalidated"
@@ -251,7 +252,7 @@ def entry_from_body(body: str) -> Entry:
     """
     links_of(body)
     raw = json.loads(body)
-    return Entry(
+    entry = Entry(
         **{
             **raw,
             "act": Act(raw["act"]),
@@ -259,6 +260,10 @@ def entry_from_body(body: str) -> Entry:
             "at": datetime.fromisoformat(raw["at"]).astimezone(UTC),
         }
     )
+    # It is what the entry would write, and need not be written again.
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    object.__setattr__(entry, "hash", digest)
+    return entry
 
 
 # The form of an entry's text: keys in order, no blanks, and each text escaped

@@ -24,10 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, overload
 
 from consentkit._filelock import FileLock
 from consentkit._fork import load, watch_forks
-from consentkit.exceptions import (
-    MissingExtraError,
-    StoreError,
-)
+from consentkit.exceptions import MissingExtraError, StoreError
 from consentkit.ledger._audit import ROWS, Audit, snapshot
 from consentkit.ledger._keeper import (
     Keeper,
@@ -36,9 +33,7 @@ from consentkit.ledger._keeper import (
     new_key,
     tag_of,
 )
-from consentkit.ledger._nodes import (
-    completed,
-)
+from consentkit.ledger._nodes import completed
 from consentkit.ledger._tables import (
     AbsentError,
     Statements,
@@ -53,10 +48,7 @@ from consentkit.ledger._view import (
     trail_of,
 )
 from consentkit.ledger.base import check_subject
-from consentkit.ledger.checkpoint import (
-    SignedCheckpoint,
-    VerifyKey,
-)
+from consentkit.ledger.checkpoint import SignedCheckpoint, VerifyKey
 from consentkit.ledger.drafts import Appended, Draft, Plan, put_in_place
 from consentkit.ledger.entries import (
     LOCAL,
@@ -64,16 +56,10 @@ from consentkit.ledger.entries import (
     Entry,
     entry_from_body,
 )
-from consentkit.ledger.receipt import Receipt
+from consentkit.ledger.receipt import Receipt, check_places, make_receipts
 from consentkit.ledger.signing import SigningKey
-from consentkit.ledger.tree import (
-    leaf_hash,
-)
-from consentkit.ledger.verify import (
-    BreakError,
-    Trail,
-    Verdict,
-)
+from consentkit.ledger.tree import leaf_hash
+from consentkit.ledger.verify import BreakError, Trail, Verdict
 
 
 if TYPE_CHECKING:
@@ -182,6 +168,16 @@ class PostgreSQLLedger:
         """
         with self._made() as connection:
             self._view.head(connection)
+
+    def exists(self) -> bool:
+        """
+        Tell whether the tables are there.
+
+        Raises:
+            StoreError: If the server cannot tell.
+        """
+        with self._using() as connection:
+            return connection is not None
 
     # Reading
 
@@ -589,16 +585,10 @@ class PostgreSQLLedger:
 
             StoreError: As `entries`.
         """
-        wanted = None if places is None else list(places)
         with self._reading(anew=True) as connection:
             signed = self._view.seen.signed
             size = 0 if signed is None else signed.checkpoint.size
-            if wanted is None:
-                wanted = [*range(1, size + 1)]
-            for seq in wanted:
-                if not 0 < seq <= size:
-                    msg = f"the ledger has no entry {seq}, it ends at {size}"
-                    raise ValueError(msg)
+            wanted = check_places(places, size)
             if connection is None or signed is None:
                 return ()
             return tuple(self._receipts(connection, wanted, signed))
@@ -610,7 +600,6 @@ class PostgreSQLLedger:
         signed: SignedCheckpoint,
     ) -> Iterator[Receipt]:
         key = self._keeper.signing_key().verify_key
-        documents: dict[str, str] = {}
         for start in range(0, len(wanted), ROWS):
             part = wanted[start : start + ROWS]
             self._server.extend(connection)
@@ -620,18 +609,14 @@ class PostgreSQLLedger:
             proofs = self._view.proofs(
                 connection, part, signed.checkpoint, bodies
             )
-            for seq in part:
-                entry = entry_from_body(bodies[seq])
-                if entry.text not in documents:
-                    found = self._view.policy(connection, entry.text)
-                    documents[entry.text] = found or ""
-                yield Receipt(
-                    entry=entry,
-                    proof=tuple(proofs[seq]),
-                    signed=signed,
-                    key=key,
-                    policy=documents[entry.text],
-                )
+            yield from make_receipts(
+                part,
+                bodies,
+                proofs,
+                signed=signed,
+                key=key,
+                policy_of=lambda d: self._view.policy(connection, d),
+            )
 
     def close(self) -> None:
         """
@@ -745,7 +730,12 @@ def _locked(path: Path | None, seconds: float) -> Generator[None]:
         yield
         return
     lock = FileLock(path)
-    lock.acquire(timeout_seconds=seconds)
+    if not lock.acquire(timeout_seconds=seconds):
+        raise StoreError(
+            path,
+            problem="another process holds the anchor, and does not end",
+            cure="end that process",
+        )
     try:
         yield
     finally:

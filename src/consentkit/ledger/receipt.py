@@ -13,7 +13,7 @@ For an erased subject it stays good, and names nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -36,7 +36,13 @@ from consentkit.ledger.tree import (
 )
 
 
-__all__ = ["Receipt", "make_receipts", "verify_receipt"]
+__all__ = [
+    "Receipt",
+    "check_places",
+    "make_receipts",
+    "proofs_of",
+    "verify_receipt",
+]
 
 _VERSION: Final = 1
 _TYPE: Final = "consentkit receipt"
@@ -95,51 +101,75 @@ class Receipt:
         return f"{canonical_json(receipt)}\n"
 
 
+def check_places(places: Iterable[int] | None, size: int) -> list[int]:
+    """
+    Give the places of the entries that receipts are wanted of.
+
+    Args:
+        places: As they were asked for, or ``None`` for all.
+
+        size: How many entries there are.
+
+    Raises:
+        ValueError: If there is no such entry.
+    """
+    wanted = [*(range(1, size + 1) if places is None else places)]
+    for seq in wanted:
+        if not 0 < seq <= size:
+            msg = f"the ledger has no entry {seq}, it ends at {size}"
+            raise ValueError(msg)
+    return wanted
+
+
+def proofs_of(
+    bodies: Sequence[bytes], places: Sequence[int]
+) -> dict[int, list[bytes]]:
+    """
+    Prove that entries are in the tree, out of the texts of all of them.
+    """
+    proofs = inclusion_proofs(
+        [*map(leaf_hash, bodies)], [seq - 1 for seq in places]
+    )
+    return dict(zip(places, proofs, strict=True))
+
+
 def make_receipts(
-    bodies: Sequence[bytes],
     places: Iterable[int],
+    bodies: Mapping[int, str],
+    proofs: Mapping[int, Sequence[bytes]],
     *,
     signed: SignedCheckpoint,
     key: VerifyKey,
     policy_of: Callable[[str], str | None],
-) -> tuple[Receipt, ...]:
+) -> Iterator[Receipt]:
     """
     Make the receipts of some entries.
 
     Args:
-        bodies: Of all entries under the checkpoint, in order.
+        places: Which, in the order of the receipts.
 
-        places: Which entries, by their *seq*.
+        bodies: Their texts, by their places.
+
+        proofs: Their proofs, by their places.
 
         signed: The checkpoint.
 
         key: The key that signed it.
 
         policy_of: Gives the document of a digest, if it is there.
-
-    Raises:
-        ValueError: If there is no such entry.
     """
-    wanted = list(places)
-    for seq in wanted:
-        if not 0 < seq <= len(bodies):
-            msg = f"the ledger has no entry {seq}, it ends at {len(bodies)}"
-            raise ValueError(msg)
-    leaves = [leaf_hash(body) for body in bodies]
-    proofs = inclusion_proofs(leaves, [seq - 1 for seq in wanted])
-    made: list[Receipt] = []
-    for seq, proof in zip(wanted, proofs, strict=True):
-        entry = entry_from_body(bodies[seq - 1].decode())
-        made.append(
-            Receipt(
-                entry=entry,
-                proof=tuple(proof),
-                signed=signed,
-                key=key,
-                policy=policy_of(entry.text) or "",
-            )
+    documents: dict[str, str] = {}
+    for seq in places:
+        entry = entry_from_body(bodies[seq])
+        if entry.text not in documents:
+            documents[entry.text] = policy_of(entry.text) or ""
+        yield Receipt(
+            entry=entry,
+            proof=tuple(proofs[seq]),
+            signed=signed,
+            key=key,
+            policy=documents[entry.text],
         )
-    return tuple(made)
 
 
 def verify_receipt(text: str, *, key: VerifyKey | None = None) -> Receipt:

@@ -9,15 +9,14 @@ together and what a checkpoint says is the same for every store.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, Error
 from typing import Final, Literal, overload
-
-from attrs import evolve, field, frozen
 
 from consentkit._sqlite import Database
 from consentkit.exceptions import ProofError, StoreError
+from consentkit.ledger._file_view import ROWS, FileView, head_of
 from consentkit.ledger._keeper import (
     Keeper,
     checked_documents,
@@ -31,27 +30,15 @@ from consentkit.ledger.checkpoint import (
     VerifyKey,
     parse_checkpoint,
 )
-from consentkit.ledger.drafts import (
-    Appended,
-    Draft,
-    Plan,
-    put_in_place,
+from consentkit.ledger.drafts import Appended, Draft, Plan, put_in_place
+from consentkit.ledger.entries import LOCAL, Entry, entry_from_body
+from consentkit.ledger.receipt import (
+    Receipt,
+    check_places,
+    make_receipts,
+    proofs_of,
 )
-from consentkit.ledger.entries import (
-    GENESIS,
-    LOCAL,
-    Entry,
-    entry_from_body,
-)
-from consentkit.ledger.receipt import Receipt, make_receipts
-from consentkit.ledger.verify import (
-    BreakError,
-    Row,
-    Trail,
-    Verdict,
-    judge,
-    judge_trail,
-)
+from consentkit.ledger.verify import Trail, Verdict, judge
 
 
 __all__ = ["SQLiteLedger"]
@@ -91,39 +78,9 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER entries_keep BEFORE DELETE ON entries
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"""
 
-# Bytes, so that a text that is none is an entry that was changed.
-_ROWS: Final = (
-    "SELECT seq, CAST(body AS BLOB), hash, subject FROM entries "
-    "WHERE seq > ? ORDER BY seq"
-)
-
 _CURE: Final = (
     "restore the file from a backup; until then everything is refused"
 )
-
-
-@frozen
-class _Seen:
-    """
-    What was verified, and how far it can be relied upon.
-
-    Attributes:
-        version: Tells whether another connection has written since.
-
-        changes: Tells whether this one has.
-
-        trail: Came to the last entry that was verified.
-
-        anchor: What it was held against.
-
-        known: Entries by subject, of those that were asked for.
-    """
-
-    version: object = None
-    changes: int = 0
-    trail: Trail = field(factory=Trail)
-    anchor: SignedCheckpoint | None = None
-    known: dict[str, tuple[Entry, ...]] = field(factory=dict)
 
 
 class SQLiteLedger:
@@ -144,7 +101,7 @@ class SQLiteLedger:
         self.path = path
         self._db = Database(path, schema=_SCHEMA, version=_VERSION)
         self._keeper = Keeper.of(folder, where=path, cure=_CURE)
-        self._seen = _Seen()
+        self._view = FileView(self._db, self._keeper)
 
     # Reading
 
@@ -153,8 +110,8 @@ class SQLiteLedger:
         Read all entries of one subject, oldest first.
 
         The whole ledger is verified, and held against the anchor. What was
-        verified before is not verified again unless another process has
-        written, or the file was replaced.
+        verified before is not verified again while the ledger goes on from
+        there; `verify` reads all of it anew.
 
         Args:
             subject: A tag that `subject` gave, or `LOCAL`.
@@ -164,15 +121,15 @@ class SQLiteLedger:
                 newer format.
         """
         if not self._db.exists():
-            self._seen = _Seen()
+            self._view.forget()
             return ()
         load_signatures()
         with self._db.reading() as connection:
-            seen = self._seen
-            if subject in seen.known and self._is_current(connection, seen):
-                return seen.known[subject]
-        with self._reading() as (connection, seen):
-            return self._of(connection, seen, subject)
+            known = self._view.at_hand(connection, subject)
+        if known is not None:
+            return known
+        with self._reading() as connection:
+            return self._view.of(connection, subject)
 
     def all_entries(self) -> tuple[Entry, ...]:
         """
@@ -183,10 +140,10 @@ class SQLiteLedger:
         """
         if not self._db.exists():
             return ()
-        with self._reading() as (connection, _):
+        with self._reading(anew=True) as connection:
             return tuple(
                 entry_from_body(body.decode())
-                for _, body, _, _ in connection.execute(_ROWS, (0,))
+                for _, body, _, _ in connection.execute(ROWS, (0,))
             )
 
     def policy(self, digest: str) -> str | None:
@@ -250,11 +207,11 @@ class SQLiteLedger:
         load_signatures()
         with self._db.writing() as connection:
             # Nobody else can commit now, and so no anchor can be newer.
-            head = _head(connection)
+            head = head_of(connection)
             anchor = None if head is None else self._keeper.anchor.read()
-            seen = self._verified(connection, anchor)
-            before = self._of(connection, seen, subject)
-            trail = seen.trail.copy()
+            self._view.advance(connection, anchor)
+            before = self._view.of(connection, subject)
+            trail = self._view.seen.trail.branch(subject)
             made = put_in_place(plan(before), trail, subject=subject)
             if made:
                 origin = self._keeper.begin() if head is None else head[0]
@@ -298,7 +255,7 @@ class SQLiteLedger:
         problem = None
         try:
             with self._db.writing() as connection:
-                head = _head(connection)
+                head = head_of(connection)
                 if head is not None and head[0] == origin:
                     self._keeper.anchor.write(parse_checkpoint(head[1]))
         except (StoreError, ProofError) as error:
@@ -402,9 +359,8 @@ class SQLiteLedger:
         """
         if not self._db.exists():
             return None
-        with self._reading() as (connection, _):
-            head = _head(connection)
-            return None if head is None else self._keeper.parsed(head[1])
+        with self._reading():
+            return self._view.seen.signed
 
     def verify(self, anchors: Iterable[SignedCheckpoint] = ()) -> Verdict:
         """
@@ -430,8 +386,8 @@ class SQLiteLedger:
         if not self._db.exists():
             return self._keeper.verdict_of_none(given, kept)
         with self._db.reading() as connection, _snapshot(connection):
-            head = _head(connection)
-            rows = connection.execute(_ROWS, (0,))
+            head = head_of(connection)
+            rows = connection.execute(ROWS, (0,))
             if head is None:
                 return self._keeper.verdict_of_none(
                     given, kept, rows.fetchone()
@@ -477,137 +433,58 @@ class SQLiteLedger:
 
             StoreError: As `entries`.
         """
-        wanted = None if places is None else list(places)
-        if self._db.exists():
-            with self._reading() as (connection, seen):
-                head = _head(connection)
-                if head is not None:
-                    if wanted is None:
-                        wanted = [*range(1, seen.trail.size + 1)]
-                    rows = connection.execute(_ROWS, (0,))
-                    return make_receipts(
-                        [body for _, body, _, _ in rows],
-                        wanted,
-                        signed=self._keeper.parsed(head[1]),
-                        key=self._keeper.signing_key().verify_key,
-                        policy_of=lambda d: self._policy(connection, d),
-                    )
-        if wanted:
-            msg = "the ledger has no entries"
-            raise ValueError(msg)
-        return ()
+        if not self._db.exists():
+            check_places(places, 0)
+            return ()
+        with self._reading(anew=True) as connection:
+            seen = self._view.seen
+            wanted = check_places(places, seen.trail.size)
+            if seen.signed is None:
+                return ()
+            rows = connection.execute(ROWS, (0,))
+            bodies = [body for _, body, _, _ in rows]
+            return tuple(
+                make_receipts(
+                    wanted,
+                    {seq: bodies[seq - 1].decode() for seq in wanted},
+                    proofs_of(bodies, wanted),
+                    signed=seen.signed,
+                    key=self._keeper.signing_key().verify_key,
+                    policy_of=lambda d: self._policy(connection, d),
+                )
+            )
 
     def close(self) -> None:
         """
         Close the file.
         """
         self._db.close()
-        self._seen = _Seen()
+        self._view.forget()
 
     # Within a transaction
 
     @contextmanager
-    def _reading(self) -> Generator[tuple[Connection, _Seen]]:
+    def _reading(self, *, anew: bool = False) -> Generator[Connection]:
         """
         Give one state of the file, verified.
+
+        Args:
+            anew: Whether from its first entry in any case.
         """
         load_signatures()
         with self._db.reading() as connection:
-            # Before the snapshot is taken: an anchor that is there now is
-            # not newer than what is read after it.
-            anchor = self._keeper.anchor.read()
-            with _snapshot(connection):
-                yield connection, self._verified(connection, anchor)
-
-    def _version(self, connection: Connection) -> object:
-        # data_version tells of commits by others, the generation of a file
-        # that was replaced; neither tells of our own.
-        found = connection.execute("PRAGMA data_version").fetchone()
-        return self._db.generation, found
-
-    def _is_current(self, connection: Connection, seen: _Seen) -> bool:
-        return (
-            connection.total_changes == seen.changes
-            and self._version(connection) == seen.version
-        )
-
-    def _verified(
-        self, connection: Connection, anchor: SignedCheckpoint | None
-    ) -> _Seen:
-        """
-        Verify what is not known to be verified, and remember it.
-        """
-        version, seen = self._version(connection), self._seen
-        head = _head(connection)
-        if head is None:
-            if connection.execute(_ROWS, (0,)).fetchone() is not None:
-                raise self._keeper.broken(1)
-            return _Seen()
-        if seen.version != version:
-            seen = _Seen(version=version)
-        checkpoint = self._keeper.parsed(head[1])
-        news = [checkpoint]
-        if anchor is not None and anchor != seen.anchor:
-            news.append(anchor)
-        marks = [one.checkpoint.size for one in news]
-        if min(marks) < seen.trail.size:
-            seen = _Seen(version=version)
-        seen = self._followed(connection, seen, marks)
-        key = self._keeper.signing_key().verify_key
-        verdict = judge_trail(
-            seen.trail,
-            origin=head[0],
-            head=checkpoint,
-            key=key,
-            anchors=[self._keeper.held(one, key) for one in news[1:]],
-        )
-        if not verdict.is_sound:
-            raise self._keeper.damaged(verdict)
-        self._seen = seen = evolve(
-            seen, anchor=anchor, changes=connection.total_changes
-        )
-        return seen
-
-    def _followed(
-        self, connection: Connection, seen: _Seen, marks: list[int]
-    ) -> _Seen:
-        trail = seen.trail.copy(marks)
-        rows = connection.execute(_ROWS, (trail.size,))
-        known: dict[str, tuple[Entry, ...]] = {}
-        try:
-            if seen.known:
-                # Own appends, and so a few.
-                news = rows.fetchall()
-                trail.follow(news)
-                known = _with_news(seen.known, news)
-            else:
-                trail.follow(rows)
-        except BreakError as error:
-            raise self._keeper.broken(error.seq) from None
-        return evolve(seen, trail=trail, known=known)
-
-    def _of(
-        self, connection: Connection, seen: _Seen, subject: str
-    ) -> tuple[Entry, ...]:
-        """
-        Give the entries of one subject out of what was verified.
-        """
-        if subject not in seen.known:
-            rows = connection.execute(
-                "SELECT body FROM entries WHERE subject = ? ORDER BY seq",
-                (subject,),
-            )
-            found = tuple(entry_from_body(body) for (body,) in rows)
-            # A damaged index would hide some, such as a withdrawal.
-            last = GENESIS
-            for entry in found:
-                if entry.prior != last:
-                    raise self._keeper.broken(entry.seq)
-                last = entry.hash
-            if last != seen.trail.priors.get(subject, GENESIS):
-                raise self._keeper.broken(seen.trail.size)
-            seen.known[subject] = found
-        return seen.known[subject]
+            can_wait = not connection.in_transaction
+            while True:
+                # Before the snapshot is taken: an anchor that is there now
+                # is not newer than what is read after it.
+                anchor = self._keeper.anchor.read()
+                with _snapshot(connection):
+                    if not can_wait or not self._view.is_odd(connection):
+                        self._view.advance(connection, anchor, anew=anew)
+                        yield connection
+                        return
+                _wait_for_commit(connection)
+                can_wait = False
 
     def _policy(self, connection: Connection, digest: str) -> str | None:
         row = connection.execute(
@@ -626,6 +503,16 @@ class SQLiteLedger:
         return self._keeper.checked_tag(id, *row)
 
 
+def _wait_for_commit(connection: Connection) -> None:
+    """
+    Wait until whoever is committing has done so.
+    """
+    # Where that cannot be told, as on a disk for reading, all is verified.
+    with suppress(Error):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
 @contextmanager
 def _snapshot(connection: Connection) -> Generator[None]:
     """
@@ -639,20 +526,3 @@ def _snapshot(connection: Connection) -> Generator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
-
-
-def _head(connection: Connection) -> tuple[str, str] | None:
-    row = connection.execute("SELECT origin, checkpoint FROM head").fetchone()
-    return None if row is None else (str(row[0]), str(row[1]))
-
-
-def _with_news(
-    known: Mapping[str, tuple[Entry, ...]], rows: Iterable[Row]
-) -> dict[str, tuple[Entry, ...]]:
-    news: dict[str, list[Entry]] = {subject: [] for subject in known}
-    for _, body, _, subject in rows:
-        if subject in news:
-            news[subject].append(entry_from_body(body.decode()))
-    return {
-        s: (*known[s], *more) if more else known[s] for s, more in news.items()
-    }

@@ -26,7 +26,12 @@ from consentkit.ledger.checkpoint import (
     SignedCheckpoint,
     VerifyKey,
 )
-from consentkit.ledger.entries import GENESIS, links_of
+from consentkit.ledger.entries import (
+    GENESIS,
+    Entry,
+    entry_from_body,
+    links_of,
+)
 from consentkit.ledger.tree import Frontier
 
 
@@ -36,6 +41,7 @@ __all__ = [
     "Trail",
     "Verdict",
     "VerdictKind",
+    "entries_of",
     "judge",
     "judge_trail",
 ]
@@ -156,22 +162,35 @@ class Trail:
         """
         return self.frontier.size
 
-    def copy(self, marks: Iterable[int] = ()) -> Self:
+    def branch(self, subject: str) -> Self:
         """
-        Give one that goes on from here by itself.
+        Give one that goes on from here by itself, with one subject only.
+        """
+        trail = type(self)()
+        trail.last = self.last
+        trail.frontier = self.frontier.copy()
+        if subject in self.priors:
+            trail.priors[subject] = self.priors[subject]
+        return trail
+
+    def can_tell(self, size: int) -> bool:
+        """
+        Tell whether the root at *size* is known, or can be from here on.
+        """
+        return size >= self.size or size in self.roots
+
+    def mark(self, sizes: Iterable[int]) -> None:
+        """
+        Want the roots at these sizes.
 
         Raises:
-            ValueError: If a mark lies behind.
+            ValueError: If one lies behind, and its root is not known.
         """
-        trail = type(self)(marks)
-        trail.last = self.last
-        trail.priors = dict(self.priors)
-        trail.frontier = self.frontier.copy()
-        trail.roots = {self.size: self.frontier.root()}
-        if any(mark < self.size for mark in trail.marks):
+        self.marks = frozenset(sizes)
+        if not all(map(self.can_tell, self.marks)):
             msg = "a root is wanted of a size that was passed"
             raise ValueError(msg)
-        return trail
+        self.roots[self.size] = self.frontier.root()
 
     def follow(self, rows: Iterable[Row]) -> None:
         """
@@ -180,25 +199,26 @@ class Trail:
         Raises:
             BreakError: At the first that is not what was written.
         """
-        marks, add, last = self.marks, self.frontier.add, self.last
+        marks, add = self.marks, self.frontier.add
+        last, priors = self.last, self.priors
         # One of each a row, without a call between: this is the whole cost.
         for number, (seq, body, digest, subject) in enumerate(
             rows, start=self.size + 1
         ):
             try:
-                links = links_of(body.decode())
+                own, prev, prior, about = links_of(body.decode())
             except (AttributeError, ValueError):
                 raise BreakError(number) from None
             if (
                 seq != number
-                or links.seq != number
-                or links.prev != last
-                or links.prior != self.priors.get(subject, GENESIS)
-                or links.subject != subject
+                or own != number
+                or prev != last
+                or prior != priors.get(subject, GENESIS)
+                or about != subject
                 or sha256(body).hexdigest() != digest
             ):
                 raise BreakError(number)
-            self.last = self.priors[subject] = last = digest
+            self.last = priors[subject] = last = digest
             add(sha256(b"\x00" + body).digest())
             if number in marks:
                 self.roots[number] = self.frontier.root()
@@ -210,6 +230,45 @@ class Trail:
         return Checkpoint(
             origin=origin, size=self.size, root=self.frontier.root()
         )
+
+
+def entries_of(
+    subject: str, rows: Iterable[tuple[int, bytes, str]], *, last: str
+) -> tuple[Entry, ...]:
+    """
+    Read all entries of one subject, and see that they are what was written.
+
+    Args:
+        subject: Whose.
+
+        rows: As stored: place, body, hash of it; in order.
+
+        last: Hash of the last of them, or `GENESIS`; it is known.
+
+    Raises:
+        BreakError: At the first that is not what was written, or the last
+            where more are missing; 0 is that there is none.
+    """
+    found: list[Entry] = []
+    prior = GENESIS
+    for seq, body, digest in rows:
+        try:
+            entry = entry_from_body(body.decode())
+        except (AttributeError, ValueError):
+            raise BreakError(seq) from None
+        if (
+            entry.seq != seq
+            or entry.subject != subject
+            or entry.prior != prior
+            or entry.hash != digest
+        ):
+            raise BreakError(seq)
+        found.append(entry)
+        prior = digest
+    # A damaged index would hide some, such as a withdrawal.
+    if prior != last:
+        raise BreakError(found[-1].seq if found else 0)
+    return tuple(found)
 
 
 def judge(
