@@ -247,9 +247,9 @@ class TestReasons:
         """
         place = ("connect", "location_precise")
 
-        assert reason(granted("connect").decide(*place)) is (
-            Reason.SEPARATE_CONSENT_NEEDED
-        )
+        missing = granted("connect").decide(*place)
+        assert reason(missing) is Reason.SEPARATE_CONSENT_NEEDED
+        assert missing.detail == PLACE
         assert reason(granted(PLACE).decide(*place)) is Reason.NOT_ASKED
         permit = granted("connect", PLACE).decide(*place)
         assert isinstance(permit, Permit)
@@ -1352,6 +1352,16 @@ class TestPermit:
         )
         assert repr(permit) == (
             "<Permit improve/mac_address for usage_statistics, entry 3>"
+        )
+
+    def test_says_what_stays(self) -> None:
+        """
+        Of what never leaves the device, the text names no recipient.
+        """
+        permit = permit_for("connect", "wifi_password")
+
+        assert "permitted for wifi_connection, to stay on the device" in (
+            str(permit)
         )
 
 

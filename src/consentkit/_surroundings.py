@@ -5,14 +5,17 @@ What is asked of the app and of the operating system at each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Final
 
 from consentkit.gate import FAVOURABLE, Moment, OSPermission
 from consentkit.policy.model import Clause, Function
 
 
 __all__ = ["Surroundings"]
+
+_DENIED: Final = frozenset({OSPermission.DENIED, OSPermission.RESTRICTED})
 
 
 class Surroundings:
@@ -87,12 +90,25 @@ class Surroundings:
         """
         return tuple(c for c in function.requires if not self._is_met(c))
 
-    def look_again(self) -> None:
+    def look_again(self, guarding: Iterable[str]) -> tuple[str, ...]:
         """
         Notice permissions that were taken away.
+
+        Args:
+            guarding: Permissions that what waits was read by.
+
+        Returns:
+            Those of them that the system plainly denies, and of which this
+            process knows nothing else.
         """
         for permission in tuple(self._seen):
             self._answer(permission)
+        return tuple(
+            permission
+            for permission in guarding
+            if permission not in self._seen
+            and self._answer(permission) in _DENIED
+        )
 
     def _is_met(self, condition: str) -> bool:
         answer: object = None

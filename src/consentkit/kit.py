@@ -665,6 +665,19 @@ class Kit:
                 self.consent.record_mask(function.id, cause)
         self._discard_guarded(permission)
 
+    def _guarding(self) -> tuple[str, ...]:
+        """
+        Name the permissions by which anything that waits may have been read.
+        """
+        if not self._is_there("outbox.sqlite3"):
+            return ()
+        named = (
+            clause.permission
+            for function in self.policy.functions.values()
+            for clause in function.clauses.values()
+        )
+        return tuple(dict.fromkeys(filter(None, named)))
+
     def _discard_guarded(self, permission: str) -> None:
         """
         Destroy what waits and was read by a permission that is gone.
@@ -841,7 +854,8 @@ class Kit:
 
             return FlushReport(problems=("the kit is closed",))
         # A permission that was taken away is noticed now at the latest.
-        self._surroundings.look_again()
+        for permission in self._surroundings.look_again(self._guarding()):
+            self._discard_guarded(permission)
         try:
             self._waiting.settle()
         except StoreError as error:

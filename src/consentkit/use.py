@@ -624,6 +624,13 @@ class Use:
             if not self._kit.claim_read(permit):
                 return self._no(Reason.TOO_OFTEN, data_type)
             raw = source.read(permit)
+            if permit.clause.scenes:
+                self._kit.consent.record_read(
+                    self.function,
+                    data_type,
+                    scene,
+                    found=not isinstance(raw, Unavailable),
+                )
             if isinstance(raw, Unavailable):
                 return raw
             return protect(permit, raw, secret=self._secret)

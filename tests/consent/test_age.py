@@ -142,13 +142,19 @@ class TestBand:
 
     def test_is_looked_at_again_on_the_next_birthday(self) -> None:
         """
-        A state holds until the next day on which the band changes; on that
-        day it names the one after, and at last none.
+        A state holds from the last day on which the band changed until the
+        next one, at last without an end.
         """
-        (entry,) = acts(small(), ("improve", Act.AGE_DECLARED))
+        policy = small()
+        (entry,) = acts(policy, ("improve", Act.AGE_DECLARED))
         facts = age_facts(MINORS, born=date(2016, 5, 17), today=TODAY)
         entry = evolve(entry, element="", facts=facts)
         first, second = (midnight(date(y, 5, 17)) for y in (2030, 2034))
 
-        for at, until in [(START, first), (first, second), (second, None)]:
-            assert fold([entry], small(), at=at).until == until
+        for at, since, until in [
+            (START, policy.in_force_from, first),
+            (first, first, second),
+            (second, second, None),
+        ]:
+            state = fold([entry], policy, at=at)
+            assert (state.since, state.until) == (since, until)

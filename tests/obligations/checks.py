@@ -27,8 +27,12 @@ from consentkit.collectors.location import Fix
 from consentkit.consent.state import State, fold
 from consentkit.gate import FAVOURABLE, Gate, Moment, Permit, Refusal
 from consentkit.ledger.entries import GENESIS, Act, Actor, Entry, text_digest
+from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.policy import Policy, load_policy, parse_policy
 from consentkit.policy.model import ProtectionName
+from consentkit.receiver.lookup import Lookup
+from consentkit.receiver.store import Store
+from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.memory import MemoryTransport
 from tests.faults.support import forms, hits
 from tests.support import IMEI, MAC, START, Clock, Spy, to_toml
@@ -36,6 +40,7 @@ from tests.support import IMEI, MAC, START, Clock, Spy, to_toml
 
 __all__ = [
     "EXAMPLES",
+    "Backend",
     "Question",
     "Said",
     "Seen",
@@ -324,7 +329,7 @@ class Watched:
         self.clock = options.pop("clock", None) or Clock()
         self.spies = {t: Spy(t, value) for t, (value, _) in plants.items()}
         self.plants = {t: text for t, (_, text) in plants.items()}
-        self.wire = MemoryTransport()
+        self.wire: Any = options.pop("wire", None) or MemoryTransport()
         self.kit = consentkit.open(
             policy,
             data_dir=folder,
@@ -358,7 +363,7 @@ class Watched:
         """
         recipient = how.pop("recipient", None)
         with self.kit.use(function, **how) as use:
-            if data_type.startswith("location"):
+            if data_type in ("location_coarse", "location_precise"):
                 got: Any = use.location(data_type, recipient=recipient)
             else:
                 got = use.device(data_type, recipient=recipient)
@@ -416,3 +421,72 @@ class Watched:
         assert after.reads == before.reads + 1
         assert len(after.ids - before.ids) == 1
         assert hits(self.needles, self.folder) == []
+
+
+class Backend(Transport):
+    """
+    The store of the reference backend, on the clock of the test.
+
+    It is reached without a network: what the way to it does has tests of
+    its own.
+
+    Attributes:
+        store: The backend's store.
+    """
+
+    name = "the backend's store"
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.store = Store(folder / "backend.sqlite3")
+        self.clock = clock
+        self.batches: list[Batch] = []
+
+    def _send(self, batch: Batch) -> Answer:
+        self.batches.append(batch)
+        said = self.store.put(batch, now=self.clock())
+        outcomes = {
+            "stored": Outcome.DELIVERED,
+            "duplicate": Outcome.DUPLICATE,
+            "rejected": Outcome.REJECTED,
+        }
+        return Answer(
+            outcomes={i: outcomes[one.outcome] for i, one in said.items()}
+        )
+
+    def _erase(self, erasure: Erasure) -> Answer:
+        self.store.erase(erasure.token, now=self.clock())
+        return Answer(outcomes={erasure.id: Outcome.DELIVERED})
+
+    def close(self) -> None:
+        """
+        Close the store.
+        """
+        self.store.close()
+
+    @property
+    def records(self) -> list[Record]:
+        """
+        What is stored now.
+        """
+        return [stored.record for stored in self.store.records()]
+
+    def asked(
+        self,
+        policy: Policy,
+        function: str,
+        purpose: str,
+        *,
+        told: bool = False,
+    ) -> Any:
+        """
+        Ask the store what *function* may use for *purpose*.
+
+        Returns:
+            The data types of the records, in order of arrival; or the
+            refusal.
+        """
+        lookup = Lookup(self.store, policy, told=told, clock=self.clock)
+        found = lookup.records(function, purpose)
+        if isinstance(found, Refusal):
+            return found
+        return [stored.record.data_type for stored in found]

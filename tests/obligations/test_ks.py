@@ -18,7 +18,11 @@ from consentkit.cli import main
 from consentkit.consent.age import AgeBand
 from consentkit.consent.notice import notice
 from consentkit.consent.state import Status
-from consentkit.exceptions import NoticeNeededError, PolicyError
+from consentkit.exceptions import (
+    NoticeNeededError,
+    PolicyError,
+    TooYoungError,
+)
 from consentkit.gate import Moment, OSPermission, Permit, Reason
 from consentkit.ledger.entries import Act, Actor
 from consentkit.ledger.receipt import verify_receipt
@@ -301,7 +305,8 @@ class TestFunctions:
     def test_others_only_with_an_assurance(self, tmp_path: Path) -> None:
         """
         Information on others is taken where the person assures each time
-        that they agreed, and for that use alone.
+        that they agreed, and for that use alone; what they said is on
+        record.
         """
         place = ("others_information", "third_person_info")
         with Watched(KS, tmp_path) as watched:
@@ -311,6 +316,13 @@ class TestFunctions:
                 assert refusal.reason is Reason.NOT_ATTESTED
             with watched.once():
                 watched.take(*place, attested="they signed the form")
+            (entry,) = [
+                e
+                for e in watched.kit.consent.history("others_information")
+                if e.act is Act.ATTESTED
+            ]
+            assert entry.facts["said"] == "they signed the form"
+            assert entry.at == watched.clock.now
             with watched.nothing():
                 assert not watched.take(*place)
 
@@ -664,7 +676,8 @@ class TestConsent:
     def test_in_force_from_its_day(self, tmp_path: Path) -> None:
         """
         The day before, it can be read and answered, and nothing is
-        permitted; from its day on, it is.
+        permitted; from its day on, it is, in a kit that was open before
+        and in one that is opened then.
         """
         eve = datetime(2022, 8, 29, 23, tzinfo=UTC)
         about = KS.document.policy
@@ -680,7 +693,9 @@ class TestConsent:
                 answer = watched.take("search", "search_history")
                 assert answer.reason is Reason.NOT_IN_FORCE
             clock = watched.clock
-        clock.tick(hours=1)
+            clock.tick(hours=1)
+            with watched.once():
+                watched.take("search", "search_history")
         with Watched(KS, tmp_path, clock=clock) as watched, watched.once():
             watched.take("search", "search_history")
 
@@ -1044,6 +1059,27 @@ class TestMinors:
                         Reason.UNDECLARED_RECIPIENT,
                     }
             assert not any(p.is_file() for p in tmp_path.rglob("*"))
+
+    @pytest.mark.obligation("KS-MIN-1")
+    def test_under_14_nothing_is_recorded(self, tmp_path: Path) -> None:
+        """
+        What an app would record for the child all the same is refused, act
+        by act, and leaves no file; so is registering. Of age, it is taken.
+        """
+        with Watched(KS, tmp_path) as watched:
+            consent = watched.kit.consent
+            consent.declare_age(born=date(2013, 6, 1))
+            for function in KS.functions:
+                with pytest.raises(TooYoungError):
+                    consent.grant(function, method="tick")
+            with pytest.raises(TooYoungError):
+                consent.accept(method="tick")
+            assert not any(p.is_file() for p in tmp_path.rglob("*"))
+
+            consent.declare_age(adult=True)
+            watched.agree("register_phone")
+            with watched.once():
+                watched.take("register_phone", "phone_number")
 
     @pytest.mark.obligation("KS-MIN-1", "KS-MIN-2")
     @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 from consentkit.cli import main
 from consentkit.collectors.clipboard import Take
 from consentkit.consent.age import AgeBand
+from consentkit.consent.core import core_unavailable
 from consentkit.consent.notice import notice
 from consentkit.consent.state import OPEN
 from consentkit.exceptions import NoticeNeededError, PolicyError
@@ -752,6 +753,61 @@ class TestLists:
 
         assert session.wire.records == []
 
+    @pytest.mark.obligation("WP-HASH-4")
+    def test_digests_are_told_as_pseudonyms(
+        self, session: Session, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        What waits is shown, to whoever asks on this phone, as pseudonymised.
+        Where the document takes the keyed form, as a strict reading asks,
+        the pseudonyms of before and after a new consent do not match.
+        """
+        session.agree("product_improvement")
+        for type_ in ("imei", "mac_address", "system_id"):
+            assert session.take("product_improvement", type_)
+        places = ["--policy", str(FILE), "--data-dir", str(session.folder)]
+        assert main(["outbox", "inspect", "--json", *places]) == 0
+        shown = json.loads(capsys.readouterr().out)["records"]
+        assert [r["data_type"] for r in shown] == [
+            "imei",
+            "mac_address",
+            "system_id",
+        ]
+        assert {r["class"] for r in shown} == {"pseudonymised"}
+        strict = {f.path for f in FOUND.as_strict() if f.severity is ERROR}
+        unkeyed = {f.path for f in FOUND if f.rule == "digest-unkeyed"}
+        assert unkeyed <= strict
+
+    @pytest.mark.obligation("WP-HASH-4")
+    def test_keyed_digests_are_rotated(self, tmp_path: Path) -> None:
+        """
+        Under one consent a keyed pseudonym stays what it is; under the next
+        it is another.
+        """
+
+        def keyed(tree: dict[str, Any]) -> None:
+            for type_ in ("imei", "mac_address"):
+                clause(tree, "product_improvement", type_)["protect"] = "keyed"
+
+        policy = changed(NAME, keyed)
+        assert not [f for f in lint(policy) if f.rule == "digest-unkeyed"]
+        values: dict[str, list[object]] = {"imei": [], "mac_address": []}
+        with Session(tmp_path, policy=policy) as session:
+            session.kit.consent.declare_age(adult=True)
+            for again in (False, True):
+                session.agree("product_improvement")
+                for type_, seen in values.items():
+                    for _ in range(2):
+                        assert session.take("product_improvement", type_)
+                    *_, first, second = session.kit.store.inspect()
+                    assert first.value == second.value
+                    seen.append(first.value)
+                if not again:
+                    session.kit.consent.withdraw("product_improvement")
+        for seen in values.values():
+            assert len(set(seen)) == 2
+            assert MAC_MD5 not in seen
+
 
 class TestSilos:
     """
@@ -806,6 +862,54 @@ class TestSilos:
                 "sms_verification_code",
                 "account_password",
             ]
+
+    @pytest.mark.obligation("WP-CORE-1")
+    @pytest.mark.parametrize("element", WP.elements)
+    def test_only_core_makes_it_unavailable(self, element: str) -> None:
+        """
+        With everything granted the product can be used; each thing refused
+        by itself leaves it so, but for what registering needs, which is
+        named.
+        """
+        granted = state_of(WP, *ALL)
+        off = state_of(WP, *ALL, Said(element, Act.REFUSED))
+
+        assert core_unavailable(WP, granted) is None
+        found = core_unavailable(WP, off)
+
+        if element != "register_login":
+            assert found is None
+            return
+        assert found is not None
+        assert found.missing == ("register_login",)
+        assert found.functions == ("register_login",)
+
+    @pytest.mark.obligation("WP-CORE-1")
+    def test_a_separate_part_of_core_counts(self) -> None:
+        """
+        What a core function needs and is decided on by itself makes the
+        product unavailable too, and what it does not need does not.
+        """
+
+        def faces(tree: dict[str, Any], *, required: bool) -> None:
+            table(tree, "register_login")["collects"].append(
+                {
+                    "type": "facial_features",
+                    "protect": "none",
+                    "required": required,
+                }
+            )
+
+        element = "register_login/facial_features"
+        off = Said(element, Act.REFUSED)
+        for required in (True, False):
+            policy = changed(NAME, lambda t, r=required: faces(t, required=r))  # type: ignore[misc]
+            state = state_of(policy, *whole(policy), off)
+            found = core_unavailable(policy, state)
+            assert (found is not None) is required
+            if found:
+                assert found.missing == (element,)
+                assert found.functions == ("register_login",)
 
     @pytest.mark.obligation("WP-MKT-1")
     def test_channels_are_decided_one_by_one(self, session: Session) -> None:
@@ -947,6 +1051,36 @@ class TestConsent:
         with session.nothing():
             answer = session.take("product_improvement", "device_model")
             assert answer.reason is Reason.WITHDRAWN
+
+    @pytest.mark.obligation("WP-WDR-2")
+    def test_unbinding_is_a_withdrawal(self, session: Session) -> None:
+        """
+        Unbinding the camera takes back what rests on it: what waits of it
+        is destroyed, nothing is read any more, and the ledger names the act.
+        """
+        resting = ("bind_device", "device_information")
+        consent = session.kit.consent
+        session.agree(*resting, "profile")
+        assert session.take("bind_device", "os_name")
+        assert session.take("device_information", "smart_device_model")
+        assert session.kit.status().waiting == 2
+
+        session.met = set()
+        for function in resting:
+            consent.withdraw(function, method="unbound_camera")
+
+        assert session.kit.status().waiting == 0
+        for function in resting:
+            last = consent.history(function)[-1]
+            assert (last.act, last.method) == (
+                Act.WITHDRAWN,
+                "unbound_camera",
+            )
+            with session.nothing():
+                for type_ in LISTS[function].split():
+                    answer = session.take(function, type_)
+                    assert answer.reason is Reason.WITHDRAWN
+        assert consent.state().permits("profile")
 
     @pytest.mark.obligation("WP-SCOPE-1")
     def test_bound_to_the_product(self, tmp_path: Path) -> None:
@@ -1212,6 +1346,35 @@ class TestConditions:
                 answer = session.take(function, type_)
                 assert answer.reason is Reason.CONDITION
                 assert answer.detail == condition
+
+    @pytest.mark.obligation("WP-VID-2")
+    @pytest.mark.parametrize(
+        "condition", ["package_bought", "device_on", "on_wifi"]
+    )
+    def test_asked_again_when_it_is_sent(
+        self, condition: str, session: Session
+    ) -> None:
+        """
+        A recording that was kept while all held is not uploaded once the
+        phone has left its Wi-Fi, the camera is off or the package is over;
+        the rest goes on, and when it holds again the recording arrives.
+        """
+        required = set(WP.functions["cloud_storage"].requires)
+        assert condition in required
+        session.agree("cloud_storage", "cloud_storage/recorded_video", "logs")
+        session.met = required
+        assert session.take("cloud_storage", "recorded_video")
+        assert session.take("logs", "app_version")
+
+        session.met = required - {condition}
+        session.kit.flush()
+        assert [r.function for r in session.wire.records] == ["logs"]
+        assert session.kit.status().waiting == 1
+
+        session.met = required
+        session.kit.flush()
+        assert session.wire.records[-1].data_type == "recorded_video"
+        assert session.kit.status().waiting == 0
 
     @pytest.mark.obligation("WP-VID-7")
     @pytest.mark.parametrize(
@@ -1500,6 +1663,27 @@ class TestPermissions:
         with session.once():
             session.os = {}
             session.take("product_improvement", "imei")
+
+    @pytest.mark.obligation("WP-PERM-9")
+    def test_turned_off_before_a_flush(self, session: Session) -> None:
+        """
+        A flush asks the system too: what was read by a permission that is
+        gone since is destroyed and not sent, and the receipt stays.
+        """
+        session.agree("product_improvement")
+        granted = session.kit.consent.history("product_improvement")[-1]
+        receipt = _receipt(session, granted.seq)
+        assert session.take("product_improvement", "imei")
+        assert session.take("product_improvement", "device_model")
+
+        session.os = {"phone": OSPermission.DENIED}
+        session.kit.flush()
+
+        sent = [r.data_type for r in session.wire.records]
+        assert sent == ["device_model"]
+        assert session.kit.status().waiting == 0
+        assert session.kit.status().counts["permission_lost"] == 1
+        assert verify_receipt(receipt).entry == granted
 
     @pytest.mark.obligation("WP-PERM-10")
     def test_all_denied(self, everything: Session) -> None:
@@ -1940,7 +2124,8 @@ class TestMinors:
     def test_with_a_guardian(self, tmp_path: Path) -> None:
         """
         What a verified guardian grants opens, is recorded as theirs, and
-        ends when they withdraw it.
+        ends when they withdraw it; what they said before anybody had
+        verified them does not count.
         """
         place = ("register_login", "registered_region")
         with Session(tmp_path) as session:
@@ -1953,8 +2138,12 @@ class TestMinors:
                     "register_login", method="confirm", by=Actor.GUARDIAN
                 )
                 assert not session.take(*place)
+                consent.guardian_verified(method="letter", reference="file 17")
+                assert not session.take(*place)
 
-            consent.guardian_verified(method="letter", reference="file 17")
+            consent.grant(
+                "register_login", method="confirm", by=Actor.GUARDIAN
+            )
             with session.once():
                 session.take(*place)
             entry = consent.history("register_login")[-1]

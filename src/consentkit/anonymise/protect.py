@@ -26,12 +26,12 @@ from consentkit.anonymise.digests import (
 )
 from consentkit.anonymise.grid import cell_of
 from consentkit.anonymise.identifiers import canonical
+from consentkit.anonymise.naming import class_of
 from consentkit.anonymise.scrub import scrub
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
 from consentkit.policy.model import Clause, EventSpec, ProtectionName
-from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.typing import JSON
 
 
@@ -269,47 +269,17 @@ def _clean(value: JSON) -> JSON:
 def _sealed(
     permit: Permit, value: JSON, *, free_text: bool = False
 ) -> Protected:
-    privacy_class = _class_of(permit)
+    clause = permit.clause
+    privacy_class = class_of(clause.type, clause.protection.name)
     if free_text and privacy_class is PrivacyClass.DE_IDENTIFIED:
         privacy_class = PrivacyClass.LINKABLE
     return Protected(
         seal=_SEAL,
         permit=permit,
         value=value,
-        protection=permit.clause.protection.name,
+        protection=clause.protection.name,
         privacy_class=privacy_class,
     )
-
-
-def _class_of(permit: Permit) -> PrivacyClass:
-    """
-    Name the class of a value by its protection and its type.
-
-    No class is better for the recipient being who it is, and none is
-    ``anonymous``: a record belongs to one device.
-    """
-    name = permit.clause.protection.name
-    by_protection = {
-        ProtectionName.MD5: PrivacyClass.PSEUDONYMISED,
-        ProtectionName.KEYED: PrivacyClass.PSEUDONYMISED,
-        ProtectionName.GRID: PrivacyClass.DE_IDENTIFIED,
-        ProtectionName.BUCKET: PrivacyClass.DE_IDENTIFIED,
-        ProtectionName.TRUNCATE: PrivacyClass.DE_IDENTIFIED,
-        ProtectionName.GENERALISE: PrivacyClass.DE_IDENTIFIED,
-        ProtectionName.SCRUB: PrivacyClass.LINKABLE,
-        ProtectionName.TAKE: PrivacyClass.LINKABLE,
-        ProtectionName.PRESENT: PrivacyClass.LINKABLE,
-    }
-    if name in by_protection:
-        return by_protection[name]
-    type_ = load_vocabulary().data_types.get(permit.clause.type)
-    if type_ is None or type_.identifiability in (
-        "direct",
-        "device",
-        "content",
-    ):
-        return PrivacyClass.PERSONAL
-    return PrivacyClass.PERSONAL if type_.sensitive else PrivacyClass.LINKABLE
 
 
 def _as_is(_: Permit, raw: Any, __: Secret) -> JSON:

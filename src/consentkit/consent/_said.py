@@ -156,7 +156,11 @@ class Facts:
             case Act.EXPIRED:
                 self.over.add(entry.facts.get("of", ""))
             case (
-                Act.ATTESTED | Act.LINKED | Act.UNLINKED | Act.SIGNAL_CONFLICT
+                Act.ATTESTED
+                | Act.READ
+                | Act.LINKED
+                | Act.UNLINKED
+                | Act.SIGNAL_CONFLICT
             ):
                 pass
             case _:

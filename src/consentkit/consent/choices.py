@@ -1016,6 +1016,41 @@ class Consent:
         )
         return self._append(lambda _: [act])[1][0]
 
+    def record_read(
+        self, function: str, data_type: str, scene: str, *, found: bool
+    ) -> Entry:
+        """
+        Record that something was read in one of the scenes that the policy
+        limits it to: how often is a promise of its own.
+
+        Args:
+            function: Id of the function.
+
+            data_type: What was read.
+
+            scene: The situation, as the policy names it.
+
+            found: Whether there was anything.
+
+        Raises:
+            ValueError: If the policy has no such function.
+
+            StoreError: If it cannot be recorded; then it is not given out.
+        """
+        self._check(function, "read")
+        act = NewAct(
+            Act.READ,
+            function,
+            "read",
+            by=Actor.SYSTEM,
+            facts={
+                "type": data_type,
+                "scene": scene,
+                "found": "yes" if found else "no",
+            },
+        )
+        return self._append(lambda _: [act])[1][0]
+
     def record_mask(self, element: str, cause: str) -> None:
         """
         Record that something outside took a consent's effect away.

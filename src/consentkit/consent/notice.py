@@ -156,6 +156,8 @@ def _facts(
         staying = [c for c in clauses if c.protection.name is protection]
         if staying:
             yield label, _names(staying, policy)
+            if protection is ProtectionName.LOCAL_ONLY:
+                yield "for", _purposes(*staying)
     more = sdks.get(function.sdk, "it reads and sends by itself")
     if function.sdk and not data_type:
         yield "starts", f"the third-party SDK {function.sdk}; {more}"
@@ -176,7 +178,17 @@ def _facts(
             yield "its policy", f"{recipient.name}: {recipient.url}"
     if function.acknowledge and not data_type:
         yield "read first", function.acknowledge
+    if not data_type:
+        yield from _switch(policy, function)
     yield "if refused", _ON_REFUSAL[function.on_refusal]
+
+
+def _switch(policy: Policy, function: Function) -> Iterator[tuple[str, str]]:
+    (table,) = (t for t in policy.document.functions if t.id == function.id)
+    if table.default_on:
+        yield "default", "on from the start; here it is off until you choose"
+    if table.turn_off:
+        yield "turned off", table.turn_off
 
 
 _STAYS: Final = {
@@ -195,11 +207,16 @@ def _of_group(
     for form, alike in forms.items():
         yield label, f"{form}: {_names(alike, policy)}"
         label = ""
-    purposes = load_vocabulary().purposes
     first = clauses[0]
-    yield "for", "; ".join(purposes[p].name for p in first.purposes)
+    yield "for", _purposes(first)
     yield "goes to", "; ".join(_recipients(policy, first))
     yield "kept", _period(first.retention)
+
+
+def _purposes(*clauses: Clause) -> str:
+    words = load_vocabulary().purposes
+    ids = dict.fromkeys(p for clause in clauses for p in clause.purposes)
+    return "; ".join(words[p].name for p in ids)
 
 
 def _form(protection: Protection) -> str:

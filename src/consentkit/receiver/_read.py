@@ -18,6 +18,8 @@ from typing import Any, Final, NoReturn
 from attrs import frozen
 
 from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.together import check_class
+from consentkit.exceptions import UnprotectedError
 from consentkit.outbox.records import Batch, Erasure, Record
 
 
@@ -175,7 +177,7 @@ def read_record(document: object, path: str = "$") -> Record:
     if found["class"] not in _CLASSES:
         _fault(f"{path}.class", f"must be one of {', '.join(_CLASSES)}")
     _check_value(found["value"], f"{path}.value")
-    return Record(
+    record = Record(
         id=_match(found, path, "id", _UUID),
         privacy_class=found["class"],
         value=found["value"],
@@ -184,6 +186,14 @@ def read_record(document: object, path: str = "$") -> Record:
         consent=_match(found, path, "consent", _DIGEST),
         **names,
     )
+    overstated = False
+    try:
+        check_class(record)
+    except UnprotectedError:
+        overstated = True
+    if overstated:
+        _fault(f"{path}.class", "claims more than the protection gives")
+    return record
 
 
 def read_erasure(document: object) -> Erasure:

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""
+How do people see all this?
+
+What a policy and the choices under it come to, written out: for the person
+by `consentkit.disclose.changes`, for whoever answers for the processing by
+`consentkit.disclose.assessment`.
+"""
+
+from __future__ import annotations
+
+from consentkit.disclose.assessment import assessment
+from consentkit.disclose.changes import ChangeNotice, change_notice
+
+
+__all__ = ["ChangeNotice", "assessment", "change_notice"]

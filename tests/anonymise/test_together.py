@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Tests for what records are together, and for numbers over many of them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentkit.anonymise.aggregate import FEWEST, Aggregate, aggregate
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.naming import class_of
+from consentkit.anonymise.together import check_class, together
+from consentkit.exceptions import UnprotectedError
+from consentkit.outbox.records import Record
+from consentkit.policy import ProtectionName, load_vocabulary
+
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def record(
+    number: int, data_type: str = "device_model", **more: Any
+) -> Record:
+    """
+    Make a record of a value as it stands.
+    """
+    honest = class_of(data_type, ProtectionName.NONE).value
+    fields = {
+        "id": str(number),
+        "function": "f",
+        "data_type": data_type,
+        "purpose": "p",
+        "recipient": "r",
+        "protection": "none",
+        "privacy_class": honest,
+        "value": "x",
+        "captured_at": AT + timedelta(minutes=number),
+        "expires_at": AT + timedelta(days=number),
+        "consent": "c",
+        "policy_version": "1",
+    }
+    return Record(**{**fields, **more})
+
+
+records = st.builds(
+    record,
+    st.integers(0, 10_000),
+    st.sampled_from(
+        ["device_model", "account_id", "imei", "app_usage_time", "nickname"]
+    ),
+    consent=st.sampled_from(["a", "b", "a b", "c", "d e", ""]),
+    value=st.sampled_from(["x", "y"]),
+)
+
+
+class TestTogether:
+    """
+    Tests for `together()`.
+    """
+
+    def test_of_nothing(self) -> None:
+        """
+        No records are no group.
+        """
+        assert together([]) == ()
+
+    def test_consent_in_parts(self) -> None:
+        """
+        Records of a function and of a separate type of it rest on the same
+        entry, and so are linked.
+        """
+        made = [record(1, consent="f"), record(2, consent="f t")]
+
+        (group,) = together(made)
+        assert group.records == tuple(made)
+
+    def test_without_a_consent(self) -> None:
+        """
+        A record that names no consent stands alone.
+        """
+        assert (
+            len(together([record(1, consent=""), record(2, consent="")])) == 2
+        )
+
+    def test_interval(self) -> None:
+        """
+        It lasts from the first value that identifies to the end of the
+        last.
+        """
+        made = [
+            record(1),
+            record(2, "account_id"),
+            record(5, "imei"),
+            record(9),
+        ]
+
+        (group,) = together(made)
+
+        assert group.because == ("account_id", "imei")
+        assert group.since == AT + timedelta(minutes=2)
+        assert group.until == AT + timedelta(days=5)
+
+    @given(st.lists(records, max_size=12, unique_by=lambda r: r.id))
+    def test_each_is_in_one_group(self, made: list[Record]) -> None:
+        """
+        Each record is in one group, groups are linked by nothing, and the
+        order in which records come changes nothing of it.
+        """
+        groups = together(made)
+
+        assert sorted(r.id for g in groups for r in g.records) == sorted(
+            r.id for r in made
+        )
+        for group in groups:
+            consents = {c for r in group.records for c in r.consent.split()}
+            for other in groups:
+                if other is not group:
+                    assert not consents & {
+                        c for r in other.records for c in r.consent.split()
+                    }
+        backwards = together(reversed(made))
+        assert {frozenset(r.id for r in g.records) for g in groups} == {
+            frozenset(r.id for r in g.records) for g in backwards
+        }
+
+    @given(st.lists(records, max_size=12, unique_by=lambda r: r.id), records)
+    def test_more_is_never_less_personal(
+        self, made: list[Record], more: Record
+    ) -> None:
+        """
+        What is personal stays so, whatever is added.
+        """
+        others = [r for r in made if r.id != more.id]
+        before = _personal(together(others))
+
+        assert before <= _personal(together([*others, more]))
+
+
+def _personal(groups: Any) -> set[str]:
+    return {r.id for g in groups if g.is_personal for r in g.records}
+
+
+class TestCheckClass:
+    """
+    Tests for `check_class()`.
+    """
+
+    @pytest.mark.parametrize("protection", ProtectionName)
+    @pytest.mark.parametrize("claimed", PrivacyClass)
+    def test_never_anonymous(
+        self, protection: ProtectionName, claimed: PrivacyClass
+    ) -> None:
+        """
+        Its own class passes, anonymous never does, and personal always.
+        """
+        honest = class_of("imei", protection)
+        made = record(
+            1,
+            "imei",
+            protection=protection.value,
+            privacy_class=claimed.value,
+        )
+        if claimed in (honest, PrivacyClass.PERSONAL):
+            assert check_class(made) is made
+        if claimed is PrivacyClass.ANONYMOUS:
+            with pytest.raises(UnprotectedError, match="imei"):
+                check_class(made)
+
+    def test_unknown_protection(self) -> None:
+        """
+        What was done by a technique that nobody knows is called nothing.
+        """
+        with pytest.raises(UnprotectedError, match="magic"):
+            check_class(record(1, protection="magic"))
+
+    def test_unknown_type(self) -> None:
+        """
+        A type that is in no vocabulary is personal.
+        """
+        strange = class_of("blood_type_of_the_cat", ProtectionName.NONE)
+        assert strange is PrivacyClass.PERSONAL
+
+    @pytest.mark.parametrize("protection", ProtectionName)
+    def test_no_class_is_anonymous(self, protection: ProtectionName) -> None:
+        """
+        No technique on one value makes it anonymous.
+        """
+        for data_type in load_vocabulary().data_types:
+            made = class_of(data_type, protection)
+            assert made is not PrivacyClass.ANONYMOUS
+
+
+class TestAggregate:
+    """
+    Tests for `aggregate()`.
+    """
+
+    @given(
+        st.lists(records, max_size=30, unique_by=lambda r: r.id),
+        st.integers(FEWEST, 6),
+    )
+    def test_no_number_below_the_least(
+        self, made: list[Record], least: int
+    ) -> None:
+        """
+        No number is below the least, and nobody is counted twice.
+        """
+        counted = aggregate(made, lambda r: str(r.value), least=least)
+
+        people = len(together(made))
+        for number in counted.counts.values():
+            assert least <= number <= people
+
+    def test_is_sealed(self) -> None:
+        """
+        It is made by `aggregate()` alone, and never changed.
+        """
+        made = aggregate([], lambda r: r.id)
+        with pytest.raises(UnprotectedError):
+            Aggregate()
+        with pytest.raises(UnprotectedError):
+            made.least = 1
+        with pytest.raises(UnprotectedError):
+            del made.least
+        with pytest.raises(UnprotectedError):
+            type("Other", (Aggregate,), {})
+        with pytest.raises(TypeError):
+            made.counts["x"] = 1  # type: ignore[index]
