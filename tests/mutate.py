@@ -6,12 +6,16 @@ Breaks the deciding modules one condition at a time, and sees the tests fail.
 ``python -m tests.mutate`` takes the sources of this folder, changes one place
 at a time in a copy, and runs the tests that guard it; what survives is
 printed. It is long, and so it is no test itself: ``tox -e mutation``.
+
+The tests of a change run with ``-p tests.mutate``, which asks less of
+Hypothesis: always the same examples, and nothing made small that failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import compileall
 import copy
 import os
 import shutil
@@ -21,10 +25,14 @@ import tempfile
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
+
+import hypothesis
 
 
-__all__ = ["main"]
+__all__ = ["main", "pytest_configure"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,12 +48,28 @@ GUARDS = {
     ),
     "src/consentkit/consent/state.py": (
         "tests/consent/test_state.py",
-        "tests/consent/test_choices.py",
+        "tests/test_mutants.py",
+        "tests/consent/test_age.py",
+        "tests/test_gate.py",
         "tests/consent/test_fold_model.py",
+        "tests/consent/test_choices.py",
+        "tests/test_bases.py",
+        "tests/test_core_edges.py",
+        "tests/obligations/test_ks.py",
+    ),
+    "src/consentkit/consent/_said.py": (
+        "tests/consent/test_state.py",
+        "tests/test_mutants.py",
+        "tests/consent/test_age.py",
+        "tests/test_gate.py",
+        "tests/consent/test_fold_model.py",
+        "tests/consent/test_choices.py",
+        "tests/test_bases.py",
         "tests/test_core_edges.py",
         "tests/obligations/test_ks.py",
     ),
     "src/consentkit/consent/age.py": (
+        "tests/consent/test_age.py",
         "tests/consent/test_choices.py",
         "tests/obligations/test_ks.py",
         "tests/obligations/test_gp.py",
@@ -53,8 +77,36 @@ GUARDS = {
     "src/consentkit/policy/scope.py": (
         "tests/policy/test_scope.py",
         "tests/policy/test_diff.py",
+        "tests/test_gate.py",
         "tests/consent/test_choices.py",
     ),
+}
+
+#: How a class is put down, on which no decision hangs.
+_FORM = frozenset({"cache_hash", "eq", "kw_only"})
+
+#: What changes no decision, by module, in words and as it is shown, and why.
+_SAME = {
+    (
+        "src/consentkit/consent/_said.py",
+        "its comparison is another",
+        "entry.at > self.latest",
+    ): "of two equal times either is the latest",
+    (
+        "src/consentkit/consent/state.py",
+        "its comparison is another",
+        "entry.seq < yes.seq",
+    ): "no two entries have one number",
+    (
+        "src/consentkit/consent/state.py",
+        "its comparison is another",
+        "verified.seq < yes.seq",
+    ): "no two entries have one number",
+    (
+        "src/consentkit/policy/scope.py",
+        "its comparison is another",
+        "longer.months > shorter.months",
+    ): "equal months were compared before",
 }
 
 _SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -75,6 +127,11 @@ def places(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     """
     List what can be changed: number of the node, how, and in words.
     """
+    form = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in _FORM
+    }
     for number, node in enumerate(ast.walk(tree)):
         match node:
             case ast.If():
@@ -91,7 +148,7 @@ def places(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
             case ast.Set() if len(node.elts) > 1:
                 for i in range(len(node.elts)):
                     yield number, f"drop {i}", f"without element {i}"
-            case ast.Constant(value=bool()):
+            case ast.Constant(value=bool()) if node not in form:
                 yield number, "flip", "true for false, or false for true"
 
 
@@ -110,10 +167,8 @@ def mutated(tree: ast.Module, number: int, how: str) -> str:
             is_and = isinstance(node.op, ast.And)
             node.op = ast.Or() if is_and else ast.And()
         case ast.UnaryOp():
-            node.op = ast.UAdd()
             # ``not x`` becomes a double one, which is x as a boolean.
             node.operand = ast.UnaryOp(op=ast.Not(), operand=node.operand)
-            node.op = ast.Not()
         case ast.Expr():
             node.value = ast.YieldFrom(
                 value=ast.Tuple(elts=[], ctx=ast.Load())
@@ -125,45 +180,89 @@ def mutated(tree: ast.Module, number: int, how: str) -> str:
     return ast.unparse(ast.fix_missing_locations(changed))
 
 
-def survives(module: str, source: str, tests: tuple[str, ...]) -> bool:
+class Bench:
     """
-    Run the tests over a copy with another source of *module*.
+    A copy of the package, for one change after another.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder, "src")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         shutil.copytree(
             ROOT / "src",
-            copied,
+            folder / "src",
             ignore=shutil.ignore_patterns("__pycache__"),
         )
-        # The demo's files lie in the wheel beside the package.
-        Path(folder, module).write_text(source, encoding="utf-8")
-        there = [t for t in tests if (ROOT / t).exists()]
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-x",
-                "-q",
-                "-p",
-                "no:randomly",
-                "-p",
-                "no:cacheprovider",
-                *there,
-            ],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(copied),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "HYPOTHESIS_DATABASE_FILE": "",
-            },
-            capture_output=True,
-            timeout=900,
-            check=False,
-        )
-    return done.returncode == 0
+        compileall.compile_dir(folder / "src", quiet=1)
+
+    def prepare(self, module: str) -> None:
+        """
+        See the tests of *module* pass without a change, and fail with one.
+
+        Raises:
+            RuntimeError: If they do not, so that a run would say nothing.
+        """
+        if not self._pass(GUARDS[module]):
+            msg = f"the tests of {module} fail as it is"
+            raise RuntimeError(msg)
+        if self.survives(module, "raise ImportError"):
+            msg = f"the tests of {module} do not see the copy"
+            raise RuntimeError(msg)
+
+    def survives(self, module: str, source: str) -> bool:
+        """
+        Run the tests over the copy with another source of *module*.
+        """
+        copied = self.folder / module
+        copied.write_text(source, encoding="utf-8")
+        try:
+            # No byte code is left that a later change could be taken for.
+            return self._pass(GUARDS[module], PYTHONDONTWRITEBYTECODE="1")
+        finally:
+            shutil.copy2(ROOT / module, copied)
+
+    def _pass(self, tests: tuple[str, ...], **environment: str) -> bool:
+        # One file after the other: most changes fail the first.
+        return all(self._passes(test, environment) for test in tests)
+
+    def _passes(self, test: str, environment: dict[str, str]) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q"]
+        command += ["-p", "_hypothesis_pytestplugin", "-p", "tests.mutate"]
+        # What found the change before may find this one.
+        command += ["--ff", "-o", f"cache_dir={self.folder / 'cache'}"]
+        command += [f"--basetemp={self.folder / 'tmp'}", test]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                    "PYTHONPATH": str(self.folder / "src"),
+                    **environment,
+                },
+                capture_output=True,
+                timeout=300,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+
+def pytest_configure() -> None:
+    """
+    Ask less of Hypothesis; pytest calls this where this is its plugin.
+    """
+    hypothesis.settings.register_profile(
+        "mutation",
+        database=None,
+        deadline=None,
+        derandomize=True,
+        max_examples=50,
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("mutation")
 
 
 def main() -> int:
@@ -176,34 +275,61 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0, help="skip so many")
     parser.add_argument("--step", type=int, default=1, help="every n-th")
     options = parser.parse_args()
-    left, run = [], 0
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for module in options.modules:
-            text = (ROOT / module).read_text(encoding="utf-8")
-            tree = ast.parse(text)
-            nodes = list(ast.walk(tree))
-            chosen = list(places(tree))[options.start :: options.step]
-
-            def one(
-                place: tuple[int, str, str],
-                module: str = module,
-                tree: ast.Module = tree,
-            ) -> bool:
-                source = mutated(tree, place[0], place[1])
-                return survives(module, source, GUARDS[module])
-
-            for place, alive in zip(
-                chosen, pool.map(one, chosen), strict=True
-            ):
-                run += 1
-                if alive:
-                    node = nodes[place[0]]
-                    line = getattr(node, "lineno", 0)
-                    shown = ast.unparse(node).splitlines()[0]
-                    left.append(f"{module}:{line}: {place[2]}: {shown}")
-                    print(left[-1], flush=True)
-    print(f"{run} changes, {len(left)} survived")
+    with ExitStack() as stack:
+        benches: SimpleQueue[Bench] = SimpleQueue()
+        for _ in range(options.jobs):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            benches.put(Bench(Path(folder)))
+        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
+        left = sum(
+            _run(module, options.start, options.step, benches, pool)
+            for module in options.modules
+        )
     return 1 if left else 0
+
+
+def _run(
+    module: str,
+    start: int,
+    step: int,
+    benches: SimpleQueue[Bench],
+    pool: ThreadPoolExecutor,
+) -> int:
+    """
+    Make each change of *module*, print what survives, and count it.
+    """
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    chosen = [
+        (number, how, words)
+        for number, how, words in places(tree)
+        if (module, words, _shown(nodes[number])) not in _SAME
+    ][start::step]
+
+    def one(place: tuple[int, str, str] | None) -> bool:
+        bench = benches.get()
+        try:
+            if place is None:
+                bench.prepare(module)
+                return False
+            return bench.survives(module, mutated(tree, *place[:2]))
+        finally:
+            benches.put(bench)
+
+    left = 0
+    one(None)
+    for place, alive in zip(chosen, pool.map(one, chosen), strict=True):
+        if alive:
+            left += 1
+            node = nodes[place[0]]
+            line = getattr(node, "lineno", 0)
+            print(f"{module}:{line}: {place[2]}: {_shown(node)}", flush=True)
+    print(f"{module}: {len(chosen)} changes, {left} survived", flush=True)
+    return left
+
+
+def _shown(node: ast.AST) -> str:
+    return ast.unparse(node).splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -679,8 +679,6 @@ class Gate:
         starts = others if found.sdk else []
         for recipient in starts:
             yield from self._recipient(recipient)
-        if self.state.problem:
-            return
         yield from self._open(found, found.id, None)
         for recipient in starts:
             needed = found.needs("", recipient)

@@ -576,8 +576,9 @@ class TestKeep:
         }
         ledger = SQLiteLedger(folder / "data" / "ledger.sqlite3")
         acts = [entry.act for entry in ledger.entries()]
-        # The age, seven notices with their answers, a withdrawal.
-        assert len(acts) == 1 + 2 * 7 + 1
+        # The age, seven notices with their answers, a withdrawal, and a look
+        # at the clipboard.
+        assert len(acts) == 1 + 2 * 7 + 1 + 1
         ledger.close()
         said = ran.stdout.partition("Where to look next\n")[2]
         lines = [x.strip() for x in said.splitlines()]

@@ -194,10 +194,12 @@ def _ends_bases(entry: Entry) -> bool:
     """
     if entry.act in (Act.OBJECTED, Act.INVALIDATED):
         return True
-    of_others = entry.by in (Actor.ACCOUNT, Actor.ORGANISATION)
+    if entry.by in (Actor.ACCOUNT, Actor.ORGANISATION):
+        return False
     widening = entry.facts.get("of") == "widening"
-    no = entry.act in (Act.REFUSED, Act.WITHDRAWN)
-    return no and not widening and not of_others
+    return entry.act is Act.WITHDRAWN or (
+        entry.act is Act.REFUSED and not widening
+    )
 
 
 def _after(before: Said, entry: Entry) -> Said:
@@ -263,9 +265,7 @@ def _answered(before: Said, entry: Entry) -> Said:
                 paused=None,
             )
         case Act.REFUSED if entry.facts.get("of") == "widening":
-            if before.grants:
-                return evolve(before, declined=entry)
-            return before
+            return evolve(before, declined=entry)
         case Act.REFUSED | Act.WITHDRAWN:
             return Said(
                 answer=entry,

@@ -478,11 +478,9 @@ class _Fold:
         return bool(said.paused or everything or whole)
 
     def _is_over(self, function: Function, yes: Entry | None) -> bool:
-        if yes is None:
-            return False
-        expiry = _expiry(function, yes)
-        return yes.hash in self.facts.over or (
-            expiry is not None and self.at >= expiry
+        return yes is not None and (
+            yes.hash in self.facts.over
+            or _is_past(_expiry(function, yes), self.at)
         )
 
     def _too_young(
@@ -665,10 +663,7 @@ class _Fold:
         return tuple(e for e in found if e.hash not in self.facts.over)
 
     def _ended(self, basis: Entry) -> bool:
-        ends = _ends(basis)
-        return basis.hash in self.facts.over or (
-            ends is not None and ends <= self.at
-        )
+        return basis.hash in self.facts.over or _is_past(_ends(basis), self.at)
 
     def bases(
         self, choices: Mapping[str, Choice]
@@ -743,6 +738,10 @@ def _expiry(function: Function, yes: Entry) -> datetime | None:
     if function.valid_for is None:
         return None
     return function.valid_for.after(_given(yes))
+
+
+def _is_past(end: datetime | None, at: datetime) -> bool:
+    return end is not None and end <= at
 
 
 def _rested(entry: Entry | None, rest: Period | None) -> datetime | None:
