@@ -226,12 +226,28 @@ class TestTransaction:
         put(database, *(f"marker-{n}" for n in range(50)))
         with database.writing() as db:
             db.execute("DELETE FROM things")
-        database.checkpoint()
+        assert database.checkpoint()
 
         for path in database.path.parent.iterdir():
             if not path.name.endswith("-shm"):
                 assert b"marker-" not in path.read_bytes(), path
         assert Path(f"{database.path}-wal").stat().st_size == 0
+
+    def test_a_checkpoint_that_a_reader_holds_up(self, database, monkeypatch):
+        """
+        It says so where another process still reads what is in the log.
+        """
+        monkeypatch.setattr("consentkit._sqlite._BUSY_SECONDS", 0.1)
+        put(database, "one")
+        with closing(
+            sqlite3.connect(database.path, isolation_level=None)
+        ) as db:
+            db.execute("BEGIN")
+            db.execute("SELECT * FROM things").fetchall()
+            put(database, "two")
+            database.close()
+            assert not database.checkpoint()
+        assert database.checkpoint()
 
 
 class TestErrors:

@@ -32,6 +32,9 @@ __all__ = ["Database", "make_private_folder"]
 # How long to wait while another process holds the file.
 _BUSY_SECONDS: Final = 5.0
 
+# What SQLite says of a file or a folder that cannot be written.
+_UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
 # A connection that came over a fork must be neither used nor closed: closing
 # it would drop the locks of the parent. It is kept here, and leaks. Only a
 # fork out of our own transaction, or past Python's hooks, brings one.
@@ -65,16 +68,28 @@ class Database:
         schema: Statements that make the tables of *version*.
 
         version: Number of the file's format, in ``user_version``.
+
+        for_reading: Whether nothing will be written; then a file that
+            cannot be written can be read.
     """
 
-    def __init__(self, path: Path, *, schema: str, version: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        schema: str,
+        version: int,
+        for_reading: bool = False,
+    ) -> None:
         self.path = path
         self._schema = schema
         self._version = version
+        self._for_reading = for_reading
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._is_still = False
         self._depth = 0
         #: Rises whenever the file is opened anew.
         self.generation = 0
@@ -144,7 +159,16 @@ class Database:
         Give the connection inside one immediate transaction.
 
         It commits durably at the end, and rolls back on an exception.
+
+        Raises:
+            UnwritableError: If it was opened for reading.
         """
+        if self._for_reading:
+            raise UnwritableError(
+                self.path,
+                problem="it was opened for reading",
+                cure="open it without for_reading",
+            )
         self._forget_over_fork()
         with self._lock, self._inside(), self._errors():
             connection = self._open(create=True)
@@ -157,14 +181,20 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> bool:
         """
         Fold the write-ahead log into the file and empty it.
 
         Without it, deleted rows stay readable in the log.
+
+        Returns:
+            Whether that was done: not while another process reads what is
+            in the log.
         """
         with self.reading() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, _, _) = row.fetchone()
+        return not is_busy
 
     def close(self) -> None:
         """
@@ -190,7 +220,9 @@ class Database:
 
     def _open(self, *, create: bool) -> sqlite3.Connection:
         identity = self._identity()
-        if self._connection is not None and identity == self._file:
+        # Of a file that cannot be locked nothing is relied upon for long.
+        is_old = self._is_still and self._depth == 1
+        if self._connection and identity == self._file and not is_old:
             return self._connection
         self._close()  # the file was replaced or removed under us
         if identity is None:
@@ -201,16 +233,61 @@ class Database:
                     cure="restore it, or go on with none",
                 )
             self._make_file()
+        self._connection = self._prepared()
+        self._file = self._identity()
+        self.generation += 1
+        return self._connection
+
+    def _prepared(self) -> sqlite3.Connection:
+        """
+        Open the file as it is used, or else as it can be read.
+        """
+        self._is_still = False
         connection = self._connect()
+        try:
+            self._prepare(connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if not self._for_reading or _code(error) not in _UNWRITABLE:
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+        connection = self._connect_still()
         try:
             self._prepare(connection)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
-        self._file = self._identity()
-        self.generation += 1
+        self._is_still = True
         return connection
+
+    def _connect_still(self) -> sqlite3.Connection:
+        """
+        Open a file on a disk that takes no log and no locks.
+
+        Raises:
+            StoreError: If what was written last is in a log beside it.
+        """
+        real = self.path.resolve()
+        log = real.with_name(f"{real.name}-wal")
+        in_log = 0
+        with suppress(FileNotFoundError):
+            in_log = log.stat().st_size
+        if in_log:
+            raise StoreError(
+                self.path,
+                problem=f"what was written last is in {log.name} beside it, "
+                "which cannot be read where nothing can be written",
+                cure="copy the whole folder to where this user may write",
+            )
+        # An empty file is one that nothing was written to yet.
+        is_empty = not real.stat().st_size
+        return self._connect(
+            ":memory:" if is_empty else f"{real.as_uri()}?mode=ro&immutable=1"
+        )
 
     def _make_file(self) -> None:
         make_private_folder(self.path.parent)
@@ -224,9 +301,10 @@ class Database:
                 cure="choose a data folder that this user may write to",
             ) from None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, uri: str = "") -> sqlite3.Connection:
         return sqlite3.connect(
-            self.path,
+            uri or self.path,
+            uri=bool(uri),
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
@@ -292,7 +370,7 @@ class Database:
             problem.__context__ = None
 
     def _store_error(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _code(error)
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return DamagedError(
@@ -306,12 +384,13 @@ class Database:
                 problem="the disk is full",
                 cure="free some space",
             )
-        if code in (
-            sqlite3.SQLITE_READONLY,
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_PERM,
-            sqlite3.SQLITE_IOERR,
-        ):
+        if os.path.isdir(self.path):  # noqa: PTH112 - raises nothing
+            return UnwritableError(
+                self.path,
+                problem="this is a folder, and should be a file",
+                cure="move it away, or choose another data folder",
+            )
+        if code in (*_UNWRITABLE, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
             return UnwritableError(
                 self.path,
                 problem=f"the file cannot be written ({name})",
@@ -330,6 +409,10 @@ class Database:
         )
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """
     Switch to WAL, which SQLite refuses at once while others open the file.
@@ -339,8 +422,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            is_busy = code == sqlite3.SQLITE_BUSY
+            is_busy = _code(error) == sqlite3.SQLITE_BUSY
             if not is_busy or time.monotonic() >= deadline:
                 raise
         else:

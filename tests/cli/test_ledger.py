@@ -12,6 +12,7 @@ import sys
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ from consentkit.ledger.entries import Act
 from consentkit.ledger.receipt import verify_receipt
 from consentkit.ledger.sqlite import SQLiteLedger
 from tests.ledger.conformance import ProvingLedger
-from tests.ledger.support import draft, fresh_schema, run, tamper
+from tests.ledger.support import (
+    draft,
+    fresh_schema,
+    run,
+    tamper,
+    unwritable,
+)
 from tests.needs import POSTGRESQL
 from tests.support import SMALL, small
 
@@ -71,9 +78,11 @@ def place(data: Path) -> list[str]:
 @pytest.fixture
 def empty(tmp_path: Path) -> list[str]:
     """
-    Give the arguments of a data folder that is not there yet.
+    Give the arguments of a data folder in which nothing is.
     """
-    return ["--policy", str(SMALL), "--data-dir", str(tmp_path / "none")]
+    folder = tmp_path / "none"
+    folder.mkdir()
+    return ["--policy", str(SMALL), "--data-dir", str(folder)]
 
 
 def ledger_in(data: Path) -> SQLiteLedger:
@@ -141,11 +150,55 @@ class TestShow:
         self, empty: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """
-        Of a data folder that is not there it says so, and makes none.
+        Of a data folder without a ledger it says so, and makes none.
         """
         assert main(["ledger", "show", *empty]) == 0
         assert capsys.readouterr().out == "The ledger is empty.\n"
-        assert not Path(empty[-1]).exists()
+        assert list(Path(empty[-1]).iterdir()) == []
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["ledger", "show"],
+            ["ledger", "verify"],
+            ["ledger", "export"],
+            ["receipt", "make", "improve"],
+        ],
+        ids=" ".join,
+    )
+    def test_of_no_folder(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        command: list[str],
+    ) -> None:
+        """
+        A data folder that is not there, such as one that was mistyped, is
+        bad usage, and is not made.
+        """
+        folder = tmp_path / "tpyo"
+
+        assert main([*command, "--data-dir", str(folder)]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f"{folder}: there is no ledger here" in said.err
+        assert not folder.exists()
+
+    def test_folder_in_its_place(
+        self,
+        data: Path,
+        place: list[str],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Where a folder stands in the ledger's place, that is said.
+        """
+        (data / "ledger.sqlite3").unlink()
+        (data / "ledger.sqlite3").mkdir()
+
+        for command in ("show", "verify", "export"):
+            assert main(["ledger", command, *place]) == 2
+            assert "sqlite3: this is a folder" in capsys.readouterr().err
 
     def test_damaged(
         self,
@@ -284,7 +337,59 @@ class TestVerify:
         """
         assert main(["ledger", "verify", *empty]) == 0
         assert capsys.readouterr().out.startswith("Unanchored, 0 entries.")
-        assert not Path(empty[-1]).exists()
+        assert list(Path(empty[-1]).iterdir()) == []
+
+    @pytest.mark.parametrize("how", ["emptied", "removed"])
+    def test_begun_anew(
+        self,
+        data: Path,
+        place: list[str],
+        capsys: pytest.CaptureFixture[str],
+        how: str,
+    ) -> None:
+        """
+        A ledger that was lost and begun anew is intact, and the one before
+        is named as lost until its anchor is moved away.
+        """
+        file, aside = data / "ledger.sqlite3", data / "keys/ledger.anchor.1"
+        file.unlink()
+        if how == "emptied":
+            file.touch(mode=0o600)
+        anew = ledger_in(data)
+        anew.append(draft(act=Act.REFUSED))
+        anew.close()
+
+        assert main(["ledger", "verify", *place]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith("Intact, 1 entry.")
+        assert "An earlier ledger of this folder is lost; it had 3 " in out
+        assert f"  Evidence: {aside}\n" in out
+
+        assert main(["ledger", "verify", *place, "--json"]) == 1
+        said = json.loads(capsys.readouterr().out)
+        (earlier,) = said["earlier"]
+        assert said["verdict"] == "intact"
+        assert (earlier["file"], earlier["entries"]) == (str(aside), 3)
+        assert datetime.fromisoformat(earlier["written"]).tzinfo == UTC
+
+        aside.unlink()
+        assert main(["ledger", "verify", *place]) == 0
+        assert "lost" not in capsys.readouterr().out
+
+    def test_begun_anew_and_not_ours(
+        self,
+        data: Path,
+        place: list[str],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        What was put among the anchors that were set aside is no evidence of
+        a size, and still a finding.
+        """
+        (data / "keys" / "ledger.anchor.1").write_text("x", encoding="utf-8")
+
+        assert main(["ledger", "verify", *place]) == 1
+        assert "no checkpoint of this key" in capsys.readouterr().out
 
     def test_folder_that_is_a_file(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -311,6 +416,41 @@ class TestVerify:
 
         assert main(["ledger", "verify"]) == 2
         assert "--data-dir" in capsys.readouterr().err
+
+
+class TestUnwritable:
+    """
+    Tests for a copy that nothing can be written to.
+    """
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["ledger", "show"],
+            ["ledger", "verify"],
+            ["ledger", "export"],
+            ["receipt", "make", "improve"],
+        ],
+        ids=" ".join,
+    )
+    def test_is_shown_and_proven(
+        self,
+        data: Path,
+        place: list[str],
+        capsys: pytest.CaptureFixture[str],
+        command: list[str],
+    ) -> None:
+        """
+        Evidence says on a disk for reading what it says elsewhere.
+        """
+        assert main([*command, *place]) == 0
+        before = capsys.readouterr()
+        files = sorted(data.rglob("*"))
+        with unwritable(data):
+            assert main([*command, *place]) == 0
+
+        assert capsys.readouterr() == before
+        assert sorted(data.rglob("*")) == files
 
 
 class TestExport:
@@ -482,33 +622,25 @@ class TestReceipt:
         assert "is of the key" in capsys.readouterr().out
         assert main(["receipt", "verify", str(file), "--key", "x"]) == 2
 
-    @pytest.mark.parametrize("content", [b"", b"\n"])
-    def test_empty_file(
-        self,
-        tmp_path: Path,
-        capsys: pytest.CaptureFixture[str],
-        content: bytes,
-    ) -> None:
-        """
-        An empty file holds no receipt, which is no success.
-        """
-        file = tmp_path / "file"
-        file.write_bytes(content)
-
-        assert main(["receipt", "verify", str(file)]) == 1
-        assert "does not hold" in capsys.readouterr().out
-
     def test_no_file(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """
-        A file that is not there, or is no text, is bad input.
+        A file that is not there, is no text, or has no receipt is bad
+        input, and that is said once.
         """
         file = tmp_path / "file"
         assert main(["receipt", "verify", str(file)]) == 2
         file.write_bytes(b"\xff")
         assert main(["receipt", "verify", str(file)]) == 2
         assert "it is no text" in capsys.readouterr().err
+        for content in (b"", b"\n", b"A text\nof two lines.\n", b'{"a":1}\n'):
+            file.write_bytes(content)
+            assert main(["receipt", "verify", str(file)]) == 2
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert said.err.startswith(f"consentkit: {file}: no receipts; ")
+            assert said.err.count("\n") == 1
 
     def test_steers_no_terminal(
         self,

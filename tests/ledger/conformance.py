@@ -73,6 +73,7 @@ class LedgerConformance(abc.ABC):
         """
         assert ledger.entries() == ledger.all_entries() == ()
         assert ledger.checkpoint() is None
+        assert ledger.earlier() == {}
         assert ledger.subject("ann") is None
         assert not ledger.erase_subject("ann")
         assert verdict(ledger) == ("unanchored", 0, 0, 0)

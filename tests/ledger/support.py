@@ -13,7 +13,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from consentkit.ledger.checkpoint import SignedCheckpoint
 from consentkit.ledger.drafts import Draft, Place, put_in_place, row_of
@@ -22,6 +25,7 @@ from consentkit.ledger.receipt import Receipt, make_receipts, proofs_of
 from consentkit.ledger.signing import SigningKey, make_signing_key
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.ledger.verify import Row, Trail
+from tests.faults.support import let_others_in
 from tests.needs import POSTGRESQL
 
 
@@ -33,7 +37,10 @@ __all__ = [
     "fresh_schema",
     "run",
     "tamper",
+    "unwritable",
 ]
+
+_NOBODY = 65534
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -133,6 +140,33 @@ def tamper(ledger: SQLiteLedger, *statements: str) -> None:
         raw.execute("DROP TRIGGER IF EXISTS entries_keep")
         for statement in statements:
             raw.execute(statement)
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """
+    Let this process write nothing below *folder*, nor make files there.
+    """
+    if os.name != "posix":
+        pytest.skip("modes are of POSIX")
+    places = [folder, *folder.rglob("*")]
+    is_root = os.geteuid() == 0
+    if is_root:
+        # For root no mode counts.
+        let_others_in(folder)
+    for path in places:
+        if is_root:
+            os.chown(path, _NOBODY, _NOBODY)
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    try:
+        if is_root:
+            os.seteuid(_NOBODY)
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in places:
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def run(*statements: str) -> list[tuple]:

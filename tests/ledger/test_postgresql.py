@@ -521,7 +521,9 @@ class TestTampering:
         ledger.append(draft("logs"))
         assert [e.element for e in ledger.entries()] == ["logs"]
         assert verdict(ledger) == ("intact", 0, 0, 1)
-        assert (tmp_path / "keys" / "ledger.anchor.1").exists()
+        aside = tmp_path / "keys" / "ledger.anchor.1"
+        assert aside.exists()
+        assert [*ledger.earlier()] == [aside]
 
     def test_went_while_open(
         self, ledger: PostgreSQLLedger, schema: str

@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from consentkit.ledger.receipt import verify_receipt
 from consentkit.ledger.signing import make_signing_key
 from consentkit.ledger.sqlite import SQLiteLedger
 from tests.ledger.conformance import LedgerConformance, verdict
-from tests.ledger.support import draft, tamper
+from tests.ledger.support import draft, tamper, unwritable
 
 
 @pytest.fixture
@@ -373,13 +373,14 @@ class TestBadFiles:
 
     def test_folder_in_its_place(self, ledger: SQLiteLedger) -> None:
         """
-        A folder where the file should be is said to be unwritable.
+        A folder where the file should be is said to be one.
         """
         ledger.path.mkdir()
 
-        with pytest.raises(StoreError) as caught:
-            ledger.append(draft())
-        assert str(ledger.path) in str(caught.value)
+        for act in (ledger.append, ledger.entries):
+            with pytest.raises(UnwritableError, match="a folder") as caught:
+                act()
+            assert str(ledger.path) in str(caught.value)
 
     def test_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         """
@@ -401,6 +402,128 @@ def copy_of(ledger: SQLiteLedger, folder: Path) -> SQLiteLedger:
     ledger.close()
     shutil.copytree(ledger.path.parent, folder)
     return SQLiteLedger(folder / ledger.path.name)
+
+
+class TestForReading:
+    """
+    Tests for a ledger that nothing can be written to.
+    """
+
+    @pytest.fixture
+    def copy(self, ledger: SQLiteLedger, tmp_path: Path) -> Path:
+        """
+        Give the folder of a copy with three entries.
+        """
+        ledger.subject("ann", make=True)
+        ledger.append(draft(), draft(), draft())
+        ledger.close()
+        folder = tmp_path / "copy"
+        shutil.copytree(ledger.path.parent, folder, ignore=_not("copy"))
+        return folder
+
+    def test_all_is_there(self, copy: Path) -> None:
+        """
+        Whatever reads and proves does so, and leaves no trace.
+        """
+        before = sorted(copy.rglob("*"))
+        with unwritable(copy), reading(copy) as ledger:
+            assert len(ledger.entries()) == len(ledger.all_entries()) == 3
+            assert verdict(ledger) == ("intact", 0, 0, 3)
+            assert verify_receipt(ledger.receipt(2).text).entry.seq == 2
+            assert ledger.checkpoint().checkpoint.size == 3
+            assert ledger.subject("ann") is not None
+            assert ledger.earlier() == {}
+        assert sorted(copy.rglob("*")) == before
+
+    def test_not_unless_asked_for(self, copy: Path) -> None:
+        """
+        The ledger that an app decides by is not read from there: it could
+        record no withdrawal.
+        """
+        with unwritable(copy):
+            app = SQLiteLedger(copy / "ledger.sqlite3")
+            with closing(app), pytest.raises(UnwritableError):
+                app.entries()
+
+    def test_damage_is_found(self, copy: Path) -> None:
+        """
+        What was changed before is named there as well.
+        """
+        tamper(
+            SQLiteLedger(copy / "ledger.sqlite3"),
+            "DELETE FROM entries WHERE seq = 2",
+        )
+        with unwritable(copy), reading(copy) as ledger:
+            assert verdict(ledger) == ("changed", 2, 0, 1)
+
+    def test_emptied(self, copy: Path) -> None:
+        """
+        A file that was emptied is one that lost all its entries.
+        """
+        (copy / "ledger.sqlite3").write_bytes(b"")
+        with unwritable(copy), reading(copy) as ledger:
+            assert verdict(ledger) == ("truncated", 0, 3, 0)
+
+    def test_entries_in_the_log(
+        self, ledger: SQLiteLedger, tmp_path: Path
+    ) -> None:
+        """
+        A copy whose newest entries are in a log that cannot be read there
+        is no shorter ledger: it is refused, with the cure.
+        """
+        ledger.append(draft())  # not closed: it is in the log
+        copy = tmp_path / "copy"
+        shutil.copytree(
+            ledger.path.parent, copy, ignore=_not("copy", "ledger.sqlite3-shm")
+        )
+        with unwritable(copy), reading(copy) as kept:
+            for act in (kept.verify, kept.entries, kept.all_entries):
+                with pytest.raises(StoreError, match="sqlite3-wal") as caught:
+                    act()
+                assert "copy the whole folder" in caught.value.cure
+
+    def test_it_is_read_anew(self, copy: Path, ledger: SQLiteLedger) -> None:
+        """
+        Where somebody else writes there nevertheless, nothing that was
+        read before is relied upon.
+        """
+        with reading(copy) as kept:
+            with unwritable(copy):
+                assert len(kept.entries()) == 3
+            ledger.append(draft())
+            ledger.close()
+            for name in ("ledger.sqlite3", "keys/ledger.anchor"):
+                # Into the same file, as a writer elsewhere does.
+                (copy / name).write_bytes(
+                    (ledger.path.parent / name).read_bytes()
+                )
+            with unwritable(copy):
+                assert len(kept.entries()) == 4
+
+    def test_nothing_is_recorded(self, copy: Path) -> None:
+        """
+        What would write is refused, also where it could.
+        """
+        with reading(copy) as ledger:
+            for act in (
+                lambda: ledger.append(draft()),
+                lambda: ledger.subject("bob", make=True),
+                lambda: ledger.erase_subject("ann"),
+            ):
+                with pytest.raises(UnwritableError, match="for reading"):
+                    act()
+            assert len(ledger.entries()) == 3
+
+
+def reading(folder: Path) -> closing[SQLiteLedger]:
+    """
+    Open the ledger of a folder for reading.
+    """
+    return closing(SQLiteLedger(folder / "ledger.sqlite3", for_reading=True))
+
+
+def _not(*names: str) -> Callable[[str, list[str]], set[str]]:
+    return lambda _, found: set(names) & set(found)
 
 
 class TestKeys:
@@ -668,6 +791,9 @@ class TestAnchor:
         assert [e.element for e in ledger.entries()] == ["connect"]
         assert verdict(ledger) == ("intact", 0, 0, 1)
         assert (keys / "ledger.anchor.1").read_text("utf-8") == old
+        ((path, lost),) = ledger.earlier().items()
+        assert path == keys / "ledger.anchor.1"
+        assert lost.note == old
         assert ledger.checkpoint().checkpoint.origin != origin
 
     def test_nothing_is_set_aside_for_nothing(
@@ -698,6 +824,24 @@ class TestAnchor:
 
         with pytest.raises(DamagedError, match="another ledger"):
             ledger.entries()
+
+    def test_put_back_with_its_anchor(self, ledger: SQLiteLedger) -> None:
+        """
+        A ledger that is put back together with its anchor is lost no more;
+        the new one in between is.
+        """
+        ledger.close()
+        anchor = ledger.path.parent / "keys" / "ledger.anchor"
+        kept, note = ledger.path.read_bytes(), anchor.read_bytes()
+        ledger.path.unlink()
+        ledger.append(draft())
+        ledger.close()
+        anchor.replace(anchor.with_name("ledger.anchor.2"))
+        ledger.path.write_bytes(kept)
+        anchor.write_bytes(note)
+
+        assert verdict(ledger) == ("intact", 0, 0, 3)
+        assert [*ledger.earlier()] == [anchor.with_name("ledger.anchor.2")]
 
 
 def changed_meanwhile(ledger: SQLiteLedger, *statements: str) -> None:
@@ -1136,6 +1280,29 @@ class TestSubjects:
         """
         assert not ledger.erase_subject("ann")
         assert not ledger.path.exists()
+
+    def test_erase_while_others_read(
+        self, ledger: SQLiteLedger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        While another process keeps the link readable in the log, erasing
+        fails, says why, and is done by calling it again.
+        """
+        monkeypatch.setattr("consentkit._sqlite._BUSY_SECONDS", 0.1)
+        ledger.subject("ann@example.com", make=True)
+        ledger.close()
+        with closing(
+            sqlite3.connect(ledger.path, isolation_level=None)
+        ) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM subjects").fetchall()
+            with pytest.raises(StoreError, match="another process reads"):
+                ledger.erase_subject("ann@example.com")
+            assert ledger.subject("ann@example.com") is None
+
+        ledger.erase_subject("ann@example.com")
+        for file in ledger.path.parent.glob("ledger.sqlite3*"):
+            assert b"ann@example" not in file.read_bytes(), file
 
 
 # Dies between the commit and the anchor, over and over.

@@ -40,7 +40,7 @@ _EPILOG = """\
 environment:
   CONSENTKIT_POLICY          policy document, where --policy is not given
   CONSENTKIT_DATA_DIR        data folder, where --data-dir is not given
-  CONSENTKIT_LEDGER          URL of a ledger in PostgreSQL, without --ledger
+  CONSENTKIT_LEDGER          ledger in PostgreSQL, where --ledger is not given
   DO_NOT_TRACK               stops all but core functions, unless it is a no
   CONSENTKIT_CONSENT         the same, unless it is a yes, which grants nothing
   CONSENTKIT_CI              POLICY@VERSION, to record a yes on build machines

@@ -62,7 +62,8 @@ def add_parser(commands: Any) -> None:
         help="tell whether the ledger is what was written",
         description="Tell whether the ledger is what was written: intact, "
         "changed (at which entry), truncated, forked, or unanchored where "
-        "there is nothing to hold it against. Exit code 0 means intact.",
+        "there is nothing to hold it against; and whether an earlier ledger "
+        "of the folder is lost. Exit code 0 means intact, and none is lost.",
         epilog=_LIMITS,
     )
     verify.add_argument(
@@ -132,7 +133,14 @@ def ledger_of(
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
     if arguments.ledger is None:
-        with closing(SQLiteLedger(folder / "ledger.sqlite3")) as ledger:
+        if not folder.exists():
+            msg = (
+                f"{folder}: there is no ledger here; it is made with the "
+                "first choice; --data-dir names another folder"
+            )
+            raise ValueError(msg)
+        file = SQLiteLedger(folder / "ledger.sqlite3", for_reading=True)
+        with closing(file) as ledger:
             yield ledger
         return
     with closing(
@@ -260,10 +268,12 @@ def _verify(arguments: argparse.Namespace) -> int:
         # Gone is a finding, and only where it is known to have been there.
         if isinstance(ledger, PostgreSQLLedger) and not verdict.anchors:
             _check_there(ledger)
+        earlier = ledger.earlier()
         key = ledger.verify_key()
-    is_fine = verdict.kind is VerdictKind.INTACT or (
+    is_whole = verdict.kind is VerdictKind.INTACT or (
         verdict.is_sound and not verdict.has
     )
+    is_fine = is_whole and not earlier
     if arguments.json:
         print_json(
             {
@@ -272,6 +282,14 @@ def _verify(arguments: argparse.Namespace) -> int:
                 "index": verdict.index or None,
                 "had": verdict.had or None,
                 "anchors": verdict.anchors,
+                "earlier": [
+                    {
+                        "file": str(path),
+                        "entries": signed and signed.checkpoint.size,
+                        "written": _written(path).isoformat(),
+                    }
+                    for path, signed in earlier.items()
+                ],
                 "detail": str(verdict),
                 "key": None if key is None else str(key),
             }
@@ -279,10 +297,28 @@ def _verify(arguments: argparse.Namespace) -> int:
         return 0 if is_fine else 1
     print(f"{verdict}.".capitalize())
     _print_held(verdict, given)
+    for path, signed in earlier.items():
+        had = "what was kept of it is no checkpoint of this key"
+        if signed is not None:
+            size = count(signed.checkpoint.size, "entry", "entries")
+            had = f"it had {size} on {_written(path):%Y-%m-%d}"
+        print(
+            f"An earlier ledger of this folder is lost; {had}.\n"
+            f"  Evidence: {path}\n"
+            "  Move that elsewhere once it is clear what became of it."
+        )
     if key is not None:
         print(f"Key: {key}")
     print(f"\n{_LIMITS}")
     return 0 if is_fine else 1
+
+
+def _written(path: Path) -> datetime:
+    """
+    Tell when a file was written, as its disk remembers it.
+    """
+    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return moment.replace(microsecond=0)
 
 
 def _print_held(verdict: Verdict, given: list[SignedCheckpoint]) -> None:

@@ -105,7 +105,14 @@ def _make(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     key = VerifyKey.parse(arguments.key) if arguments.key else None
-    lines = lines_of(read_text(arguments.file)) or [""]
+    lines = lines_of(read_text(arguments.file))
+    # So each begins, also one that was changed: it is canonical JSON.
+    if not any(line.startswith('{"checkpoint":') for line in lines):
+        msg = (
+            f"{arguments.file}: no receipts; each is one line of JSON, as "
+            "'consentkit receipt make' and 'ledger export' write it"
+        )
+        raise ValueError(msg)
     results: list[Receipt | str] = []
     for line in lines:
         try:

@@ -9,6 +9,7 @@ import hmac
 import os
 
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
@@ -178,6 +179,27 @@ class Keeper:
         self.anchor.set_aside()
         name = (key or self.signing_key()).verify_key.name
         return f"{name}/{os.urandom(_ORIGIN_BYTES).hex()}"
+
+    def earlier(self) -> dict[Path, SignedCheckpoint | None]:
+        """
+        Give the anchors of the ledgers before; ``None`` is not of the key.
+        """
+        aside = self.anchor.aside()
+        if not aside:
+            return {}
+        anchor, key = self.anchor.read(), self.signing_key().verify_key
+        found: dict[Path, SignedCheckpoint | None] = {}
+        for path, signed in aside.items():
+            found[path] = None
+            if signed is None:
+                continue
+            with suppress(ProofError):
+                name = signed.verify(key).origin
+                found[path] = signed
+                # Unless that ledger was put back, together with its anchor.
+                if anchor is not None and anchor.checkpoint.origin == name:
+                    del found[path]
+        return found
 
     def held(self, anchor: SignedCheckpoint, key: VerifyKey) -> Checkpoint:
         """

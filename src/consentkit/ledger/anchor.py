@@ -8,6 +8,7 @@ had more.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from consentkit.exceptions import DamagedError, ProofError, UnwritableError
@@ -85,6 +86,28 @@ class AnchorFile:
             cure="let this user write to its folder",
         )
 
+    def aside(self) -> dict[Path, SignedCheckpoint | None]:
+        """
+        Give what was set aside, oldest first; ``None`` is no anchor.
+
+        Raises:
+            DamagedError: If one cannot be read.
+        """
+        # By their names, as one may have been moved away.
+        found = sorted(
+            int(path.suffix[1:])
+            for path in self.path.parent.glob(f"{self.path.name}.*")
+            if path.suffix[1:].isdecimal()
+        )
+        notes: dict[Path, SignedCheckpoint | None] = {}
+        for path in map(self._numbered, found):
+            notes[path] = None
+            with suppress(ProofError):
+                notes[path] = parse_checkpoint(
+                    read_file(path, secret=False) or ""
+                )
+        return notes
+
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
 
@@ -110,6 +133,12 @@ class AnchorInMemory:
         Let *signed* be the anchor.
         """
         self._signed = signed
+
+    def aside(self) -> dict[Path, SignedCheckpoint | None]:
+        """
+        Give nothing: what was set aside is forgotten.
+        """
+        return {}
 
     def set_aside(self) -> None:
         """

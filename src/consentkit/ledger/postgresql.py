@@ -548,6 +548,23 @@ class PostgreSQLLedger:
                 head = self._view.head(connection)
                 return self._audit(connection).verdict(head, given, kept)
 
+    def earlier(self) -> dict[Path, SignedCheckpoint | None]:
+        """
+        Give what is known of the ledgers that were here before this one.
+
+        A ledger that goes, or is emptied, begins anew. `verify` judges the
+        new one; of the old one there is its last anchor, set aside.
+
+        Returns:
+            Newest checkpoints by the files that hold them, oldest first.
+            ``None`` is a file that holds none of this ledger's key.
+
+        Raises:
+            DamagedError: If one of the files, or the key, cannot be read.
+        """
+        load_signatures()
+        return self._keeper.earlier()
+
     def _audit(self, connection: Connection) -> Audit:
         return Audit(
             server=self._server,

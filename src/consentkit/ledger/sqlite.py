@@ -94,12 +94,26 @@ class SQLiteLedger:
         path: The ledger's file.
 
         keys: Folder of its key and anchor; by default ``keys`` beside it.
+
+        for_reading: Whether nothing will be written, as of a copy that was
+            kept. Then it can be read from where nothing can be written, and
+            whatever would write raises
+            `consentkit.exceptions.UnwritableError`. An app does not decide
+            by such a ledger: it could record no withdrawal.
     """
 
-    def __init__(self, path: Path, *, keys: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        keys: Path | None = None,
+        for_reading: bool = False,
+    ) -> None:
         folder = path.parent / "keys" if keys is None else keys
         self.path = path
-        self._db = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._db = Database(
+            path, schema=_SCHEMA, version=_VERSION, for_reading=for_reading
+        )
         self._keeper = Keeper.of(folder, where=path, cure=_CURE)
         self._view = FileView(self._db, self._keeper)
 
@@ -332,8 +346,14 @@ class SQLiteLedger:
                 "DELETE FROM subjects WHERE id = ?", (id,)
             ).rowcount
         # Even if an earlier call was cut short before this.
-        self._db.checkpoint()
-        return done > 0
+        if self._db.checkpoint():
+            return done > 0
+        raise StoreError(
+            self.path,
+            problem="another process reads the file, so that the link of a "
+            "person that was erased is still in its log",
+            cure="call it again, or end that process",
+        )
 
     # Proving
 
@@ -403,6 +423,23 @@ class SQLiteLedger:
                 key=key,
                 anchors=held,
             )
+
+    def earlier(self) -> dict[Path, SignedCheckpoint | None]:
+        """
+        Give what is known of the ledgers that were here before this one.
+
+        A ledger that goes, or is emptied, begins anew. `verify` judges the
+        new one; of the old one there is its last anchor, set aside.
+
+        Returns:
+            Newest checkpoints by the files that hold them, oldest first.
+            ``None`` is a file that holds none of this ledger's key.
+
+        Raises:
+            DamagedError: If one of the files, or the key, cannot be read.
+        """
+        load_signatures()
+        return self._keeper.earlier()
 
     def receipt(self, seq: int) -> Receipt:
         """
