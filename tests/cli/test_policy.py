@@ -18,7 +18,7 @@ from consentkit.cli import main
 from consentkit.cli.demo import example_folder
 from consentkit.policy.lint import RULES
 from tests.cli.shell import COMMAND, Terminal, environment
-from tests.support import SMALL
+from tests.support import SMALL, tables, to_toml
 
 
 CLEAN = SMALL.with_name("clean.toml")
@@ -71,6 +71,115 @@ class TestCheck:
         out = capsys.readouterr().out
         assert "27 third-party SDKs" in out.splitlines()[0]
         assert "error effective-before-updated: " in out
+
+    def test_nested_too_deeply(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A document that is nested too deeply is said to be so.
+        """
+        file = tmp_path / "deep.toml"
+        file.write_text(f"a={'[' * 5000}{']' * 5000}", "utf-8")
+
+        assert main(["policy", "check", str(file)]) == 1
+        out = capsys.readouterr().out
+        assert out == f"{file}: 1 fault\n  $: nested too deeply\n"
+
+    def test_sdk_nested_too_deeply(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        So is an entry of an SDK, with its file.
+        """
+        file = tmp_path / "acme.toml"
+        file.write_text(f"a={'[' * 5000}{']' * 5000}", "utf-8")
+
+        call = ["policy", "check", "--sdks", str(tmp_path), str(CLEAN)]
+        assert main(call) == 2
+        err = capsys.readouterr().err
+        assert "acme.toml: is nested too deeply" in err
+
+    def test_byte_order_mark(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A byte order mark, which TOML forbids, is named with what to do.
+        """
+        said = "begins with a byte order mark; save it as UTF-8 without one"
+        file = tmp_path / "policy.toml"
+        file.write_text(CLEAN.read_text("utf-8"), "utf-8-sig")
+        folder = tmp_path / "sdks"
+        folder.mkdir()
+        (folder / "acme.toml").write_text("schema = 1", "utf-8-sig")
+
+        assert main(["policy", "check", str(file)]) == 1
+        assert f"$: {said}" in capsys.readouterr().out
+        call = ["policy", "check", "--sdks", str(folder), str(CLEAN)]
+        assert main(call) == 2
+        assert f"acme.toml: {said}" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("version", ["unspecified", ""])
+    def test_version_that_is_left_open(
+        self,
+        version: str,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A version that the document leaves open is not printed.
+        """
+        tree = tables()
+        tree["policy"] |= {"version": version, "template": True}
+        file = tmp_path / "open.toml"
+        file.write_text(to_toml(tree), "utf-8")
+
+        main(["policy", "check", str(file)])
+        first = capsys.readouterr().out.splitlines()[0]
+        assert "; A small policy, 5 functions, " in first
+
+    def test_child_above_minor(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A child's age above a minor's is an error that says both.
+        """
+        tree = tables()
+        tree["minors"] = {"child_below": 20, "minor_below": 18}
+        file = tmp_path / "crossed.toml"
+        file.write_text(to_toml(tree), "utf-8")
+
+        assert main(["policy", "check", str(file)]) == 1
+        out = capsys.readouterr().out
+        assert "error minors-ages-crossed: " in out
+        assert "the child's bound lies above the minor's" in out
+        assert "those below 20, and minors only those below 18" in out
+
+    def test_help_says_what_a_trap_is(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        The help says what a source such as T-04 is.
+        """
+        with pytest.raises(SystemExit):
+            main(["policy", "check", "--help"])
+        out = " ".join(capsys.readouterr().out.split())
+        assert "a source such as T-04 is the number of a trap" in out
+
+    def test_other_commands_name_the_file(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A command that cannot use a template names its file.
+        """
+        tree = tables()
+        tree["policy"]["template"] = True
+        file = tmp_path / "template.toml"
+        file.write_text(to_toml(tree), "utf-8")
+
+        call = ["consent", "list", "--policy", str(file)]
+        assert main([*call, "--data-dir", str(tmp_path / "data")]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"consentkit: {file}: $.policy.template: ")
 
     def test_all_faults_at_once(
         self, broken: Path, capsys: pytest.CaptureFixture[str]

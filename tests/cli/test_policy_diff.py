@@ -21,6 +21,7 @@ from consentkit.cli import main
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.policy import load_policy
 from consentkit.policy.schema import json_schema
+from tests.cli.shell import Terminal
 from tests.ledger.support import draft
 from tests.support import SMALL, tables, to_toml
 
@@ -236,6 +237,85 @@ class TestDiff:
         assert out == ""
         assert err.startswith(f"consentkit: {bad}: not TOML")
         assert err.count("\n") == 1
+
+    def test_long_text_is_cut_around_the_difference(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Of long texts that begin alike one sees in what they differ.
+        """
+        start = "To count users, " + "again and again, " * 10
+        files = []
+        for name, end in (("old", "by day."), ("new", "by month.")):
+            tree = tables()
+            tree["functions"][1]["text"] = f"{start}we look at them {end}"
+            files.append(str(write(tmp_path / f"{name}.toml", **tree)))
+
+        main(["policy", "diff", *files])
+        assert (
+            "text of function improve: ...we look at them by day. -> "
+            "...we look at them by month.\n"
+        ) in capsys.readouterr().out
+
+    def test_rows_are_named_in_words(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A row without an id is named by its words.
+        """
+        row = {"mode": "shared", "recipients": ["helper"]}
+        old = write(
+            tmp_path / "old.toml",
+            sharing=[{**row, "basis": ["consent", "contract"]}],
+        )
+        new = write(
+            tmp_path / "new.toml",
+            sharing=[
+                {**row, "basis": ["consent", "contract"], "mode": "entrusted"}
+            ],
+        )
+
+        main(["policy", "diff", str(old), str(new)])
+        out = capsys.readouterr().out
+        assert "mode of sharing consent, contract: shared -> entrusted" in out
+        assert "$.sharing[consent, contract].mode\n" in out
+
+    @pytest.mark.parametrize("version", ["unspecified", ""])
+    def test_version_that_is_left_open(
+        self,
+        version: str,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        A version that a document leaves open is said to be none.
+        """
+        tree = tables()
+        tree["policy"] |= {"version": version, "template": True}
+        old = write(tmp_path / "old.toml", **tree)
+        tree["policy"]["title"] = "Another title"
+        new = write(tmp_path / "new.toml", **tree)
+
+        main(["policy", "diff", str(old), str(SMALL)])
+        out = capsys.readouterr().out
+        assert out.startswith("A small policy: no version to 1\n")
+        main(["policy", "diff", str(old), str(new)])
+        out = capsys.readouterr().out
+        assert "They differ, and neither says its version: " in out
+
+    def test_fits_a_terminal(self) -> None:
+        """
+        In a terminal, lines are broken at its width; only a path may be
+        longer, in a line of its own.
+        """
+        folder = FOLDER / "principles_app"
+        files = (folder / "template.toml", folder / "policy.toml")
+
+        with Terminal("policy", "diff", *files) as terminal:
+            assert terminal.end() == 1
+
+        long = [x for x in terminal.plain.splitlines() if len(x) > 80]
+        assert all(re.fullmatch(r" +\$\.\S+", line) for line in long)
 
     def test_no_file(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

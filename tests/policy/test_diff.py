@@ -32,8 +32,9 @@ from consentkit.policy.diff import (
     compare,
 )
 from consentkit.policy.schema import table_of
-from consentkit.policy.scope import Beyond
+from consentkit.policy.scope import Beyond, atoms_of, beyond
 from consentkit.policy.tables import Document
+from consentkit.policy.vocabulary import load_vocabulary
 from tests.support import tables
 
 
@@ -499,6 +500,89 @@ class TestFalls:
         blamed = {element for c in found.changes for element in c.asks}
         assert blamed == set(found.asks)
         assert found.needs_something or not found.asks
+
+    @given(
+        st.sets(st.sampled_from(list(MUTATIONS)), max_size=4),
+        st.sets(st.sampled_from(list(MUTATIONS)), max_size=4),
+    )
+    def test_losses_are_what_is_beyond(
+        self, then: set[str], now: set[str]
+    ) -> None:
+        """
+        What is compared once for many gives each what it has by itself.
+        """
+        versions = []
+        try:
+            for names in (then, now):
+                tree = before()
+                for name in sorted(names):
+                    MUTATIONS[name][0](tree)
+                versions.append(policy_of(tree))
+        except (IndexError, KeyError, TypeError, PolicyError):
+            reject()  # one took away what the other changes
+        was, will_be = versions
+
+        falls = {f.element: f for f in compare(was, will_be).falls}
+        for element in set(was.elements).intersection(will_be.elements):
+            function = will_be.function_of(element)
+            atoms = list(atoms_of(function, element))
+            told = [beyond(was, will_be, function.id, a) for a in atoms]
+            lost = [
+                (a.data_type, a.purpose, a.recipient, tuple(dict.fromkeys(r)))
+                for a, r in zip(atoms, told, strict=True)
+                if r
+            ]
+            fall = falls.get(element)
+            assert lost == [
+                (x.data_type, x.purpose, x.recipient, x.reasons)
+                for x in (fall.losses if fall else ())
+            ]
+            if fall:
+                whole = len(lost) == len(atoms)
+                assert (fall.kind is FallKind.WHOLLY) is whole
+
+    def test_many_with_the_same_terms(self) -> None:
+        """
+        Of a large document, in which every function is given to 50 parties
+        instead of three, each loss is named, and each change has its cause.
+        """
+        types = [
+            t.id
+            for t in load_vocabulary().data_types.values()
+            if not t.sensitive and t.category != "clipboard"
+        ][:40]
+        parties = [f"r{i}" for i in range(50)]
+        tree = before()
+        tree["recipients"] += [
+            {"id": r, "name": r, "mode": "entrusted", "country": "CN"}
+            for r in parties
+        ]
+        bare = {**tree["functions"][UMENG], "retention": "P1D"}
+        bare = {k: v for k, v in bare.items() if k != "sdk"}
+        rows = [{"types": types, "protect": "present"}]
+        purposes = ["usage_statistics"]
+
+        def version(some: list[str]) -> Policy:
+            functions = [
+                {
+                    **bare,
+                    "id": f"f{i}",
+                    "purposes": purposes,
+                    "recipients": some,
+                    "collects": rows,
+                }
+                for i in range(50)
+            ]
+            return policy_of({**tree, "functions": functions, "sharing": []})
+
+        found = compare(version(parties[:3]), version(parties))
+
+        assert len(found.changes) == len(found.falls) == 50
+        assert [c.asks for c in found.changes] == [
+            (f.element,) for f in found.falls
+        ]
+        assert {len(f.losses) for f in found.falls} == {40 * 47}
+        assert {f.kind for f in found.falls} == {FallKind.PARTLY}
 
     @given(st.sets(st.sampled_from(list(MUTATIONS)), min_size=2, max_size=4))
     def test_causes_of_several(self, names: set[str]) -> None:

@@ -170,6 +170,22 @@ class TestLocate:
         assert locate(text)["$"] == 1
 
 
+class TestTooDeep:
+    """
+    Tests for a text that is nested too deeply to be walked through.
+    """
+
+    def test_keeps_what_comes_before(self) -> None:
+        """
+        What stands before it has its line.
+        """
+        deep = "[" * 5000 + "]" * 5000
+
+        lines = locate(f"\nschema = 1\na = {deep}\n")
+
+        assert lines["$.schema"] == 2
+
+
 class TestLineOf:
     """
     Tests for `line_of`.

@@ -198,7 +198,13 @@ CASES: dict[str, list[tuple[Mapping[str, object], str]]] = {
             {"minors.rule": "", "minors.guardian_for": []},
             "$.minors",
         ),
+    ],
+    "minors-ages-crossed": [
         ({"minors.child_below": 20}, "$.minors.child_below"),
+        (
+            {"minors.child_below": 18, "minors.child_inclusive": True},
+            "$.minors.child_below",
+        ),
     ],
     "child-age-differs": [
         ({"minors.child_inclusive": True}, "$.minors.child_below")

@@ -254,6 +254,12 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         "'mac_adress' is no data type",
         "did you mean 'mac_address'",
     ),
+    "beginning of a data type": (
+        put("phone", "functions", 1, "collects", 0, "type"),
+        "$.functions[1].collects[0].type",
+        "'phone' is no data type",
+        "did you mean 'phone_number' or",
+    ),
     "unknown purpose": (
         put(["wifi_conection"], "functions", 0, "purposes"),
         "$.functions[0].purposes[0]",
@@ -664,6 +670,17 @@ class TestBadFiles:
         file.write_bytes(b'title = "caf\xe9"\n')
 
         assert self._fault(file).problem == "not UTF-8 from byte 12 on"
+
+    def test_byte_order_mark(self, tmp_path: Path) -> None:
+        """
+        TOML has none, and nobody sees it: it is named.
+        """
+        file = tmp_path / "marked.toml"
+        file.write_text("schema = 1\n", encoding="utf-8-sig")
+
+        assert self._fault(file).problem == (
+            "begins with a byte order mark; save it as UTF-8 without one"
+        )
 
     def test_not_toml(self, tmp_path: Path) -> None:
         """

@@ -23,6 +23,7 @@ from consentkit.policy.scope import (
     MENDABLE,
     Atom,
     Beyond,
+    Compared,
     atoms_of,
     beyond,
     covers_longer,
@@ -353,6 +354,39 @@ class TestBeyond:
 
         assert more(small(), new, "improve") == {}
         assert "improve@helper" in new.functions["improve"].elements
+
+
+class TestCompared:
+    """
+    Tests for `Compared`: all atoms of an element at once.
+    """
+
+    def test_terms_are_compared_once(self) -> None:
+        """
+        Data types with the same terms have one and the same answer.
+        """
+        alike = [collected(IMPROVE, row, protect="present") for row in (0, 1)]
+        old = both(*alike)
+        new = both(*alike, function(IMPROVE, retention="P2M"))
+
+        uses = dict(Compared(old, new, "improve").uses("improve"))
+
+        one, other = new.document.functions[IMPROVE].collects[:2]
+        assert uses[one.type] is uses[other.type]
+        assert uses[one.type][0][2] == (Beyond.RETENTION,)
+
+    def test_function_that_is_new(self) -> None:
+        """
+        Of a function that was not there nothing is covered.
+        """
+        old = both(lambda tree: tree["functions"].pop(IMPROVE))
+
+        told = {
+            reasons
+            for _, uses in Compared(old, small(), "improve").uses("improve")
+            for _, _, reasons in uses
+        }
+        assert told == {(Beyond.FUNCTION,)}
 
 
 class TestAtoms:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ from consentkit.exceptions import MissingExtraError, PolicyError
 from consentkit.kit import Kit, default_data_dir
 from consentkit.kit import open as open_kit
 from consentkit.policy.load import load_policy
+from consentkit.policy.model import Policy
+from consentkit.policy.tables import UNSPECIFIED
 
 
 __all__ = [
@@ -40,8 +43,11 @@ __all__ = [
     "print_json",
     "print_table",
     "terminal_width",
+    "titled",
     "unreadable",
+    "version_of",
     "warn",
+    "wrapped",
 ]
 
 
@@ -113,9 +119,13 @@ def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
-    return open_kit(
-        policy, data_dir=folder, ledger=arguments.ledger, **options
-    )
+    try:
+        return open_kit(
+            policy, data_dir=folder, ledger=arguments.ledger, **options
+        )
+    except PolicyError as error:
+        # It was given what the file says, and not where it is.
+        raise PolicyError(arguments.policy, error.faults) from None
 
 
 def unreadable(path: Path) -> str:
@@ -222,6 +232,46 @@ def warn(message: str) -> None:
         sys.stdout.flush()
     with suppress(OSError):
         print(f"consentkit: {message}", file=sys.stderr, flush=True)
+
+
+def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
+    """
+    Break *text* into lines as wide as the terminal, if it is one.
+
+    Args:
+        text: One paragraph.
+
+        indent: Blanks before the first line.
+
+        hanging: Blanks before the others; by default as many.
+    """
+    edge = terminal_width()
+    first, rest = " " * indent, " " * (hanging or indent)
+    if edge is None or edge < 40:
+        return [f"{first}{text}"]
+    return textwrap.wrap(
+        text,
+        edge,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def titled(policy: Policy) -> str:
+    """
+    Give the title of *policy*, and its version if it says one.
+    """
+    said = version_of(policy)
+    return f"{policy.title} {said}" if said else policy.title
+
+
+def version_of(policy: Policy) -> str:
+    """
+    Give the version of *policy*; empty if it leaves that open.
+    """
+    return "" if policy.version == UNSPECIFIED else policy.version
 
 
 def terminal_width() -> int | None:

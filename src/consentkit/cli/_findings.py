@@ -5,15 +5,13 @@ How findings are printed: for people, and as JSON.
 
 from __future__ import annotations
 
-import textwrap
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from consentkit.cli._common import Style, count, terminal_width
+from consentkit.cli._common import Style, count, titled, wrapped
 from consentkit.policy.lint import (
     RULES,
     Checked,
@@ -106,32 +104,17 @@ def _print_rule(id_: str, findings: list[Finding], style: Style) -> None:
         severity, style.dim
     )
     print(f"{paint(severity.value)} {style.bold(id_)}: {rule.title}")
-    for line in _wrapped(f"{rule.reason} ({'; '.join(rule.source)})", 2):
+    for line in wrapped(f"{rule.reason} ({'; '.join(rule.source)})", 2):
         print(style.dim(line))
     cures = {f.cure for f in findings}
     width = max(len(str(f.line or "-")) for f in findings)
     for finding in findings:
         cure = f"; {finding.cure}" * bool(len(cures) > 1 and finding.cure)
         place = f"{finding.line or '-':>{width}}  {finding.path}"
-        lines = _wrapped(f"{place}: {finding.message}{cure}", 4, 6 + width)
+        lines = wrapped(f"{place}: {finding.message}{cure}", 4, 6 + width)
         print("\n".join(lines))
     if len(cures) == 1 and findings[0].cure:
-        print("\n".join(_wrapped(f"right: {findings[0].cure}", 2)))
-
-
-def _wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
-    edge = terminal_width()
-    first, rest = " " * indent, " " * (hanging or indent)
-    if edge is None or edge < 40:
-        return [f"{first}{text}"]
-    return textwrap.wrap(
-        text,
-        edge,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+        print("\n".join(wrapped(f"right: {findings[0].cure}", 2)))
 
 
 def _summary(path: Path, policy: Policy, findings: Findings) -> str:
@@ -144,7 +127,7 @@ def _summary(path: Path, policy: Policy, findings: Findings) -> str:
     fine = "" if told[Severity.ERROR] else "fine"
     return (
         f"{path}: {', with '.join(filter(None, (fine, counted)))}; "
-        f"{f'{policy.title} {policy.version}'.rstrip()}, "
+        f"{titled(policy)}, "
         f"{count(len(policy.functions), 'function')}, "
         f"{count(clauses, 'clause')}, "
         f"{count(separate, 'separate decision')}, "

@@ -39,7 +39,9 @@ def add_actions(actions: Any) -> None:
         help="report what is wrong, missing or doubtful in policy documents",
         description="Report what is wrong, missing or doubtful in policy "
         "documents, each with its place, the reason and what would be right. "
-        "'consentkit policy rules' lists the rules. Exits with 0 if there is "
+        "'consentkit policy rules' lists the rules; a source such as T-04 is "
+        "the number of a trap, a contradiction or gap that published "
+        "policies were seen to have. Exits with 0 if there is "
         "no error, with 1 if there are some, with 2 if a file cannot be read.",
     )
     check.add_argument(

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import argparse
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from consentkit.cli._common import Style, add_json, count, print_json
+from attrs import frozen
+
+from consentkit.cli._common import (
+    Style,
+    add_json,
+    count,
+    print_json,
+    version_of,
+    wrapped,
+)
 from consentkit.policy.diff import (
     Change,
     ChangeKind,
@@ -32,6 +41,8 @@ from consentkit.policy.tables import DeadlineTable, FieldSpec
 __all__ = ["add_action"]
 
 _TEXT_CHARACTERS = 60
+# Of a text that is cut, how much is shown before what differs.
+_BEFORE = 20
 _FALLS = {
     FallKind.NEW: "a new decision",
     FallKind.PARTLY: "partly covered",
@@ -69,8 +80,9 @@ def _diff(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_as_json(old, new, found))
     else:
-        for line in _lines(old, new, found, Style()):
-            print(line)
+        for told in _paragraphs(old, new, found, Style()):
+            for line in wrapped(told.text, told.indent, told.hanging) or [""]:
+                print(told.paint(line))
     return int(found.needs_something)
 
 
@@ -151,58 +163,80 @@ def _plain(value: object) -> object:
 # For people
 
 
-def _lines(
+@frozen
+class _Text:
+    """
+    A paragraph, with the blanks before it and before its other lines.
+    """
+
+    text: str
+    indent: int = 0
+    hanging: int = 0
+    paint: Callable[[str], str] = str
+
+
+def _paragraphs(
     old: Policy, new: Policy, found: Difference, style: Style
-) -> Iterator[str]:
-    yield style.bold(f"{new.title}: {old.version} to {new.version}")
-    yield style.dim(f"SHA-256 {old.digest}")
-    yield style.dim(f"     to {new.digest}")
+) -> Iterator[_Text]:
+    was, now = (version_of(p) or "no version" for p in (old, new))
+    yield _Text(f"{new.title}: {was} to {now}", paint=style.bold)
+    yield _Text(f"SHA-256 {old.digest}", paint=style.dim)
+    yield _Text(f"to {new.digest}", indent=5, paint=style.dim)
     if not found.changes:
-        yield "Nothing has changed."
+        yield _Text("Nothing has changed.")
         return
     if old.id != new.id:
-        yield style.bad(f"They are two documents: {old.id} and {new.id}.")
-    elif old.version == new.version:
-        yield style.bad(
-            f"They differ, and both are called version {new.version}: give "
-            "the new one a version of its own."
+        yield _Text(
+            f"They are two documents: {old.id} and {new.id}.", paint=style.bad
         )
-    yield ""
+    elif was == now:
+        called = f"both are called version {now}"
+        if not version_of(new):
+            called = "neither says its version"
+        yield _Text(
+            f"They differ, and {called}: give the new one a version of its "
+            "own.",
+            paint=style.bad,
+        )
+    yield _Text("")
     yield from _what_is_due(found, style)
     if found.falls:
-        yield ""
-        yield style.bold("Consents")
-        yield from _fall_lines(found.falls)
-    yield ""
-    yield style.bold("Changes")
+        yield _Text("")
+        yield _Text("Consents", paint=style.bold)
+        yield from _of_falls(found.falls)
+    yield _Text("")
+    yield _Text("Changes", paint=style.bold)
     for change in found.changes:
-        yield from _change_lines(change, style)
+        yield from _of_change(change, style)
 
 
-def _what_is_due(found: Difference, style: Style) -> Iterator[str]:
+def _what_is_due(found: Difference, style: Style) -> Iterator[_Text]:
     major = sum(change.major for change in found.changes)
     less = sum(change.reduces_rights for change in found.changes)
-    yield (
+    yield _Text(
         f"{count(len(found.changes), 'change')}, {major} major, "
         f"{less} that {'reduces' if less == 1 else 'reduce'} rights"
     )
     if found.notice_due:
         kinds = ", ".join(map(_in_words, found.major_kinds))
-        yield style.bad(f"People have to be told: {kinds}.")
+        yield _Text(f"People have to be told: {kinds}.", paint=style.bad)
     if found.accept_due:
-        yield style.bad(
-            "People stay under the old version until they accept the new one."
+        yield _Text(
+            "People stay under the old version until they accept the new one.",
+            paint=style.bad,
         )
     if found.asks:
         number = count(len(found.asks), "decision")
-        yield style.bad(f"{number} to be asked for.")
+        yield _Text(f"{number} to be asked for.", paint=style.bad)
     if not found.needs_something:
-        yield style.good("People need not be told or asked anything.")
+        yield _Text(
+            "People need not be told or asked anything.", paint=style.good
+        )
 
 
-def _fall_lines(falls: Iterable[Fall]) -> Iterator[str]:
+def _of_falls(falls: Iterable[Fall]) -> Iterator[_Text]:
     for fall in falls:
-        yield f"  {fall.element}: {_FALLS[fall.kind]}"
+        yield _Text(f"{fall.element}: {_FALLS[fall.kind]}", 2, 4)
         by_type: dict[tuple[str, str], dict[str, None]] = {}
         for loss in fall.losses:
             why = ", ".join(_in_words(r.value) for r in loss.reasons)
@@ -210,31 +244,36 @@ def _fall_lines(falls: Iterable[Fall]) -> Iterator[str]:
             by_type.setdefault(about, {})[
                 f"for {loss.purpose} to {loss.recipient}"
             ] = None
+        # As in 'policy show', what holds for several types is one line.
+        alike: dict[tuple[str, str], list[str]] = {}
         for (data_type, why), uses in by_type.items():
-            yield f"    {data_type}: {why} ({'; '.join(uses)})"
+            alike.setdefault((why, "; ".join(uses)), []).append(data_type)
+        for (why, said), types in alike.items():
+            yield _Text(f"{', '.join(types)}: {why} ({said})", 4, 6)
 
 
-def _change_lines(change: Change, style: Style) -> Iterator[str]:
+def _of_change(change: Change, style: Style) -> Iterator[_Text]:
     match change.kind:
         case ChangeKind.ADDED | ChangeKind.REMOVED:
-            yield f"  {change.what}: {change.kind.value}"
+            text = f"{change.what}: {change.kind.value}"
         case _:
-            yield (
-                f"  {change.what}: {_shown(change.before)} -> "
-                f"{_shown(change.after)}"
-            )
+            before, after = _shown(change.before), _shown(change.after)
+            skip = _first_difference(before, after)
+            text = f"{change.what}: {_cut(before, skip)} -> "
+            text += _cut(after, skip)
+    yield _Text(text, 2, 4)
     notes = [f"major ({_in_words(change.major_kind)})" if change.major else ""]
     notes.append("reduces rights" * change.reduces_rights)
     notes.append(f"asks for {', '.join(change.asks)}" * bool(change.asks))
     notes.append("the same party" * (change.kind is ChangeKind.RENAMED))
     if any(notes):
-        yield style.bad(f"    {'; '.join(filter(None, notes))}")
-    yield style.dim(f"    {change.path}")
+        yield _Text("; ".join(filter(None, notes)), 4, 6, style.bad)
+    yield _Text(change.path, 4, 6, style.dim)
 
 
 def _shown(value: object) -> str:
     """
-    Write a value so that one line holds it.
+    Write a value as one line.
     """
     if isinstance(value, DeadlineTable):
         unit = _in_words(value.unit)
@@ -250,9 +289,30 @@ def _shown(value: object) -> str:
             text = ", ".join(f"{k} {v}" for k, v in table.items())
         case other:
             text = str(other)
-    text = " ".join(text.split())
-    too_long = len(text) > _TEXT_CHARACTERS
-    return f"{text[: _TEXT_CHARACTERS - 3]}..." if too_long else text
+    return " ".join(text.split())
+
+
+def _first_difference(before: str, after: str) -> int:
+    """
+    Give where the word begins in which two texts begin to differ.
+    """
+    pairs = enumerate(zip(before, after, strict=False))
+    shorter = min(len(before), len(after))
+    same = next((i for i, (b, a) in pairs if b != a), shorter)
+    return before.rfind(" ", 0, same) + 1
+
+
+def _cut(text: str, skip: int) -> str:
+    """
+    Leave out of a long text what is far from its character *skip*.
+    """
+    if len(text) <= _TEXT_CHARACTERS:
+        return text
+    # A few words before it tell where one is.
+    start = text.find(" ", skip - _BEFORE) + 1 if skip > _BEFORE else 0
+    start = min(start, skip)
+    end = start + _TEXT_CHARACTERS
+    return "..." * (start > 0) + text[start:end] + "..." * (end < len(text))
 
 
 def _in_words(key: str) -> str:

@@ -22,6 +22,8 @@ from consentkit.cli._common import (
     add_json,
     print_json,
     terminal_width,
+    titled,
+    version_of,
 )
 from consentkit.cli._policy_functions import function_lines, period_said
 from consentkit.cli._policy_rest import sdk_rows, sections
@@ -287,9 +289,8 @@ def _protection(protection: Protection) -> dict[str, Any]:
 def _lines(policy: Policy, style: Style) -> Iterator[str]:
     document = policy.document
     owner = policy.controller
-    version = "" if policy.version == UNSPECIFIED else policy.version
-    yield style.bold(f"{policy.title} {version}".rstrip())
-    if not version:
+    yield style.bold(titled(policy))
+    if not version_of(policy):
         yield f"Version: {OPEN}."
     if policy.template:
         yield "A template: no app can open it."

@@ -37,7 +37,7 @@ from consentkit.policy.model import (
     Policy,
 )
 from consentkit.policy.period import Period
-from consentkit.policy.scope import MENDABLE, Atom, atoms_of, beyond
+from consentkit.policy.scope import MENDABLE, Atom, Compared
 
 
 __all__ = [
@@ -416,11 +416,12 @@ class _Fold:
         if old is None or function.id not in old.functions or not told:
             return evolve(made, status=Status.WIDENED, covered=frozenset())
         covered, lost = set(), False
-        for atom in atoms_of(function, element):
-            more = beyond(old, self.policy, function.id, atom)
-            lost = lost or bool(more)
-            if MENDABLE.issuperset(more):
-                covered.add(atom)
+        compared = Compared(old, self.policy, function.id)
+        for data_type, uses in compared.uses(element):
+            for purpose, recipient, more in uses:
+                lost = lost or bool(more)
+                if MENDABLE.issuperset(more):
+                    covered.add(Atom(data_type, purpose, recipient))
         agreed = old.functions[function.id]
         if lost:
             return evolve(
@@ -437,10 +438,9 @@ class _Fold:
         """
         Tell whether less is asked now than was agreed to.
         """
-        before = old.functions[function.id]
+        compared = Compared(self.policy, old, function.id)
         less = any(
-            beyond(self.policy, old, function.id, atom)
-            for atom in atoms_of(before, element)
+            more for _, uses in compared.uses(element) for _, _, more in uses
         )
         return Status.NARROWED if less else Status.GRANTED
 

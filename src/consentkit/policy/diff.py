@@ -11,27 +11,28 @@ change is told which consents fall because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from enum import Enum
+from itertools import chain
 from typing import Any, Final
-
-import attrs
 
 from attrs import frozen
 
+from consentkit.policy._differences import (
+    Found,
+    Place,
+    differences,
+    in_words,
+)
 from consentkit.policy._judge import ADDED, REMOVED, Rule, rule_of
 from consentkit.policy.model import (
     ABROAD,
-    Function,
     Policy,
-    split_element,
 )
-from consentkit.policy.scope import Atom, Beyond, atoms_of, beyond
+from consentkit.policy.scope import Beyond, Compared, Use
 from consentkit.policy.tables import (
-    DeadlineTable,
-    FieldSpec,
+    CollectsTable,
     FunctionTable,
-    ProtectSpec,
     RecipientTable,
 )
 
@@ -200,20 +201,19 @@ def compare(old: Policy, new: Policy) -> Difference:
     """
     Say in what *new* differs from *old*, and what that asks for.
     """
-    falls = tuple(_falls(old, new))
-    causes = tuple(_causes(old, new, falls))
-    judge = _Judge(old, new, causes)
+    found = _Falls(old, new)
+    judge = _Judge(old, new, found.causes)
     changes = tuple(
         judge.change(found)
-        for found in _differences(
-            old.document.one_by_one(), new.document.one_by_one(), _Place()
+        for found in differences(
+            old.document.one_by_one(), new.document.one_by_one(), Place()
         )
     )
     promised = old.document.changes
     may_reduce = promised is not None and promised.no_reduction is False
     return Difference(
         changes=changes,
-        falls=falls,
+        falls=tuple(found.falls),
         accept_due=not may_reduce and any(c.reduces_rights for c in changes),
     )
 
@@ -221,78 +221,132 @@ def compare(old: Policy, new: Policy) -> Difference:
 # Which consents fall
 
 
-def _falls(old: Policy, new: Policy) -> Iterator[Fall]:
-    before, after = frozenset(old.elements), frozenset(new.elements)
-    for element in new.elements:
-        if element not in before:
-            yield Fall(element=element, kind=FallKind.NEW)
-            continue
-        function = new.function_of(element)
-        atoms = tuple(atoms_of(function, element))
-        losses = tuple(_losses(old, new, function.id, atoms))
-        if losses:
-            whole = len(losses) == len(atoms)
-            kind = FallKind.WHOLLY if whole else FallKind.PARTLY
-            yield Fall(element=element, kind=kind, losses=losses)
-    for element in old.elements:
-        if element not in after:
-            yield Fall(element=element, kind=FallKind.GONE)
-
-
-def _losses(
-    old: Policy, new: Policy, function: str, atoms: Iterable[Atom]
-) -> Iterator[Loss]:
-    for atom in atoms:
-        reasons = beyond(old, new, function, atom)
-        if reasons:
-            yield Loss(
-                data_type=atom.data_type,
-                purpose=atom.purpose,
-                recipient=atom.recipient,
-                reasons=tuple(dict.fromkeys(reasons)),
-            )
-
-
 @frozen(kw_only=True)
 class _Cause:
     """
-    One reason why one element falls, to be matched with a change.
+    One reason why one element falls, to be matched with changes.
 
     Attributes:
-        data_type, purpose, recipient: ``None`` for any.
-
         kind: What becomes of the element.
+
+        data_types, purposes, recipients: Of which this is the reason; each
+            is ``None`` for any.
     """
 
     element: str
     kind: FallKind
     function: str
     reason: Beyond
-    data_type: str | None = None
-    purpose: str | None = None
-    recipient: str | None = None
+    data_types: frozenset[str] | None = None
+    purposes: frozenset[str] | None = None
+    recipients: frozenset[str] | None = None
 
 
-def _causes(
-    old: Policy, new: Policy, falls: Iterable[Fall]
-) -> Iterator[_Cause]:
-    for fall in falls:
-        function, _ = split_element(fall.element)
-        for loss in fall.losses:
-            for reason in loss.reasons:
-                yield _Cause(
-                    element=fall.element,
-                    kind=fall.kind,
-                    function=function,
-                    reason=reason,
-                    data_type=loss.data_type,
-                    purpose=loss.purpose,
-                    recipient=loss.recipient,
+class _Falls:
+    """
+    Which consents fall, and because of what.
+
+    Attributes:
+        falls: In the order of the elements.
+
+        causes: In the order of the falls.
+    """
+
+    def __init__(self, old: Policy, new: Policy) -> None:
+        self.falls: list[Fall] = []
+        self.causes: list[_Cause] = []
+        self._old = old
+        self._new = new
+        # Functions of one kind lose the same.
+        self._losses: dict[tuple[str, tuple[Use, ...]], tuple[Loss, ...]] = {}
+        before = frozenset(old.elements)
+        for function in new.functions.values():
+            compared = Compared(old, new, function.id)
+            for element in function.elements:
+                if element in before:
+                    self._held(compared, function.id, element)
+                else:
+                    self._new_one(element)
+        after = frozenset(new.elements)
+        for element in old.elements:
+            if element not in after:
+                self._gone(element)
+
+    def _held(self, compared: Compared, function: str, element: str) -> None:
+        """
+        Hold a consent to *element* against the new version.
+        """
+        alike: dict[int, tuple[tuple[Use, ...], list[str]]] = {}
+        order: list[tuple[str, int]] = []
+        number = 0
+        for data_type, uses in compared.uses(element):
+            number += len(uses)
+            _, types = alike.setdefault(id(uses), (uses, []))
+            types.append(data_type)
+            order.append((data_type, id(uses)))
+        lost = {
+            key: tuple(use for use in uses if use[2])
+            for key, (uses, _) in alike.items()
+        }
+        losses = tuple(
+            loss
+            for data_type, key in order
+            if lost[key]
+            for loss in self._lost(data_type, lost[key])
+        )
+        if not losses:
+            return
+        whole = len(losses) == number
+        kind = FallKind.WHOLLY if whole else FallKind.PARTLY
+        self.falls.append(Fall(element=element, kind=kind, losses=losses))
+        for key, (_, types) in alike.items():
+            for reason in dict.fromkeys(r for u in lost[key] for r in u[2]):
+                due = [use for use in lost[key] if reason in use[2]]
+                self.causes.append(
+                    _Cause(
+                        element=element,
+                        kind=kind,
+                        function=function,
+                        reason=reason,
+                        data_types=frozenset(types),
+                        purposes=frozenset(purpose for purpose, _, _ in due),
+                        recipients=frozenset(party for _, party, _ in due),
+                    )
                 )
-        if fall.kind is FallKind.NEW:
-            yield from _causes_of_new(old, fall.element)
-        elif fall.kind is FallKind.GONE and _was_merged(new, fall.element):
-            yield _cause_of(fall, Beyond.DECISION)
+
+    def _lost(self, data_type: str, uses: tuple[Use, ...]) -> tuple[Loss, ...]:
+        key = (data_type, uses)
+        if key not in self._losses:
+            self._losses[key] = tuple(
+                Loss(
+                    data_type=data_type,
+                    purpose=purpose,
+                    recipient=recipient,
+                    reasons=reasons,
+                )
+                for purpose, recipient, reasons in uses
+            )
+        return self._losses[key]
+
+    def _new_one(self, element: str) -> None:
+        self.falls.append(Fall(element=element, kind=FallKind.NEW))
+        function, data_type, recipient = _parts_of(element)
+        before = self._old.functions.get(function)
+        if before is None:
+            reason = Beyond.FUNCTION
+        elif data_type and data_type not in before.clauses:
+            reason = Beyond.DATA_TYPE
+        elif recipient and recipient not in before.recipients:
+            reason = Beyond.RECIPIENT
+        else:
+            # It was there before, as a part of another decision.
+            reason = Beyond.DECISION
+        self.causes.append(_cause_of(self.falls[-1], reason))
+
+    def _gone(self, element: str) -> None:
+        self.falls.append(Fall(element=element, kind=FallKind.GONE))
+        if _was_merged(self._new, element):
+            self.causes.append(_cause_of(self.falls[-1], Beyond.DECISION))
 
 
 def _cause_of(fall: Fall, reason: Beyond) -> _Cause:
@@ -302,26 +356,9 @@ def _cause_of(fall: Fall, reason: Beyond) -> _Cause:
         kind=fall.kind,
         function=function,
         reason=reason,
-        data_type=data_type or None,
-        recipient=recipient or None,
+        data_types=frozenset({data_type}) if data_type else None,
+        recipients=frozenset({recipient}) if recipient else None,
     )
-
-
-def _causes_of_new(old: Policy, element: str) -> Iterator[_Cause]:
-    fall = Fall(element=element, kind=FallKind.NEW)
-    function, data_type, recipient = _parts_of(element)
-    before = old.functions.get(function)
-    if before is None:
-        reasons = [Beyond.FUNCTION]
-    elif data_type and data_type not in before.clauses:
-        reasons = [Beyond.DATA_TYPE]
-    elif recipient and recipient not in before.recipients:
-        reasons = [Beyond.RECIPIENT]
-    else:
-        # It was there before, as a part of another decision.
-        reasons = [Beyond.DECISION]
-    for reason in reasons:
-        yield _cause_of(fall, reason)
 
 
 def _was_merged(new: Policy, element: str) -> bool:
@@ -343,210 +380,6 @@ def _parts_of(element: str) -> tuple[str, str, str]:
     function, _, recipient = whole.partition("@")
     function, _, data_type = function.partition("/")
     return function, data_type, recipient
-
-
-# What differs
-
-
-@frozen(kw_only=True)
-class _Place:
-    """
-    A place of the document.
-
-    Attributes:
-        nouns: What it is in, in words, the outermost first.
-
-        function, data_type, recipient: What it belongs to, if to one.
-    """
-
-    path: str = "$"
-    nouns: tuple[str, ...] = ()
-    function: str | None = None
-    data_type: str | None = None
-    recipient: str | None = None
-
-
-@frozen(kw_only=True)
-class _Found:
-    """
-    A difference that nobody has judged yet.
-
-    Attributes:
-        table: Class of the table that the key is in, or of the whole row.
-
-        key: The key, or empty where a whole row came or went.
-    """
-
-    place: _Place
-    table: type
-    key: str
-    before: Any
-    after: Any
-    name: str = ""
-
-
-# Tables that are one value to who reads them.
-_WHOLE: Final = (DeadlineTable, FieldSpec, ProtectSpec)
-
-
-def _differences(old: Any, new: Any, place: _Place) -> Iterator[_Found]:
-    """
-    Walk through two tables of one class.
-    """
-    for a in attrs.fields(type(old)):
-        before, after = getattr(old, a.name), getattr(new, a.name)
-        if before == after:
-            continue
-        rows = (
-            *(before if isinstance(before, tuple) else (before,)),
-            *(after if isinstance(after, tuple) else (after,)),
-        )
-        tables = [r for r in rows if attrs.has(type(r))]
-        if not tables or isinstance(tables[0], _WHOLE):
-            yield from _values(old, a.name, before, after, place)
-        elif isinstance(before, tuple):
-            yield from _rows(a.name, before, after, place)
-        else:
-            yield from _one(a.name, before, after, place)
-
-
-def _values(
-    table: object, key: str, before: Any, after: Any, place: _Place
-) -> Iterator[_Found]:
-    if not isinstance(before, Mapping):
-        yield _Found(
-            place=place,
-            table=type(table),
-            key=key,
-            before=before,
-            after=after,
-        )
-        return
-    for name in {**before, **after}:
-        if before.get(name) != after.get(name):
-            yield _Found(
-                place=place,
-                table=type(table),
-                key=key,
-                before=before.get(name),
-                after=after.get(name),
-                name=name,
-            )
-
-
-def _one(key: str, old: Any, new: Any, place: _Place) -> Iterator[_Found]:
-    """
-    Compare tables of which there is one at most.
-    """
-    inner = attrs.evolve(
-        place,
-        path=f"{place.path}.{key}",
-        nouns=(*place.nouns, _in_words(key)),
-    )
-    if old is not None and new is not None:
-        yield from _differences(old, new, inner)
-        return
-    yield _Found(
-        place=inner,
-        table=type(new if old is None else old),
-        key="",
-        before=old,
-        after=new,
-    )
-
-
-def _rows(
-    key: str, old: tuple[Any, ...], new: tuple[Any, ...], place: _Place
-) -> Iterator[_Found]:
-    """
-    Compare rows, each with the one of its name.
-    """
-    was, now = _named(old, new), _named(new, old)
-    for name in [*now, *(n for n in was if n not in now)]:
-        before, after = was.get(name), now.get(name)
-        row = before if after is None else after
-        inner = _row_place(place, key, name, row)
-        if before is None or after is None:
-            yield _Found(
-                place=inner,
-                table=type(row),
-                key="",
-                before=before,
-                after=after,
-            )
-        else:
-            yield from _differences(before, after, inner)
-
-
-def _named(rows: tuple[Any, ...], others: tuple[Any, ...]) -> dict[str, Any]:
-    """
-    Give each row a name that is its own.
-
-    Rows without one that stand in both versions are left out, so that one
-    that goes does not make the next look changed.
-    """
-    made: dict[str, Any] = {}
-    for row in rows:
-        name = _name_of(row)
-        if not _has_id(row) and row in others:
-            continue
-        number = 1
-        while (key := f"{name}#{number}" if number > 1 else name) in made:
-            number += 1
-        made[key] = row
-    return made
-
-
-_ID_KEYS: Final = (
-    "id",
-    "name",
-    "type",
-    "label",
-    "version",
-    "basis",
-    "mode",
-    "kind",
-    "says",
-    "source",
-)
-_SURE_KEYS: Final = frozenset({"id", "type", "name"})
-
-
-def _id_key(row: object) -> str:
-    kind: Any = type(row)
-    known = [a.name for a in attrs.fields(kind)]
-    return next((key for key in _ID_KEYS if key in known), known[0])
-
-
-def _name_of(row: object) -> str:
-    return str(getattr(row, _id_key(row)))
-
-
-def _has_id(row: object) -> bool:
-    return _id_key(row) in _SURE_KEYS
-
-
-_NOUNS: Final = {"collects": "data type", "texts": "text", "rights": "right"}
-
-
-def _row_place(place: _Place, key: str, name: str, row: object) -> _Place:
-    noun = _NOUNS.get(key, _in_words(key).removesuffix("s"))
-    made = attrs.evolve(
-        place,
-        path=f"{place.path}.{key}[{name}]",
-        nouns=(*place.nouns, f"{noun} {name}"),
-    )
-    if isinstance(row, FunctionTable):
-        return attrs.evolve(made, function=row.id)
-    if isinstance(row, RecipientTable):
-        return attrs.evolve(made, recipient=row.id)
-    if place.function is not None and key in {"collects", "events"}:
-        return attrs.evolve(made, data_type=getattr(row, "type", None))
-    return made
-
-
-def _in_words(key: str) -> str:
-    return key.replace("_", " ")
 
 
 # What a difference means
@@ -575,19 +408,23 @@ class _Judge:
     """
 
     def __init__(
-        self, old: Policy, new: Policy, causes: tuple[_Cause, ...]
+        self, old: Policy, new: Policy, causes: Iterable[_Cause]
     ) -> None:
         self._old = old
         self._new = new
-        self._causes = causes
+        self._causes: dict[str, list[_Cause]] = {}
+        for cause in causes:
+            self._causes.setdefault(cause.function, []).append(cause)
+        self._tables = {table.id: table for table in new.document.functions}
+        self._rows: dict[str, dict[str, CollectsTable]] = {}
         self._major = {*_major_of(old), *_major_of(new)}
 
-    def change(self, found: _Found) -> Change:
+    def change(self, found: Found) -> Change:
         before, after = found.before, found.after
         kind, rule = _kind_of(found), _rule_for(found)
         if kind is ChangeKind.CHANGED and self.is_renamed(found):
             kind, rule = ChangeKind.RENAMED, Rule()
-        matching = [c for c in self._causes if self.is_due_to(c, found, rule)]
+        matching = self.causes_of(found, rule)
         path, what = _spelt(found)
         return Change(
             path=path,
@@ -610,7 +447,7 @@ class _Judge:
             return ""
         return next((k for k in rule.kinds if k in self._major), "")
 
-    def effective(self, found: _Found) -> tuple[Any, Any]:
+    def effective(self, found: Found) -> tuple[Any, Any]:
         if found.table is FunctionTable and found.key in _EFFECTIVE:
             name = found.place.function or ""
             return (
@@ -619,7 +456,7 @@ class _Judge:
             )
         return found.before, found.after
 
-    def is_renamed(self, found: _Found) -> bool:
+    def is_renamed(self, found: Found) -> bool:
         """
         Tell whether the same party has another name.
         """
@@ -628,47 +465,57 @@ class _Judge:
         party = self._new.recipients[found.place.recipient or ""]
         return found.before in party.formerly
 
-    def is_due_to(self, cause: _Cause, found: _Found, rule: Rule) -> bool:
+    def causes_of(self, found: Found, rule: Rule) -> list[_Cause]:
         """
-        Tell whether *cause* comes from this difference.
+        List the causes that come from this difference.
         """
-        place = found.place
-        return (
-            cause.reason in rule.touches
-            and _fits(place.function, cause.function)
-            and _fits(place.data_type, cause.data_type)
-            and _fits(place.recipient, cause.recipient)
-            and _is_news(cause, found)
-            and self.is_inherited(cause, found)
+        if not rule.touches:
+            return []
+        name = found.place.function
+        causes: Iterable[_Cause] = (
+            chain.from_iterable(self._causes.values())
+            if name is None
+            else self._causes.get(name, ())
         )
+        news = _news(found)
+        return [
+            cause
+            for cause in causes
+            if cause.reason in rule.touches
+            and _fits(found.place.data_type, cause.data_types)
+            and _fits(found.place.recipient, cause.recipients)
+            and _is_among(news, found.key, cause)
+            and self.is_inherited(cause, found)
+        ]
 
-    def is_inherited(self, cause: _Cause, found: _Found) -> bool:
+    def is_inherited(self, cause: _Cause, found: Found) -> bool:
         """
         Tell whether a clause has what its function, or a rule, says.
         """
-        if not cause.data_type or found.place.data_type is not None:
+        types = cause.data_types
+        if types is None or found.place.data_type is not None:
             return True
-        row = self._row(cause)
+        return any(self._inherits(cause, t, found) for t in types)
+
+    def _inherits(self, cause: _Cause, data_type: str, found: Found) -> bool:
+        row = self._row(cause.function, data_type)
+        if row is None:
+            return True
         if found.table is FunctionTable and found.key in _DEFAULTS:
-            return row is None or not getattr(row, found.key)
-        function = self._new.functions[cause.function]
+            return not getattr(row, found.key)
         if cause.reason is Beyond.RETENTION:
-            return row is None or not (row.retention or self._own(function))
+            return not (
+                row.retention or self._tables[cause.function].retention
+            )
         return True
 
-    def _row(self, cause: _Cause) -> Any:
-        for table in self._new.document.functions:
-            if table.id == cause.function:
-                for row in table.collects:
-                    if cause.data_type in row.each:
-                        return row
-        return None
-
-    def _own(self, function: Function) -> str:
-        for table in self._new.document.functions:
-            if table.id == function.id:
-                return table.retention
-        return ""
+    def _row(self, function: str, data_type: str) -> CollectsTable | None:
+        rows = self._rows.get(function)
+        if rows is None:
+            collects = self._tables[function].collects
+            rows = {type_: row for row in collects for type_ in row.each}
+            self._rows[function] = rows
+        return rows.get(data_type)
 
 
 def _major_of(policy: Policy) -> tuple[str, ...]:
@@ -676,7 +523,7 @@ def _major_of(policy: Policy) -> tuple[str, ...]:
     return () if changes is None else changes.major
 
 
-def _kind_of(found: _Found) -> ChangeKind:
+def _kind_of(found: Found) -> ChangeKind:
     if found.before is None and not found.key:
         return ChangeKind.ADDED
     if found.after is None and not found.key:
@@ -684,40 +531,46 @@ def _kind_of(found: _Found) -> ChangeKind:
     return ChangeKind.CHANGED
 
 
-def _rule_for(found: _Found) -> Rule:
+def _rule_for(found: Found) -> Rule:
     if found.key:
         return rule_of(found.table, found.key)
     rows = ADDED if found.before is None else REMOVED
     return rows.get(found.table, Rule())
 
 
-def _spelt(found: _Found) -> tuple[str, str]:
+def _spelt(found: Found) -> tuple[str, str]:
     """
     Name the place, as a path and in words.
     """
     path, nouns = found.place.path, list(found.place.nouns)
     if found.key:
         path += f".{found.key}"
-        nouns.append(_in_words(found.key))
+        nouns.append(in_words(found.key))
     if found.name:
         path += f"[{found.name}]"
         nouns.append(found.name)
     return path, " of ".join(reversed(nouns))
 
 
-def _fits(place: str | None, cause: str | None) -> bool:
-    return place is None or cause is None or place == cause
+def _fits(place: str | None, cause: frozenset[str] | None) -> bool:
+    return place is None or cause is None or place in cause
 
 
-def _is_news(cause: _Cause, found: _Found) -> bool:
+def _news(found: Found) -> frozenset[str] | None:
+    """
+    Give what a list has that it had not; ``None`` if it is no such list.
+    """
+    if found.key not in {"recipients", "purposes"} or not found.after:
+        return None
+    return frozenset(found.after) - frozenset(found.before)
+
+
+def _is_among(news: frozenset[str] | None, key: str, cause: _Cause) -> bool:
     """
     Tell whether a list that has grown has what *cause* is about.
     """
-    about = {"recipients": cause.recipient, "purposes": cause.purpose}
-    name = about.get(found.key)
-    if name is None or not found.after:
-        return True
-    return name in set(found.after) - set(found.before)
+    about = cause.recipients if key == "recipients" else cause.purposes
+    return news is None or about is None or not news.isdisjoint(about)
 
 
 def _takes(cause: _Cause) -> bool:

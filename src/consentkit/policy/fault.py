@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 from attrs import frozen
 
 
-__all__ = ["Fault", "suggest"]
+__all__ = ["BYTE_ORDER_MARK", "Fault", "suggest"]
+
+#: What is said of a file that TOML forbids to begin so.
+BYTE_ORDER_MARK: Final = (
+    "begins with a byte order mark; save it as UTF-8 without one"
+)
 
 
 @frozen(kw_only=True)
@@ -42,9 +48,16 @@ def suggest(word: str, known: Iterable[str], *, where: str = "") -> str:
     Say which of *known* was probably meant, or what there is.
     """
     options = sorted(known)
-    near = get_close_matches(word, options, n=3)
+    # The beginning of a word is closer than a word that looks like it.
+    longer = [option for option in options if _begins(option, word)]
+    alike = get_close_matches(word, options, n=3)
+    near = list(dict.fromkeys((*longer, *alike)))[:3]
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     if options and len(options) <= 12:
         return "one of " + ", ".join(options)
     return f"see {where}" if where else ""
+
+
+def _begins(option: str, word: str) -> bool:
+    return len(word) >= 3 and option.startswith(word)

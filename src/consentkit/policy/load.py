@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from consentkit.exceptions import PolicyError
 from consentkit.policy._check import check
 from consentkit.policy._toml import parse_toml
 from consentkit.policy.document import structure
-from consentkit.policy.fault import Fault
+from consentkit.policy.fault import BYTE_ORDER_MARK, Fault
 from consentkit.policy.model import Policy
 from consentkit.policy.tables import Document
 from consentkit.policy.vocabulary import load_vocabulary
@@ -90,7 +91,7 @@ def _parse(raw: bytes, path: Path | None) -> Policy:
     try:
         tables = parse_toml(raw.decode())
     except (ValueError, RecursionError) as error:
-        faults = (_not_toml(error),)
+        faults = (_not_toml(error, raw),)
     else:
         return _checked(tables, path)
     raise PolicyError(path, faults)
@@ -106,7 +107,9 @@ def _checked(tables: Mapping[str, Any], path: Path | None) -> Policy:
     raise PolicyError(path, found)
 
 
-def _not_toml(error: ValueError | RecursionError) -> Fault:
+def _not_toml(error: ValueError | RecursionError, raw: bytes) -> Fault:
+    if raw.startswith(BOM_UTF8):
+        return Fault(path="$", problem=BYTE_ORDER_MARK)
     match error:
         case UnicodeDecodeError():
             problem = f"not UTF-8 from byte {error.start} on"

@@ -13,9 +13,10 @@ Source: PIPL Articles 14 and 23; ISO/IEC 29184:2020, 5.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from enum import Enum
-from typing import Final
+from itertools import product, starmap
+from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -35,6 +36,8 @@ __all__ = [
     "MENDABLE",
     "Atom",
     "Beyond",
+    "Compared",
+    "Use",
     "atoms_of",
     "beyond",
     "covers_longer",
@@ -62,7 +65,7 @@ class Beyond(Enum):
     DECISION = "decision"
 
 
-@frozen(order=True)
+@frozen
 class Atom:
     """
     The least thing that is permitted: one type, purpose and recipient.
@@ -84,36 +87,49 @@ _NEVER: Final = Protection(name=ProtectionName.DROP)
 _DAY_SECONDS: Final = 86_400
 
 
+#: A purpose, a recipient, and in what that goes beyond a consent.
+Use: TypeAlias = tuple[str, str, tuple["Beyond", ...]]
+
+
 def atoms_of(function: Function, element: str) -> Iterator[Atom]:
     """
     List what *element* of *function* has a say in.
     """
+    for data_type, purposes, recipients in _shares(function, element):
+        for purpose in purposes:
+            for recipient in recipients:
+                yield Atom(data_type, purpose, recipient)
+
+
+def _shares(
+    function: Function, element: str
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """
+    List the same by data type, with purposes and recipients.
+    """
     _, at, party = element.partition("@")
     _, slash, separate = element.partition("/")
     whole = party.removesuffix(ABROAD)
-    for atom in _atoms(function):
-        clause = function.clauses.get(atom.data_type)
-        if at and atom.recipient != whole:
-            continue
-        if slash and atom.data_type != separate:
+    for data_type, purposes, recipients in _all_shares(function):
+        clause = function.clauses.get(data_type)
+        if slash and data_type != separate:
             continue
         if not at and not slash and clause is not None and clause.separate:
             continue
-        yield atom
+        parties = tuple(r for r in recipients if r == whole)
+        if not at or parties:
+            yield data_type, purposes, parties if at else recipients
 
 
-def _atoms(function: Function) -> Iterator[Atom]:
+def _all_shares(
+    function: Function,
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     for clause in function.clauses.values():
-        for purpose in clause.purposes:
-            for recipient in clause.recipients:
-                yield Atom(clause.type, purpose, recipient)
+        yield clause.type, clause.purposes, clause.recipients
     # What an SDK does passes by no clause; the person decides on it all the
     # same, and so on whom it is for and why.
-    if function.clauses:
-        return
-    for purpose in function.purposes or ("",):
-        for recipient in function.recipients:
-            yield Atom("", purpose, recipient)
+    if not function.clauses:
+        yield "", function.purposes or ("",), tuple(function.recipients)
 
 
 def beyond(
@@ -140,6 +156,88 @@ def beyond(
     found = list(_whole(old, new, before, after))
     found += _parts(old, new, before, after, atom)
     return tuple(found)
+
+
+class Compared:
+    """
+    What a consent under an old policy covers of one function of a new one.
+
+    A large document has few terms and many data types with them; data types
+    with the same terms, then and now, are compared once.
+
+    Args:
+        old: The policy that was agreed to.
+
+        new: The policy that asks.
+
+        function: Id of a function of *new*.
+    """
+
+    def __init__(self, old: Policy, new: Policy, function: str) -> None:
+        self._old = old
+        self._new = new
+        self._before = old.functions.get(function)
+        self._after = new.functions[function]
+        self._numbers: dict[Hashable, int] = {}
+        self._alike: dict[str, int] = {}
+        self._found: dict[tuple[int, str, str], tuple[Beyond, ...]] = {}
+
+    def uses(self, element: str) -> Iterator[tuple[str, tuple[Use, ...]]]:
+        """
+        Say of each atom of *element* in what it goes beyond the consent.
+
+        Returns:
+            For each data type its uses, in the order of `atoms_of`, with
+            what `beyond` says, each reason once; data types with the same
+            answer have the same tuple.
+        """
+        made: dict[Hashable, tuple[Use, ...]] = {}
+        for data_type, *share in _shares(self._after, element):
+            number = self._number(data_type)
+            key = (number, *share)
+            if key not in made:
+                atoms = starmap(Atom, product((data_type,), *share))
+                made[key] = tuple(self._use(number, atom) for atom in atoms)
+            yield data_type, made[key]
+
+    def _use(self, number: int, atom: Atom) -> Use:
+        key = (number, atom.purpose, atom.recipient)
+        found = self._found.get(key)
+        if found is None:
+            told = beyond(self._old, self._new, self._after.id, atom)
+            found = self._found[key] = tuple(dict.fromkeys(told))
+        return atom.purpose, atom.recipient, found
+
+    def _number(self, data_type: str) -> int:
+        """
+        Number the data types by all that `beyond` looks at in one.
+        """
+        number = self._alike.get(data_type)
+        if number is None:
+            then = None
+            within = True
+            if self._before is not None:
+                then = _terms(self._before, data_type)
+                within = _events_within(self._before, self._after, data_type)
+            terms = (then, _terms(self._after, data_type), within)
+            number = self._numbers.setdefault(terms, len(self._numbers))
+            self._alike[data_type] = number
+        return number
+
+
+def _terms(function: Function, data_type: str) -> Hashable:
+    clause = function.clauses.get(data_type)
+    if clause is None:
+        return None
+    return (
+        clause.purposes,
+        clause.recipients,
+        clause.protection,
+        clause.retention,
+        clause.separate,
+        clause.scenes,
+        clause.frequency,
+    )
 
 
 def _whole(

@@ -27,7 +27,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from consentkit.exceptions import RegistryError
-from consentkit.policy.fault import suggest
+from consentkit.policy.fault import BYTE_ORDER_MARK, suggest
 from consentkit.policy.vocabulary import Vocabulary, load_vocabulary
 from consentkit.registry.model import SDKEntry
 
@@ -172,6 +172,11 @@ def _entry(text: str, stem: str) -> SDKEntry:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         msg = f"is not TOML: {error}"
+        if text.startswith("\ufeff"):
+            msg = BYTE_ORDER_MARK
+        raise _FaultyError(msg) from None
+    except RecursionError:
+        msg = "is nested too deeply"
         raise _FaultyError(msg) from None
     schema = raw.pop("schema", None)
     if schema != 1:

@@ -306,13 +306,28 @@ def minors_half_defined(c: Context) -> Iterator[Spot]:
             message="ages are defined, and nothing holds for them",
             cure="rule, guardian_for or child_barred",
         )
-    if None not in ages.values() and (
-        (table.child_below or 0) > (table.minor_below or 0)
-    ):
+
+
+@rule(
+    "minors-ages-crossed",
+    Severity.ERROR,
+    title="a child's age above a minor's",
+    reason="A child is a minor too. Somebody who is of age would need a "
+    "guardian as a child.",
+    source="T-28; PIPL Article 31",
+)
+def minors_ages_crossed(c: Context) -> Iterator[Spot]:
+    table = c.document.minors
+    if table is None or table.child_below is None or not table.minor_below:
+        return
+    child = table.child_below + table.child_inclusive
+    if child > table.minor_below:
         yield Spot(
             path="$.minors.child_below",
-            message="children are older than minors",
-            cure="a child is below the age of a minor",
+            message=f"children are those below {child}, and minors only "
+            f"those below {table.minor_below}: the child's bound lies above "
+            "the minor's",
+            cure="a child's age that is not above the minor's",
         )
 
 

@@ -13,6 +13,7 @@ import bisect
 import re
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 
@@ -42,10 +43,12 @@ def locate(text: str) -> Mapping[str, int]:
         text: Of a file that a TOML parser takes.
 
     Returns:
-        Lines, counted from 1, by place; ``$`` is line 1.
+        Lines, counted from 1, by place; ``$`` is line 1. What is nested too
+        deeply, and comes after that, has none.
     """
     walker = _Walker(text)
-    walker.walk()
+    with suppress(RecursionError):
+        walker.walk()
     return walker.lines
 
 
