@@ -107,6 +107,21 @@ _SAME = {
         "its comparison is another",
         "longer.months > shorter.months",
     ): "equal months were compared before",
+    (
+        "src/consentkit/policy/scope.py",
+        "its condition always holds",
+        "if not at or parties:",
+    ): "without parties there is no atom either",
+    (
+        "src/consentkit/policy/scope.py",
+        "its condition always holds",
+        "if found is None:",
+    ): "what is found again is computed again",
+    (
+        "src/consentkit/policy/scope.py",
+        "its condition always holds",
+        "if number is None:",
+    ): "what is numbered again gets the same number",
 }
 
 _SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -51,6 +51,7 @@ class Surroundings:
         self._conditions = conditions
         self._lost = lost
         self._seen: dict[str, OSPermission] = {}
+        self._denied: set[str] = set()
 
     def moment(
         self,
@@ -98,17 +99,15 @@ class Surroundings:
             guarding: Permissions that what waits was read by.
 
         Returns:
-            Those of them that the system plainly denies, and of which this
-            process knows nothing else.
+            Those of them that the system plainly denies, each once for as
+            long as it does.
         """
         for permission in tuple(self._seen):
             self._answer(permission)
-        return tuple(
-            permission
-            for permission in guarding
-            if permission not in self._seen
-            and self._answer(permission) in _DENIED
-        )
+        denied = {p for p in guarding if self._answer(p) in _DENIED}
+        found = tuple(sorted(denied - self._denied))
+        self._denied = denied
+        return found
 
     def _is_met(self, condition: str) -> bool:
         answer: object = None

@@ -24,6 +24,7 @@ PAGES = {
     "how-to/own-source.md": None,
     "how-to/own-transport.md": None,
     "how-to/policies.md": "policy-file.md",
+    "how-to/promises-at-the-edges.md": None,
     "how-to/server-and-threads.md": "tutorial.md",
     "ledger.md": "tutorial.md",
     "pending.md": None,

@@ -29,11 +29,20 @@ _NAMES = frozenset(
 
 #: Rooms whose public names are all in the reference.
 _ROOMS = (
+    "addresses",
     "anonymise",
+    "anonymise.aggregate",
+    "anonymise.naming",
+    "anonymise.together",
+    "cessation",
     "collectors",
+    "collectors.received",
     "consent",
+    "consent.core",
     "consent.environment",
     "consent.signals",
+    "cookies",
+    "disclose",
     "exceptions",
     "gate",
     "ledger",
@@ -43,8 +52,12 @@ _ROOMS = (
     "policy.diff",
     "policy.lint",
     "receiver",
+    "receiver.lookup",
     "registry",
+    "rights",
+    "starts",
     "transports",
+    "transports.guarded",
 )
 
 

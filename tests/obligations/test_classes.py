@@ -8,6 +8,7 @@ information, shown on what their functions deliver.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from consentkit.exceptions import PolicyError, UnprotectedError
 from consentkit.gate import Reason
 from consentkit.outbox.records import Batch, Record, new_id
 from consentkit.policy import Policy
+from consentkit.transports import Outcome, transport_from_url
 from tests.obligations.checks import Backend, Watched, changed, document, table
 from tests.support import Clock
 
@@ -332,6 +334,15 @@ def _record(data_type: str, number: int = 1, **changes: Any) -> Record:
     )
 
 
+def _batched(record: Record) -> tuple[Record, Batch]:
+    return record, Batch(
+        id=new_id(),
+        recipient=record.recipient,
+        erase="0" * 64,
+        records=(record,),
+    )
+
+
 class TestAnonymous:
     """
     Tests for the one thing that may be called anonymous.
@@ -373,27 +384,50 @@ class TestAnonymous:
         with pytest.raises(UnprotectedError):
             together([*sent, better])
 
+    @pytest.mark.need_extra("receiver")
     @pytest.mark.obligation("WP-ANON-1")
     def test_the_backend_gives_none_that_claims_it(
         self, sent: list[Record], tmp_path: Path
     ) -> None:
         """
-        A record that somebody else has called anonymous is given to nobody
-        by the backend; as it was, it is.
+        A record that somebody else has called anonymous is not taken in by
+        the backend, and so is given to nobody; as it was, it is.
         """
+        from consentkit.receiver import make_app, serve
+
         imei = next(r for r in sent if r.data_type == "imei")
         asked = (document(WP), imei.function, imei.purpose)
         claims = attrs.evolve(imei, id=new_id(), privacy_class="anonymous")
         with Backend(tmp_path / "other", Clock()) as other:
-            for record, expected in ((claims, []), (imei, ["imei"])):
-                batch = Batch(
-                    id=new_id(),
-                    recipient=record.recipient,
-                    erase="0" * 64,
-                    records=(record,),
-                )
+            with (
+                serve(make_app(other.store)) as server,
+                closing(transport_from_url(server.url)) as wire,
+            ):
+                outcomes = [
+                    wire.send(batch).outcomes[record.id]
+                    for record, batch in map(_batched, (claims, imei))
+                ]
+            assert outcomes == [Outcome.REJECTED, Outcome.DELIVERED]
+            assert other.asked(*asked) == ["imei"]
+            assert other.store.counts().rejected == 1
+
+    @pytest.mark.obligation("WP-ANON-1")
+    def test_what_was_stored_so_is_given_to_nobody(
+        self, sent: list[Record], tmp_path: Path
+    ) -> None:
+        """
+        A record that is called better than it is and is stored already, by
+        an older backend, is in no answer, and spoils none of the others.
+        """
+        imei = next(r for r in sent if r.data_type == "imei")
+        claims = attrs.evolve(imei, id=new_id(), privacy_class="anonymous")
+        with Backend(tmp_path / "other", Clock()) as other:
+            for record in (claims, imei):
+                _, batch = _batched(record)
                 other.store.put(batch, now=other.clock())
-                assert other.asked(*asked) == expected
+            asked = (document(WP), imei.function, imei.purpose)
+            assert other.asked(*asked) == ["imei"]
+            assert len(other.records) == 2
 
     @pytest.mark.obligation("WP-ANON-1")
     def test_a_number_over_few_is_left_out(self) -> None:

@@ -33,6 +33,7 @@ from consentkit.policy.lint import Finding, Severity, lint
 from consentkit.policy.scope import Atom
 from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.registry.load import load_registry
+from consentkit.transports.memory import MemoryTransport
 from tests.faults.support import hits
 from tests.obligations.checks import (
     EXAMPLES,
@@ -621,6 +622,30 @@ class TestPermissions:
             (record,) = [r for r in watched.wire.records if r.id == later]
             assert record.data_type == "design_output"
             assert delivered <= watched.seen.ids
+            assert verify_receipt(receipt).entry == granted
+
+    @pytest.mark.obligation("KS-PERM-4")
+    def test_turned_off_while_not_running(self, tmp_path: Path) -> None:
+        """
+        Turned off while the app did not run, it is destroyed at the first
+        flush; what was read without it goes on.
+        """
+        said = [OSPermission.GRANTED]
+        wire = MemoryTransport()
+        policy = self._declared()
+        how = {"wire": wire, "os_permission": lambda _: said[0]}
+        with Watched(policy, tmp_path, **how) as watched:
+            watched.agree("marketing_tools")
+            granted = watched.kit.consent.history("marketing_tools")[-1]
+            receipt = watched.kit.ledger.receipt(granted.seq).text
+            assert watched.take(*self.PHOTO)
+            assert watched.take("marketing_tools", "design_output")
+        said[0] = OSPermission.DENIED
+        with Watched(policy, tmp_path, **how) as watched:
+            watched.kit.flush()
+
+            assert [r.data_type for r in wire.records] == ["design_output"]
+            assert watched.kit.status().waiting == 0
             assert verify_receipt(receipt).entry == granted
 
 

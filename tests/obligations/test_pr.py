@@ -691,7 +691,8 @@ class TestNotices:
     def test_short_form(self, function: str) -> None:
         """
         Each function has a short text that says what a refusal costs, and a
-        notice behind it with its types, their purposes and who gets them.
+        notice behind it with its types, who gets them, and their purposes,
+        also of what stays on the device.
         """
         made = POLICY.functions[function]
         words = load_vocabulary()
@@ -703,7 +704,7 @@ class TestNotices:
         assert "if refused" in text
         for clause_ in made.clauses.values():
             assert words.data_types[clause_.type].name in text
-            if clause_.separate or clause_.protection.name.value in STAY:
+            if clause_.separate or clause_.protection.name.value == "drop":
                 continue
             for purpose in clause_.purposes:
                 assert words.purposes[purpose].name in text

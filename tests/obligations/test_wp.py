@@ -18,6 +18,7 @@ import pytest
 
 from consentkit.cli import main
 from consentkit.collectors.clipboard import Take
+from consentkit.collectors.source import Unavailable
 from consentkit.consent.age import AgeBand
 from consentkit.consent.core import core_unavailable
 from consentkit.consent.notice import notice
@@ -32,6 +33,7 @@ from consentkit.policy.diff import compare
 from consentkit.policy.lint import Finding, Severity, lint
 from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.registry import load_registry
+from consentkit.transports.memory import MemoryTransport
 from consentkit.use import Basis
 from tests.faults.support import forms
 from tests.obligations.checks import (
@@ -50,7 +52,7 @@ from tests.obligations.checks import (
     table,
     whole,
 )
-from tests.support import IMEI, MAC, MAC_MD5, SHARE_CODE
+from tests.support import IMEI, MAC, MAC_MD5, SHARE_CODE, Clock
 
 
 NAME = "camera_app"
@@ -1452,6 +1454,56 @@ class TestConditions:
             with session.once():
                 session.take(*place, scene=scene)
 
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_clipboard_on_record(self, session: Session) -> None:
+        """
+        The ledger has each read of the clipboard, with its time, its scene
+        and whether there was something, also when nothing matched and when
+        the read failed; what was refused is none, and no text is in it.
+        """
+        place = ("clipboard", "clipboard_share_code")
+        spy = session.spies["clipboard_share_code"]
+        found = spy.value
+        nothing = Unavailable("clipboard_share_code", "nothing matches")
+        session.agree("clipboard")
+        expected = []
+        for scene, value, said in (
+            ("share", found, "yes"),
+            ("receive_share", nothing, "no"),
+            ("activity", RuntimeError(SHARE_CODE), "no"),
+            ("share", found, "yes"),
+        ):
+            session.clock.tick(minutes=5)
+            spy.value = value
+            session.take(*place, scene=scene)
+            expected.append((session.clock.now, scene, said))
+        for how in ({"scene": ""}, {"scene": "start"}, {"act": ""}):
+            assert not session.take(*place, **how)
+        session.kit.consent.withdraw("clipboard")
+        assert not session.take(*place)
+
+        history = session.kit.consent.history("clipboard")
+        reads = [e for e in history if e.act is Act.READ]
+        assert spy.reads == len(expected) == len(reads)
+        assert [
+            (e.at, e.facts["scene"], e.facts["found"]) for e in reads
+        ] == expected
+        assert {e.facts["type"] for e in reads} == {"clipboard_share_code"}
+        assert {e.by for e in reads} == {Actor.SYSTEM}
+        assert not any(SHARE_CODE in e.body for e in history)
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_without_a_scene_nothing_more(self, session: Session) -> None:
+        """
+        What the policy limits to no scene leaves no line for each read.
+        """
+        session.agree("logs")
+        with session.once():
+            session.take("logs", "app_version")
+
+        acts = [e.act for e in session.kit.consent.history("logs")]
+        assert Act.READ not in acts
+
     @pytest.mark.obligation("WP-AUTO-1", "WP-AUTO-2")
     def test_starting_by_itself(self, session: Session) -> None:
         """
@@ -1476,7 +1528,8 @@ class TestConditions:
     def test_upgrades_are_told(self) -> None:
         """
         The notice says that upgrades are on from the start for some
-        cameras, and where they are turned off; the default grants nothing.
+        cameras, and where they are turned off: in the function's words, and
+        by the document's keys; the default grants nothing.
         """
         (declared,) = [f for f in WP.document.functions if f.default_on]
         text = " ".join(notice(WP, declared.id).split())
@@ -1485,6 +1538,8 @@ class TestConditions:
         assert "on from the start" in text
         assert declared.turn_off == "the camera's system settings"
         assert "turn it off in the camera's settings" in text
+        assert "default on from the start" in text
+        assert "turned off the camera's system settings" in text
         assert not gate_of(WP, ADULT).function("device_upgrade")
 
 
@@ -1684,6 +1739,83 @@ class TestPermissions:
         assert session.kit.status().waiting == 0
         assert session.kit.status().counts["permission_lost"] == 1
         assert verify_receipt(receipt).entry == granted
+
+    @pytest.mark.obligation("WP-PERM-9")
+    def test_turned_off_while_not_running(self, tmp_path: Path) -> None:
+        """
+        What was read by a permission that was turned off while the app did
+        not run is destroyed at the first flush, and not sent; what was
+        delivered, what was read by none, and the receipt stay.
+        """
+        wire = MemoryTransport()
+        clock = Clock()
+        with Session(tmp_path, wire=wire, clock=clock) as session:
+            session.kit.consent.declare_age(adult=True)
+            session.agree("product_improvement")
+            granted = session.kit.consent.history("product_improvement")[-1]
+            receipt = _receipt(session, granted.seq)
+            assert session.take("product_improvement", "imei")
+            session.kit.flush()
+            assert session.take("product_improvement", "imei")
+            assert session.take("product_improvement", "device_model")
+            assert session.kit.status().waiting == 2
+        with Session(tmp_path, wire=wire, clock=clock) as session:
+            session.os = {"phone": OSPermission.DENIED}
+            session.kit.flush()
+
+            sent = [r.data_type for r in wire.records]
+            assert sent == ["imei", "device_model"]
+            assert session.kit.status().waiting == 0
+            assert session.kit.status().counts["permission_lost"] == 1
+            assert verify_receipt(receipt).entry == granted
+            session.os = {}
+            session.kit.flush()
+            assert len(wire.records) == len(sent)
+
+    @pytest.mark.obligation("WP-PERM-9")
+    def test_turned_off_and_read_first(self, tmp_path: Path) -> None:
+        """
+        So it is where the app tries to read by it before that flush.
+        """
+        wire = MemoryTransport()
+        with Session(tmp_path, wire=wire) as session:
+            session.kit.consent.declare_age(adult=True)
+            session.agree("product_improvement")
+            assert session.take("product_improvement", "imei")
+        with Session(tmp_path, wire=wire) as session:
+            session.os = {"phone": OSPermission.DENIED}
+            assert not session.take("product_improvement", "imei")
+            session.kit.flush()
+
+            assert not wire.records
+            assert session.kit.status().waiting == 0
+            assert session.kit.status().counts["permission_lost"] == 1
+
+    @pytest.mark.obligation("WP-PERM-9")
+    @pytest.mark.parametrize(
+        "said",
+        [OSPermission.UNKNOWN, OSPermission.PROMPT_NEEDED],
+    )
+    def test_a_doubt_destroys_nothing(
+        self, said: OSPermission, tmp_path: Path
+    ) -> None:
+        """
+        Where the system does not plainly deny it after a start, what waits
+        goes on waiting.
+        """
+        wire = MemoryTransport()
+        with Session(tmp_path, wire=wire) as session:
+            session.kit.consent.declare_age(adult=True)
+            session.agree("product_improvement")
+            assert session.take("product_improvement", "imei")
+        with Session(tmp_path, wire=wire) as session:
+            session.os = {"phone": said}
+            session.kit.flush()
+            assert "permission_lost" not in session.kit.status().counts
+            session.os = {}
+            session.kit.flush()
+
+            assert [r.data_type for r in wire.records] == ["imei"]
 
     @pytest.mark.obligation("WP-PERM-10")
     def test_all_denied(self, everything: Session) -> None:

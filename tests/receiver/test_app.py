@@ -206,6 +206,8 @@ class TestBatches:
             ("policy_version", True),
             ("class", "secret"),
             ("class", ["anonymous"]),
+            ("class", "anonymous"),
+            ("class", "de_identified"),
             ("value", 1e999),
             ("value", [[[{"a": float("inf")}]]]),
             ("captured_at", "2026-01-31"),
@@ -233,6 +235,17 @@ class TestBatches:
         assert row["outcome"] == "rejected"
         assert row["path"] == f"$.records[0].{field}"
         assert row["problem"]
+
+    def test_a_worse_class_is_taken(self, shared):
+        """
+        A sender may call a value less than its protection gives.
+        """
+        status, answer = shared.batch(
+            good(make_record(privacy_class="personal"))
+        )
+
+        [row] = answer["outcomes"]
+        assert (status, row["outcome"]) == (200, "stored")
 
     def test_deep_values_are_rejected(self, shared):
         """

@@ -393,9 +393,7 @@ class OutboxStore:
         """
         tried: set[str] = set()
         after = int(now.timestamp())
-        while (
-            batch := self._batch_id(db, lane.id, most, after)
-        ) is not None:
+        while (batch := self._batch_id(db, lane.id, most, after)) is not None:
             if batch in tried:
                 # In a damaged file, what was deleted may still be there.
                 problem = "damaged records cannot be taken out"
