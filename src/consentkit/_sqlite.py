@@ -92,7 +92,7 @@ class Database:
         self._is_still = False
         self._depth = 0
         #: Rises whenever the file is opened anew.
-        self.generation = 0
+        self.generation: int = 0
         watch_forks(self)
 
     def exists(self) -> bool:

@@ -176,7 +176,7 @@ class TestShow:
         A data folder that is not there, such as one that was mistyped, is
         bad usage, and is not made.
         """
-        folder = tmp_path / "tpyo"
+        folder = tmp_path / "mistyped"
 
         assert main([*command, "--data-dir", str(folder)]) == 2
         said = capsys.readouterr()

@@ -225,7 +225,7 @@ _PIECES = st.sampled_from(
         'a = ""',
         'a = "x',
         'a = "x" "y"',
-        "a = tru",
+        "a = yes",
         "a =",
         "a",
         "= 1",

@@ -186,7 +186,7 @@ class OutboxStore:
         self._lanes: dict[bytes, Lane] = {}
         self._clock = SeenClock()
         #: When what has a frequency was read last.
-        self.reads = Reads(self._db)
+        self.reads: Reads = Reads(self._db)
 
     def exists(self) -> bool:
         """

@@ -275,7 +275,7 @@ class Clauses(Mapping[str, Clause]):
         self._rows = rows
         self._make = make
         self._made: dict[str, Clause] = {}
-        self.separate = separate
+        self.separate: tuple[str, ...] = separate
 
     def __getitem__(self, data_type: str) -> Clause:
         made = self._made.get(data_type)

@@ -50,7 +50,7 @@ class GuardedTransport(Transport):
         if not permissions:
             msg = "name at least one permission that opens the way"
             raise ValueError(msg)
-        self.name = inner.name
+        self.name: str = inner.name
         self._inner = inner
         self._permissions = permissions
         self._os_permission = os_permission
