@@ -18,7 +18,7 @@ import consentkit
 from consentkit import Refusal
 from consentkit.consent.signals import Signals
 from consentkit.consent.state import Status
-from consentkit.exceptions import PolicyError
+from consentkit.exceptions import PolicyError, StoreError
 from consentkit.ledger.entries import Act
 from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.ledger.verify import VerdictKind
@@ -550,3 +550,37 @@ class TestStrict:
         """
         with consentkit.open(CLEAN, data_dir=tmp_path, strict=True) as kit:
             assert kit.policy.functions
+
+
+class TestUnrecorded:
+    """
+    A no that the ledger did not take, where many people are served.
+    """
+
+    def test_stops_one_person(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        It stops the person who said it, in every kit of theirs, and nobody
+        else; the states of all others stay the very same.
+        """
+        kit = open_kit(tmp_path)
+        ann, bob = kit.subject("ann"), kit.subject("bob")
+        for one in (ann, bob):
+            one.consent.grant("stats")
+        before = bob.consent.state()
+
+        def full(*_: Any, **__: Any) -> Any:
+            raise StoreError(tmp_path, problem="full", cure="make room")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kit.ledger, "append_after", full)
+            with pytest.raises(StoreError):
+                ann.consent.withdraw("stats")
+
+        assert status(kit.subject("ann"), "stats") is Status.WITHDRAWN
+        assert bob.consent.state() is before
+        ann.consent.settle()
+        assert status(kit.subject("ann"), "stats") is Status.WITHDRAWN
+        acts = [e.act for e in kit.subject("ann").consent.history("stats")]
+        assert acts == [Act.GRANTED, Act.WITHDRAWN]

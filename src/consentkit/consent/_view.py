@@ -76,6 +76,7 @@ class View:
         self._broken: State | None = None
         self._narrowed: tuple[State, frozenset[str] | None, State] | None
         self._narrowed = None
+        self._mine: tuple[tuple[str, ...], dict[str, str]] | None = None
         #: Hashes of what this process saw ending by time.
         self._over: frozenset[str] = frozenset()
         self._lock = threading.Lock()
@@ -154,12 +155,22 @@ class View:
         names = self._unrecorded.names()
         if not names:
             return {}
-        return {
-            element: act
-            for person in self._names()
-            for element in self._policy.elements
-            if (act := names.get(self._unrecorded.name(person, element)))
-        }
+        mine = self._by_name()
+        return {mine[name]: act for name, act in names.items() if name in mine}
+
+    def _by_name(self) -> dict[str, str]:
+        """
+        Give the elements by the names that a no to them is noted under.
+        """
+        people = self._names()
+        if self._mine is None or self._mine[0] != people:
+            found = {
+                self._unrecorded.name(person, element): element
+                for person in people
+                for element in self._policy.elements
+            }
+            self._mine = people, found
+        return self._mine[1]
 
     def hold(self, elements: Iterable[str], act: str) -> None:
         """
@@ -217,6 +228,8 @@ class View:
         if not self.barred and not self._unrecorded.names():
             return state
         stopped = None if self.barred else self.stopped()
+        if stopped is not None and not stopped:
+            return state  # they are of other people
         known = self._narrowed
         if known is None or known[0] is not state or known[1] != stopped:
             known = (state, stopped, _narrow(state, stopped))
