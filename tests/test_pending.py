@@ -5,7 +5,6 @@ Tests for what becomes of events that are told before the person answers.
 
 from __future__ import annotations
 
-import gc
 import os
 import sqlite3
 import threading
@@ -24,7 +23,6 @@ import consentkit
 from consentkit import Limits, Reason, Refusal
 from consentkit.consent.signals import Signals
 from consentkit.exceptions import StoreError
-from consentkit.outbox.held import Held
 from consentkit.policy import Policy, parse_policy
 from tests.faults.support import (
     POLICY,
@@ -1103,11 +1101,9 @@ class TestElsewhere:
         clock = Clock()
         kit = open_kit(tmp_path, "memory", clock=clock)
         tell(kit, 1, note=PLANTED)
-        (gone,) = (
-            weakref.ref(one)
-            for one in gc.get_objects()
-            if isinstance(one, Held) and one.function == "stats"
-        )
+        (held,) = kit._waiting._held["stats"]
+        gone = weakref.ref(held)
+        del held
         clock.tick(days=8)
         kit.flush()
 

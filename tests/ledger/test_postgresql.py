@@ -825,7 +825,8 @@ class TestFaults:
                 other.execute(
                     f"SELECT * FROM {schema}.head FOR UPDATE"  # type: ignore[arg-type]
                 )
-                with pytest.raises(StoreError, match="too busy"):
+                # The server gives up, or we: who is first is chance.
+                with pytest.raises(StoreError, match=r"too busy|in time"):
                     ledger.append(draft())
             ledger.append(draft("logs"))
             assert len(ledger.entries()) == 2
