@@ -503,34 +503,35 @@ class TestSpeed:
     def test_the_worst_text_of_a_rule_is_quick(self, rule):
         """
         8 KiB of the characters that a pattern likes, with ends that it does
-        not, take under 100 ms (here 7).
+        not, take under half a second (here 7 ms) of the processor.
         """
         slowest = 0.0
         for fragment in WORST:
             body = fragment * LIMIT_CHARACTERS
             for end in ("", "\n", " x"):
                 text = body[: LIMIT_CHARACTERS - len(end)] + end
-                began = time.perf_counter()
+                began = time.process_time()
                 for match in rule.find(text):
                     if rule.validator and match[rule.group]:
                         rule.validator(match[rule.group])
-                slowest = max(slowest, time.perf_counter() - began)
+                slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.1
+        assert slowest < 0.5
 
     def test_the_worst_text_of_all_is_quick(self):
         """
-        Whole calls stay under 100 ms too, the pass over numbers included.
+        Whole calls stay under half a second too, the pass over numbers
+        included.
         """
         slowest = 0.0
         for fragment in WORST:
             text = (fragment * LIMIT_CHARACTERS)[:LIMIT_CHARACTERS]
-            began = time.perf_counter()
+            began = time.process_time()
             scrub(text)
             list(find_numbers(text))
-            slowest = max(slowest, time.perf_counter() - began)
+            slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.1
+        assert slowest < 0.5
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
     def test_no_repeat_is_without_end(self, rule):
