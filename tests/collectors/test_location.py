@@ -473,7 +473,7 @@ class TestTrackSource:
         before = len(list(Path("/proc/self/fd").iterdir()))
         source.read(permit)
 
-        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def free_port(kind=socket.SOCK_STREAM) -> int:
