@@ -240,8 +240,7 @@ class TestPatterns:
     @pytest.mark.parametrize("name", ALL)
     def test_the_worst_text_is_quick(self, name):
         """
-        8 KiB of a pattern's own beginnings take under half a second (here
-        5 ms) of the processor, however busy the machine is.
+        8 KiB of a pattern's own beginnings take under 100 ms (here 5) of the processor, however busy the machine is.
         """
         slowest = 0.0
         for fragment in WORST:
@@ -251,7 +250,7 @@ class TestPatterns:
             list(re.finditer(INTENTS[name].pattern, text))
             slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.5
+        assert slowest < 0.1
 
 
 class TestAlone:

@@ -503,7 +503,7 @@ class TestSpeed:
     def test_the_worst_text_of_a_rule_is_quick(self, rule):
         """
         8 KiB of the characters that a pattern likes, with ends that it does
-        not, take under half a second (here 7 ms) of the processor.
+        not, take under 100 ms (here 7) of the processor.
         """
         slowest = 0.0
         for fragment in WORST:
@@ -516,11 +516,11 @@ class TestSpeed:
                         rule.validator(match[rule.group])
                 slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.5
+        assert slowest < 0.1
 
     def test_the_worst_text_of_all_is_quick(self):
         """
-        Whole calls stay under half a second too, the pass over numbers
+        Whole calls stay under 100 ms too, the pass over numbers
         included.
         """
         slowest = 0.0
@@ -531,7 +531,7 @@ class TestSpeed:
             list(find_numbers(text))
             slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.5
+        assert slowest < 0.1
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
     def test_no_repeat_is_without_end(self, rule):
