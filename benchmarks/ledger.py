@@ -336,7 +336,8 @@ def _fill_postgresql(
         )
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"SET search_path = {SCHEMA}")
-        connection.execute("ANALYZE")
+        # As the server does by itself some time after so many rows.
+        connection.execute("VACUUM (ANALYZE)")
 
 
 def _decide(

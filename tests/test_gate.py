@@ -1203,7 +1203,7 @@ class TestPermit:
         genuine = permit_for("improve", "mac_address")
         fields = {
             name: getattr(genuine, name)
-            for name in Permit.__slots__
+            for name in (*Permit.__slots__, *Permit.__annotations__)
             if name != "_seal"
         }
 
@@ -1242,11 +1242,13 @@ class TestPermit:
         """
         permit: Any = permit_for("improve", "mac_address")
 
-        for name in (*Permit.__slots__, "more"):
+        for name in (*Permit.__slots__, *Permit.__annotations__, "more"):
             with pytest.raises(ForgedPermitError, match="changed"):
                 setattr(permit, name, None)
             with pytest.raises(ForgedPermitError, match="changed"):
                 delattr(permit, name)
+        with pytest.raises(AttributeError):
+            object.__setattr__(permit, "purpose", "other")
         assert not hasattr(permit, "__dict__")
 
     def test_empty_one_opens_no_source(self) -> None:

@@ -117,6 +117,7 @@ class Mutex:
 
 
 _loading: Mutex | None = None
+_loaded: dict[str, ModuleType] = {}
 
 
 def load(name: str) -> ModuleType:
@@ -127,9 +128,13 @@ def load(name: str) -> ModuleType:
     itself wait for that end for ever. No other lock may be held.
     """
     global _loading  # noqa: PLW0603 - one for the whole process
+    known = _loaded.get(name)
+    if known is not None:
+        return known
     with _guard:
         if _loading is None:
             _loading = Mutex()
         loading = _loading
     with loading:
-        return import_module(name)
+        _loaded[name] = import_module(name)
+        return _loaded[name]

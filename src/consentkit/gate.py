@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, final
 
@@ -285,6 +286,29 @@ FAVOURABLE: Final = Moment()
 _SEAL: Final = object()
 
 
+@frozen(kw_only=True)
+class _Grounds:
+    """
+    What all permits of one answer share.
+    """
+
+    clause: Clause
+    controller: str
+    element: str
+    entries: Mapping[str, Entry]
+    entry: Entry
+    epoch: int
+    function: Function
+    grant: str
+    policy_version: str
+    purpose: str
+    recipient: str
+
+
+def _of_grounds(name: str) -> Any:
+    return property(attrgetter(f"_grounds.{name}"))
+
+
 @final
 class Permit:
     """
@@ -308,41 +332,36 @@ class Permit:
         epoch: Number of the grant: a new one makes older permits void.
     """
 
-    __slots__ = (
-        "_holds",
-        "_seal",
-        "clause",
-        "controller",
-        "element",
-        "entries",
-        "entry",
-        "epoch",
-        "function",
-        "grant",
-        "policy_version",
-        "purpose",
-        "recipient",
-    )
+    __slots__ = ("_grounds", "_holds", "_seal")
 
+    _grounds: _Grounds
     _holds: Callable[[Permit], bool]
-    clause: Clause
-    controller: str
-    element: str
-    entries: Mapping[str, Entry]
-    entry: Entry
-    epoch: int
-    function: Function
-    grant: str
-    policy_version: str
-    purpose: str
-    recipient: str
 
-    def __init__(self, *, seal: object = None, **fields: Any) -> None:
+    clause: Clause = _of_grounds("clause")
+    controller: str = _of_grounds("controller")
+    element: str = _of_grounds("element")
+    entries: Mapping[str, Entry] = _of_grounds("entries")
+    entry: Entry = _of_grounds("entry")
+    epoch: int = _of_grounds("epoch")
+    function: Function = _of_grounds("function")
+    grant: str = _of_grounds("grant")
+    policy_version: str = _of_grounds("policy_version")
+    purpose: str = _of_grounds("purpose")
+    recipient: str = _of_grounds("recipient")
+
+    def __init__(
+        self,
+        grounds: object = None,
+        holds: Callable[[Permit], bool] | None = None,
+        *,
+        seal: object = None,
+        **_: object,
+    ) -> None:
         if seal is not _SEAL:
             msg = "only the gate makes permits; ask Kit.use() for one"
             raise ForgedPermitError(msg)
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_grounds", grounds)
+        object.__setattr__(self, "_holds", holds)
         object.__setattr__(self, "_seal", seal)
 
     def __init_subclass__(cls) -> NoReturn:
@@ -377,10 +396,6 @@ class Permit:
             f"{self.entry.seq} of {self.entry.at:%Y-%m-%d %H:%M} "
             f"on policy version {self.entry.version}"
         )
-
-
-# What one permit shares with another of the same answer.
-_SHARED: Final = tuple(n for n in Permit.__slots__ if n != "_holds")
 
 
 def check_permit(permit: object, *, data_type: str | None = None) -> Permit:
@@ -519,9 +534,10 @@ class Gate:
                 function, data_type, purpose, recipient, moment, basis
             )
             self._remember(key, answer, moment, basis)
-        if holds is None or type(answer) is Refusal:
+        if holds is None or isinstance(answer, Refusal):
             return answer
-        return _held(answer, holds)  # type: ignore[arg-type]
+        # The same permit anew, for one caller.
+        return Permit(answer._grounds, holds, seal=_SEAL)  # noqa: SLF001
 
     def lets_out(self, element: str, recipient: str, grant: str) -> bool:
         """
@@ -592,9 +608,7 @@ class Gate:
         assert clause is not None  # noqa: S101 - as above
         entries = self._entries(found, atom, basis)
         element, entry = list(entries.items())[-1]
-        return Permit(
-            seal=_SEAL,
-            _holds=_always,
+        grounds = _Grounds(
             function=found,
             clause=self._clause(clause, entries),
             element=element,
@@ -607,6 +621,7 @@ class Gate:
             purpose=atom.purpose,
             recipient=atom.recipient,
         )
+        return Permit(grounds, _always, seal=_SEAL)
 
     def _entries(
         self, function: Function, atom: Atom, basis: str
@@ -845,14 +860,3 @@ def _refusal(
         detail=detail,
         also=tuple(also),
     )
-
-
-def _held(permit: Permit, holds: Callable[[Permit], bool]) -> Permit:
-    """
-    Make the same permit anew, for one caller.
-    """
-    made: Permit = object.__new__(Permit)
-    for name in _SHARED:
-        object.__setattr__(made, name, getattr(permit, name))
-    object.__setattr__(made, "_holds", holds)
-    return made

@@ -355,9 +355,11 @@ class Kit:
         """
         Read the signals from outside, as they are now.
         """
-        found: object = None
-        with suppress(Exception):
-            found = self._signals()
+        # Not with suppress(): each decision asks.
+        try:
+            found: object = self._signals()
+        except Exception:  # noqa: BLE001 - it may be the app's
+            found = None
         # In doubt everything is stopped.
         return found if isinstance(found, Signals) else _NO_SIGNALS
 
@@ -521,7 +523,10 @@ class Kit:
         )
         if isinstance(answer, Refusal):
             return answer
-        if self._is_too_soon(answer.function, answer.clause):
+        clause = answer.clause
+        if clause.frequency is not None and self._is_too_soon(
+            answer.function, clause
+        ):
             # An older promise of the clause may be rarer than the policy's.
             return Refusal(
                 reason=Reason.TOO_OFTEN,
@@ -554,6 +559,7 @@ class Kit:
             attested=attested,
             too_soon=found is not None
             and clause is not None
+            and clause.frequency is not None
             and self._is_too_soon(found, clause),
         )
 

@@ -71,6 +71,8 @@ class View:
         self._person = person
         self._unrecorded = unrecorded
         self._archive = Archive(policy, ledger)
+        #: The entries, and the ledger's mark under which they were read.
+        self._read: tuple[object, tuple[Entry, ...]] = (None, ())
         self._gathered: tuple[tuple[Entry, ...], Facts] | None = None
         self._folded: _Folded | None = None
         self._broken: State | None = None
@@ -96,9 +98,9 @@ class View:
         try:
             entries = self.entries()
             masks = self._signals().masks(self._policy, entries)
-            now = self._clock().astimezone(UTC)
             folded = self._folded
-            if folded is None or not folded.holds(entries, masks, now):
+            if folded is None or not folded.holds(entries, masks, self._clock):
+                now = self._clock().astimezone(UTC)
                 state = self.fold(entries, now, masks)
                 folded = _Folded(entries=entries, masks=masks, state=state)
                 self._folded = folded
@@ -113,8 +115,14 @@ class View:
         Raises:
             StoreError: If the ledger cannot be read.
         """
-        tag = self._subject(False)
-        return () if tag is None else self._ledger.entries(tag)
+        # Before they are read: what is written meanwhile is seen next time.
+        mark = self._ledger.mark()
+        known, entries = self._read
+        if mark is None or mark is not known:
+            tag = self._subject(False)
+            entries = () if tag is None else self._ledger.entries(tag)
+            self._read = mark, entries
+        return entries
 
     def fold(
         self,
@@ -251,17 +259,19 @@ class _Folded:
         self,
         entries: tuple[Entry, ...],
         masks: Mapping[str, tuple[str, ...]],
-        now: datetime,
+        clock: Callable[[], datetime],
     ) -> bool:
         """
-        Tell whether it is still the state.
+        Tell whether it is still the state; most need no look at the clock.
         """
+        if self.entries is not entries or self.masks != masks:
+            return False
         since, until = self.state.since, self.state.until
-        return (
-            self.entries is entries
-            and (since is None or since <= now)
-            and (until is None or now < until)
-            and self.masks == masks
+        if since is None and until is None:
+            return True
+        now = clock()
+        return (since is None or since <= now) and (
+            until is None or now < until
         )
 
 

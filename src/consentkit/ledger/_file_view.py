@@ -115,23 +115,30 @@ class FileView:
         # What comes has to have grown out of it, also if all is read again.
         self._newest: SignedCheckpoint | None = None
 
+    def mark(self, connection: Connection) -> Seen | None:
+        """
+        Give what was verified last, if nothing was written since.
+        """
+        seen = self.seen
+        # data_version tells of commits by others, the generation of a file
+        # that was replaced; neither tells of our own.
+        if (
+            seen.signed is not None
+            and connection.total_changes == seen.changes
+            and self._db.generation == seen.generation
+            and _version(connection) == seen.version
+        ):
+            return seen
+        return None
+
     def at_hand(
         self, connection: Connection, subject: str
     ) -> tuple[Entry, ...] | None:
         """
         Give the entries of one subject, if nothing was written since.
         """
-        seen = self.seen
-        # data_version tells of commits by others, the generation of a file
-        # that was replaced; neither tells of our own.
-        if (
-            subject in seen.known
-            and connection.total_changes == seen.changes
-            and self._db.generation == seen.generation
-            and _version(connection) == seen.version
-        ):
-            return seen.known[subject]
-        return None
+        seen = self.mark(connection)
+        return None if seen is None else seen.known.get(subject)
 
     def is_odd(self, connection: Connection) -> bool:
         """

@@ -257,8 +257,10 @@ class Keeper:
         Raises:
             DamagedError: If it is another.
         """
-        if isinstance(key, bytes) and tag_of(id, key) == tag:
-            return tag_of(id, key)
+        if isinstance(key, bytes):
+            made = tag_of(id, key)
+            if made == tag:
+                return made
         raise DamagedError(
             self.where,
             problem="the link of a subject to its entries was changed",

@@ -115,6 +115,15 @@ class Statements:
         "FROM {s}.head WHERE one = 1"
     )
     any_entry: str = _text("SELECT seq FROM {s}.entries LIMIT 1")
+    # A person's link together with the entries, which are asked for next:
+    # one answer of the server to wait for, instead of two.
+    person: str = _text(
+        "SELECT s.tag, s.key, t.hash, e.seq, e.body, e.hash "
+        "FROM {s}.subjects s "
+        "LEFT JOIN {s}.tails t ON t.subject = s.tag "
+        "LEFT JOIN {s}.entries e ON e.subject = s.tag "
+        "WHERE s.id = %s ORDER BY e.seq"
+    )
     entries_of: str = _text(
         "SELECT t.hash, e.seq, e.body, e.hash "
         "FROM (VALUES (%s::text)) AS s (subject) "
@@ -158,7 +167,6 @@ class Statements:
         "INSERT INTO {s}.policies (digest, body) VALUES (%s, %s) "
         "ON CONFLICT DO NOTHING"
     )
-    subject: str = _text("SELECT tag, key FROM {s}.subjects WHERE id = %s")
     add_subject: str = _text(
         "INSERT INTO {s}.subjects (tag, id, key) VALUES (%s, %s, %s) "
         "ON CONFLICT DO NOTHING"

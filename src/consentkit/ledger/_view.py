@@ -10,7 +10,7 @@ import time
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
@@ -52,8 +52,11 @@ WINDOW_SECONDS: Final = 0.02
 _MOST_KNOWN: Final = 20_000
 _MOST_TAGS: Final = 200_000
 _MOST_NEWS: Final = 10_000
+_MOST_CAME: Final = 64
 
 _HASH_BYTES: Final = 32
+
+_Row = tuple[Any, ...]
 
 
 @frozen(kw_only=True)
@@ -163,6 +166,8 @@ class View:
         self.tags: dict[str, str] = {}
         self.nobody: set[str] = set()
         self.fresh_until = 0.0
+        # Rows that came with a tag, and under which head.
+        self._came: dict[str, tuple[Head, list[_Row]]] = {}
 
     def refresh(self, connection: Connection) -> None:
         """
@@ -300,14 +305,17 @@ class View:
         Read the tag of a person, if there is one.
         """
         seen = self.seen
-        row = connection.execute(self._sql.subject, (id,)).fetchone()
-        tag = None if row is None else self._keeper.checked_tag(id, *row)
+        rows = connection.execute(self._sql.person, (id,)).fetchall()
+        tag = self._keeper.checked_tag(id, *rows[0][:2]) if rows else None
         with self.lock:
             if tag is None:
                 self.nobody.add(id)
             elif self.seen.head.erased == seen.head.erased:
                 self.nobody.discard(id)
                 put(self.tags, id, tag, most=_MOST_TAGS)
+                if tag not in self.known:
+                    came = seen.head, [row[2:] for row in rows]
+                    put(self._came, tag, came, most=_MOST_CAME)
         return tag
 
     def policy(self, connection: Connection, digest: str) -> str | None:
@@ -426,7 +434,10 @@ class View:
         """
         Read the entries of a subject, and see that none is missing.
         """
-        rows = connection.execute(self._sql.entries_of, (subject,)).fetchall()
+        rows = self._rows_that_came(subject)
+        if rows is None:
+            said = connection.execute(self._sql.entries_of, (subject,))
+            rows = said.fetchall()
         own = [(seq, body, digest) for _, seq, body, digest in rows if seq]
         try:
             return entries_of(
@@ -436,6 +447,15 @@ class View:
             )
         except BreakError as error:
             raise self._keeper.broken(error.seq or size) from None
+
+    def _rows_that_came(self, subject: str) -> list[_Row] | None:
+        """
+        Give the rows that were read with the tag, unless there is news.
+        """
+        head, rows = self._came.pop(subject, (None, []))
+        last = (rows[-1][1] if rows else None) or 0
+        is_old = head is None or head != self.seen.head or last > head.size
+        return None if is_old else rows
 
     def _prove(self, connection: Connection, entry: Entry, seen: Seen) -> None:
         """

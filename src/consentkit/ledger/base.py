@@ -35,6 +35,15 @@ class Ledger(Protocol):
     cannot be read or written; then nothing is recorded.
     """
 
+    def mark(self) -> object:
+        """
+        Give something that is the very same while nothing was written.
+
+        Neither an entry nor a person's tag; ``None`` where that cannot be
+        told without reading. It is asked at each decision, so it is cheap.
+        """
+        ...
+
     def entries(self, subject: str) -> tuple[Entry, ...]:
         """
         Read all entries of one subject, oldest first, verified.

@@ -119,6 +119,21 @@ class SQLiteLedger:
 
     # Reading
 
+    def mark(self) -> object:
+        """
+        Give something that is the very same while nothing was written.
+
+        Returns:
+            ``None`` before the first read, and where somebody wrote since.
+
+        Raises:
+            StoreError: If the file cannot be looked at.
+        """
+        if not self._db.exists():
+            return None
+        with self._db.reading() as connection:
+            return self._view.mark(connection)
+
     def entries(self, subject: str = LOCAL) -> tuple[Entry, ...]:
         """
         Read all entries of one subject, oldest first.
