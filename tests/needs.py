@@ -31,10 +31,15 @@ __all__ = [
 
 #: The modules by which an installed extra is known.
 _MODULES = {
+    "android": ("jnius",),
+    "dbus": ("jeepney",),
     "demo": ("psutil", "machineid", "starlette", "uvicorn"),
     "device": ("psutil", "machineid"),
     "httpx2": ("httpx2",),
+    "ios": ("rubicon",),
     "postgresql": ("psycopg",),
+    "qt": ("PySide6",),
+    "re2": ("re2",),
     "receiver": ("starlette", "uvicorn"),
 }
 

@@ -10,6 +10,7 @@ thing puts it in order before the fork, and takes it up again after it.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 from importlib import import_module
@@ -117,6 +118,7 @@ class Mutex:
 
 
 _loading: Mutex | None = None
+# What is there as a whole: another thread may be half way through others.
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -129,12 +131,12 @@ def load(name: str) -> ModuleType:
     """
     global _loading  # noqa: PLW0603 - one for the whole process
     known = _loaded.get(name)
-    if known is not None:
+    if known is not None and sys.modules.get(name) is known:
         return known
     with _guard:
         if _loading is None:
             _loading = Mutex()
         loading = _loading
     with loading:
-        _loaded[name] = import_module(name)
-        return _loaded[name]
+        module = _loaded[name] = import_module(name)
+        return module

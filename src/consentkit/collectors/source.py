@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 
 from abc import ABC, abstractmethod
+from time import monotonic
 from typing import Any, Generic, TypeVar, final
 
 from attrs import frozen
@@ -53,21 +54,41 @@ class Source(ABC, Generic[T]):
     """
     One real place that values of some data types come from.
 
-    Members implement `_read`; callers use `read`.
+    Members implement `_read`; callers use `read`. Whatever blocks in there
+    has a deadline.
 
     Attributes:
+        id: Short name, by which an app or a policy chooses it: ``gpsd``.
+
         name: What the source is, for people: a file, a daemon, a tool.
 
         data_types: Ids of the data types that it gives.
 
+        touches: What a read touches, for people: files, calls, services.
+
+        visible: What remains visible of a read outside of the app: a prompt,
+            a sign, a line in a log; empty where nothing does.
+
+        platforms: Where it works: ``android``, ``ios``, ``web``, ``iot``,
+            ``desktop``; everywhere if empty.
+
+        min_interval_seconds: Asked again sooner than this, it gives
+            `Unavailable` and is not read.
+
         reads: How many times it was really read.
     """
 
+    id: str = ""
     name: str
     data_types: frozenset[str]
+    touches: str = ""
+    visible: str = ""
+    platforms: frozenset[str] = frozenset()
+    min_interval_seconds: float = 0.0
 
     #: Bound at first use, so that a subclass needs no constructor call.
     _reads = 0
+    _last_read: float | None = None
 
     @property
     def reads(self) -> int:
@@ -98,6 +119,10 @@ class Source(ABC, Generic[T]):
         data_type = check_permit(permit).clause.type
         if data_type not in self.data_types:
             check_permit(permit, data_type=min(self.data_types))
+        now, last = monotonic(), self._last_read
+        if last is not None and now - last < self.min_interval_seconds:
+            return Unavailable(data_type, f"{self.name} was just asked")
+        self._last_read = now
         self._reads += 1
         try:
             return self._read(permit, **options)
