@@ -64,6 +64,7 @@ from consentkit.why import Explanation, explain
 
 if TYPE_CHECKING:
     from consentkit.collectors.logs import LogHandler
+    from consentkit.collectors import Sources
     from consentkit.collectors.source import Source
     from consentkit.outbox import LaneStatus, OutboxStatus
     from consentkit.outbox.held import Held, Quarantine
@@ -143,7 +144,7 @@ def open(  # noqa: A001 - read as consentkit.open
     *,
     transport: str | Transport | Mapping[str, str | Transport] | None = None,
     data_dir: str | Path | None = None,
-    sources: Iterable[Source[Any]] = (),
+    sources: Iterable[Source[Any] | str] = (),
     os_permission: Callable[[str], OSPermission] = _not_applicable,
     conditions: Callable[[str], bool] = _no_condition,
     platform: str | None = None,
@@ -170,8 +171,8 @@ def open(  # noqa: A001 - read as consentkit.open
         data_dir: Folder for ledger, outbox and keys; by default one in the
             user's data folder, named by the policy's id.
 
-        sources: Sources that go before the built-in ones, such as the
-            app's own.
+        sources: Sources that go before the platform's usual ones: the
+            app's own, or ids of built-in ones, such as ``"geoclue"``.
 
         os_permission: Tells what the operating system allows, by the
             policy's id of the permission. It is asked at each read. By
@@ -204,6 +205,8 @@ def open(  # noqa: A001 - read as consentkit.open
             template.
 
         TransportError: If a transport is named wrongly.
+
+        ValueError: If a source is named wrongly.
     """
     document = policy if isinstance(policy, Policy) else load_policy(policy)
     if document.template:
@@ -216,6 +219,9 @@ def open(  # noqa: A001 - read as consentkit.open
         raise PolicyError(named, [fault])
     if strict:
         _check_strictly(document, policy)
+    sources = tuple(sources)
+    if any(isinstance(source, str) for source in sources):
+        _check_named(sources)
     folder = default_data_dir(document) if data_dir is None else data_dir
     return Kit(
         document,
@@ -241,6 +247,16 @@ def _ledger_of(named: str | Ledger | None, folder: Path) -> Ledger:
 
         return ledger_from_url(named, keys=folder / "keys")
     return named
+
+
+def _check_named(sources: Iterable[object]) -> None:
+    from consentkit.collectors import BUILT_IN
+
+    for name in sources:
+        if isinstance(name, str) and name not in BUILT_IN:
+            known = ", ".join(sorted(BUILT_IN))
+            msg = f"no source is called {name!r}; one of {known}"
+            raise ValueError(msg)
 
 
 def _check_strictly(document: Policy, named: str | Path | Policy) -> None:
@@ -284,7 +300,7 @@ class Kit:
         *,
         data_dir: Path,
         transport: str | Transport | Mapping[str, str | Transport] | None,
-        sources: Iterable[Source[Any]],
+        sources: Iterable[Source[Any] | str],
         os_permission: Callable[[str], OSPermission],
         conditions: Callable[[str], bool],
         platform: str,
@@ -310,7 +326,8 @@ class Kit:
         self._root = self
         self._subjects: dict[str, Kit] = {}
         self._own_sources = tuple(sources)
-        self._sources: Mapping[str, Source[Any]] | None = None
+        self._platform = platform
+        self._sources: Sources | None = None
         self._transports = _by_recipient(policy, transport)
         self._store: OutboxStore | None = None
         self._quarantine: Quarantine | None = None
@@ -782,16 +799,23 @@ class Kit:
 
         return LogHandler(self, function, **options)
 
-    def source(self, data_type: str) -> Source[Any] | None:
+    def source(
+        self, data_type: str, read_from: str = ""
+    ) -> Source[Any] | None:
         """
         Give the source that *data_type* is read from, if there is one.
+
+        Args:
+            data_type: Of the vocabulary.
+
+            read_from: Id of the source, where the policy names one.
         """
         with self._lock:
             if self._sources is None:
-                from consentkit.collectors import sources_by_type
+                from consentkit.collectors import Sources
 
-                self._sources = sources_by_type(self._own_sources)
-            return self._sources.get(data_type)
+                self._sources = Sources(self._own_sources, self._platform)
+            return self._sources.of(data_type, read_from)
 
     # Delivering
 

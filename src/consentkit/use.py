@@ -451,8 +451,9 @@ class Use:
         found = self._kit.policy.functions[self.function]
         return tuple(
             t
-            for t in found.clauses
-            if t not in _NOT_DEVICE and self._kit.source(t) is not None
+            for t, clause in found.clauses.items()
+            if t not in _NOT_DEVICE
+            and self._kit.source(t, clause.read_from) is not None
         )
 
     def location(
@@ -616,9 +617,11 @@ class Use:
         from consentkit.anonymise.protect import protect
         from consentkit.collectors.source import Unavailable
 
-        source = self._kit.source(data_type)
+        source = self._kit.source(data_type, permit.clause.read_from)
         if source is None:
-            return Unavailable(data_type, "no source gives it here")
+            named = permit.clause.read_from
+            wanted = f"source {named!r}" if named else "source"
+            return Unavailable(data_type, f"no {wanted} gives it here")
 
         def read() -> Protected | Unavailable | Refusal:
             if not self._kit.claim_read(permit):

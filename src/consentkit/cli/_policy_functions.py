@@ -139,6 +139,7 @@ def _terms(clause: Clause, function: Function, table: FunctionTable) -> str:
         ""
         if clause.frequency is None
         else f"at most once in {in_words(clause.frequency)}",
+        about("read from", clause.read_from),
         "" if clause.required else "the function works without it",
     )
 

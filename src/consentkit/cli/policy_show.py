@@ -271,6 +271,7 @@ def _clause(clause: Clause, table: FunctionTable) -> dict[str, Any]:
         "platforms": list(clause.platforms),
         "required": clause.required,
         "frequency": "" if frequency is None else str(frequency),
+        "read_from": clause.read_from,
     }
 
 

@@ -2,41 +2,113 @@
 """
 What is the value?
 
-Each collector is a typed reader of one family of data, on top of sources:
-`consentkit.collectors.device`, `~consentkit.collectors.location`,
-`~consentkit.collectors.clipboard` and `~consentkit.collectors.logs`.
+Each collector is a typed reader of one family of data, on top of sources.
+A source is one module; which of them a value is read from is said by the
+policy (``read_from``), by the app (``consentkit.open(sources=...)``), or else
+by `USUAL`, in this order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
+from consentkit._fork import load
 from consentkit.collectors.source import Source, Unavailable
 
 
-__all__ = ["Source", "Unavailable", "sources_by_type"]
+__all__ = ["BUILT_IN", "USUAL", "Source", "Sources", "Unavailable"]
+
+#: Where the built-in sources are, by id: a module of this room, and what in
+#: it makes the source.
+BUILT_IN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "clipboard": ("clipboard", "ClipboardSource"),
+        "firmware": ("device", "make_firmware_source"),
+        "gpsd": ("gpsd", "GpsdSource"),
+        "locale": ("device", "make_locale_source"),
+        "machine_id": ("device", "make_machine_id_source"),
+        "psutil": ("device", "make_psutil_source"),
+        "system": ("device", "make_system_source"),
+    }
+)
+
+_COMPUTER: Final = (
+    "machine_id",
+    "psutil",
+    "system",
+    "firmware",
+    "locale",
+    "gpsd",
+    "clipboard",
+)
+
+#: Which of them are used without being named, by platform: the first that
+#: gives a data type.
+USUAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"desktop": _COMPUTER, "iot": _COMPUTER}
+)
 
 
-def sources_by_type(
-    own: Iterable[Source[Any]] = (),
-) -> Mapping[str, Source[Any]]:
+class Sources:
     """
-    Choose a source for each data type; the app's own go first.
+    The sources of one app. Nothing is read, connected or started by this.
 
-    Nothing is read, connected or started by choosing.
+    Args:
+        own: The app's own ones, or ids of built-in ones; they go before the
+            usual ones.
+
+        platform: Where the app runs, in the words of a policy.
+
+    Raises:
+        KeyError: If a text among *own* is no id of a built-in source.
     """
-    from consentkit.collectors.clipboard import (
-        ClipboardSource,
-    )
-    from consentkit.collectors.device import (
-        default_device_sources,
-    )
-    from consentkit.collectors.gpsd import GpsdSource
 
-    built_in = (*default_device_sources(), GpsdSource(), ClipboardSource())
-    chosen: dict[str, Source[Any]] = {}
-    for source in (*own, *built_in):
-        for data_type in source.data_types:
-            chosen.setdefault(data_type, source)
-    return chosen
+    def __init__(
+        self, own: Iterable[Source[Any] | str] = (), platform: str = "desktop"
+    ) -> None:
+        self._made: dict[str, Source[Any]] = {}
+        self._usual: dict[str, Source[Any]] = {}
+        given: list[Source[Any]] = []
+        for one in own:
+            source = self._built_in(one) if isinstance(one, str) else one
+            given.append(source)
+            if source.id:
+                self._made[source.id] = source
+        for source in (*given, *map(self._built_in, USUAL.get(platform, ()))):
+            for data_type in source.data_types:
+                self._usual.setdefault(data_type, source)
+
+    def _built_in(self, id_: str) -> Source[Any]:
+        if id_ not in self._made:
+            module, name = BUILT_IN[id_]
+            make = getattr(load(f"{__name__}.{module}"), name)
+            self._made[id_] = make()
+        return self._made[id_]
+
+    def of(self, data_type: str, read_from: str = "") -> Source[Any] | None:
+        """
+        Give the source of *data_type*, if there is one.
+
+        Args:
+            data_type: Of the vocabulary.
+
+            read_from: Id of the source, where the policy names one. Another
+                one is not taken in its place.
+        """
+        if not read_from:
+            return self._usual.get(data_type)
+        if read_from not in self._made and read_from not in BUILT_IN:
+            return None
+        source = self.of_id(read_from)
+        return source if data_type in source.data_types else None
+
+    def of_id(self, id_: str) -> Source[Any]:
+        """
+        Give one of the app's own, or a built-in one, by its id.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        return self._made.get(id_) or self._built_in(id_)

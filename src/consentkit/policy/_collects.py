@@ -145,6 +145,7 @@ class CollectsCheck:
             platforms=row.platforms,
             required=row.required,
             frequency=period_of(row.frequency) if row.frequency else None,
+            read_from=row.read_from,
         )
 
     def _chosen(

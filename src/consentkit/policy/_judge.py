@@ -346,6 +346,7 @@ KEYS: Final[Mapping[type, Mapping[str, Rule]]] = {
         "platforms": _rule(_SERVICE, _wider),
         "required": _rule(_RIGHTS, _taken_up),
         "frequency": _rule(_SERVICE, _never, Beyond.FREQUENCY),
+        "read_from": _rule(_SERVICE),
     },
     t.EventTable: {
         "name": _WORDS,

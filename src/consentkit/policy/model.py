@@ -241,6 +241,9 @@ class Clause:
         required: Whether the function cannot work without it.
 
         frequency: Shortest time between two reads, or ``None``.
+
+        read_from: Id of the source that it is read from; the usual one of
+            the platform if empty.
     """
 
     type: str
@@ -254,6 +257,7 @@ class Clause:
     platforms: tuple[str, ...] = ()
     required: bool = True
     frequency: Period | None = None
+    read_from: str = ""
 
 
 class Clauses(Mapping[str, Clause]):

@@ -470,6 +470,9 @@ class CollectsTable:
 
         frequency: Shortest time between two reads, an ISO 8601 duration.
 
+        read_from: Id of the source that it is read from, such as ``gpsd``;
+            the usual one of the platform by default.
+
         source: Line of the published text.
     """
 
@@ -487,6 +490,7 @@ class CollectsTable:
     )
     required: bool = True
     frequency: str = ""
+    read_from: str = ""
     source: str = ""
 
     @property

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Which source a value is read from: named by the policy, by the app, or usual.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import consentkit
+
+from consentkit import Source, Unavailable
+from consentkit.collectors import BUILT_IN, USUAL, Sources
+from tests.support import Spy, small
+
+
+def named(id_: str, data_type: str, value: object) -> Spy:
+    """
+    Make a spy that a policy can name.
+    """
+    spy = Spy(data_type, value)
+    spy.id = id_
+    return spy
+
+
+def read(folder: Path, *sources: Source[Any] | str, read_from: str) -> Any:
+    """
+    Read one value under a policy that may name its source.
+    """
+
+    def name_it(tree: dict[str, Any]) -> None:
+        (row,) = [
+            row
+            for row in tree["functions"][1]["collects"]
+            if row["type"] == "system_id"
+        ]
+        row["read_from"] = read_from
+
+    policy = small(named=name_it)
+    with consentkit.open(policy, data_dir=folder, sources=sources) as kit:
+        kit.consent.grant("improve")
+        with kit.use("improve") as use:
+            return use.device("system_id")
+
+
+class TestChoice:
+    """
+    Tests of who says where a value is read from.
+    """
+
+    def test_policy_names_one(self, tmp_path):
+        """
+        The source that the policy names is read, and the first one is not.
+        """
+        first = named("first", "system_id", "1" * 32)
+        second = named("second", "system_id", "2" * 32)
+
+        device = read(tmp_path, first, second, read_from="second")
+
+        assert len(device) == 1
+        assert (first.reads, second.reads) == (0, 1)
+
+    def test_app_goes_before_usual(self, tmp_path):
+        """
+        Where the policy names none, the app's first one is read.
+        """
+        first = named("first", "system_id", "1" * 32)
+        second = named("second", "system_id", "2" * 32)
+
+        read(tmp_path, first, second, read_from="")
+
+        assert (first.reads, second.reads) == (1, 0)
+
+    @pytest.mark.parametrize("wanted", ["nowhere", "clipboard"])
+    def test_nothing_in_its_place(self, tmp_path, wanted):
+        """
+        A source that is not here, or does not give it, is not replaced.
+        """
+        spy = named("first", "system_id", "1" * 32)
+
+        device = read(tmp_path, spy, read_from=wanted)
+
+        (missing,) = device.unavailable
+        assert isinstance(missing, Unavailable)
+        assert missing.reason == f"no source {wanted!r} gives it here"
+        assert spy.reads == 0
+
+    def test_app_names_built_in(self):
+        """
+        A built-in source that the app names goes before the usual ones.
+        """
+        spy = Spy("os_name", "Plan 9")
+
+        sources = Sources([spy, "system"])
+
+        assert sources.of("os_name") is spy
+        assert sources.of("os_version") is sources.of("os_version", "system")
+
+    def test_wrong_name(self, tmp_path):
+        """
+        A built-in source that there is not is said as the kit is opened.
+        """
+        with pytest.raises(ValueError, match="no source is called 'gps'; one"):
+            consentkit.open(small(), data_dir=tmp_path, sources=["gps"])
+
+
+class TestBuiltIn:
+    """
+    Tests of the table of built-in sources.
+    """
+
+    @pytest.mark.parametrize("id_", BUILT_IN)
+    def test_says_what_it_is(self, id_):
+        """
+        Each can be made, goes by its id, and says what it touches.
+        """
+        source = Sources([id_], platform="none").of_id(id_)
+
+        assert source.id == id_
+        assert source.name
+        assert source.touches
+        assert source.data_types
+        assert source.reads == 0
+
+    @pytest.mark.parametrize("platform", USUAL)
+    def test_usual_ones_work_there(self, platform):
+        """
+        What is usual on a platform says that it works there.
+        """
+        for id_ in USUAL[platform]:
+            source = Sources([id_], platform="none").of_id(id_)
+            assert not source.platforms or platform in source.platforms, id_
