@@ -63,8 +63,14 @@ from consentkit.why import Explanation, explain
 
 
 if TYPE_CHECKING:
-    from consentkit.collectors.logs import LogHandler
     from consentkit.collectors import Sources
+    from consentkit.collectors.crash import CrashCapture
+    from consentkit.collectors.journal import JournalCapture
+    from consentkit.collectors.log_adapters import (
+        LoguruSink,
+        StructlogProcessor,
+    )
+    from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source
     from consentkit.outbox import LaneStatus, OutboxStatus
     from consentkit.outbox.held import Held, Quarantine
@@ -799,6 +805,72 @@ class Kit:
 
         return LogHandler(self, function, **options)
 
+    def structlog_processor(
+        self, function: str, **options: Any
+    ) -> StructlogProcessor:
+        """
+        Make a processor that captures a scrubbed copy of structlog's events.
+
+        Args:
+            function: Id of the function.
+
+            options: What
+                `consentkit.collectors.log_adapters.StructlogProcessor` takes.
+        """
+        from consentkit.collectors.log_adapters import StructlogProcessor
+
+        return StructlogProcessor(self, function, **options)
+
+    def loguru_sink(self, function: str, **options: Any) -> LoguruSink:
+        """
+        Make a sink that scrubs and captures loguru's records.
+
+        Args:
+            function: Id of the function.
+
+            options: What `consentkit.collectors.log_adapters.LoguruSink`
+                takes.
+        """
+        from consentkit.collectors.log_adapters import LoguruSink
+
+        return LoguruSink(self, function, **options)
+
+    def crash_capture(self, function: str, **options: Any) -> CrashCapture:
+        """
+        Make what captures crashes of the whole process; `start` it.
+
+        Args:
+            function: Id of the function; crashes deserve their own.
+
+            options: What `consentkit.collectors.crash.CrashCapture` takes.
+
+        Raises:
+            ValueError: If this is the kit of one subject among others.
+        """
+        from consentkit.collectors.crash import CrashCapture
+
+        if self._root is not self:
+            msg = (
+                "a crash is the whole process's: ask the app's own kit, "
+                "not that of one subject"
+            )
+            raise ValueError(msg)
+        return CrashCapture(self, function, **options)
+
+    def journal(self, function: str, **options: Any) -> JournalCapture:
+        """
+        Make what captures lines of the system's journal, when told to.
+
+        Args:
+            function: Id of the function.
+
+            options: What `consentkit.collectors.journal.JournalCapture`
+                takes.
+        """
+        from consentkit.collectors.journal import JournalCapture
+
+        return JournalCapture(self, function, **options)
+
     def source(
         self, data_type: str, read_from: str = ""
     ) -> Source[Any] | None:
@@ -814,7 +886,9 @@ class Kit:
             if self._sources is None:
                 from consentkit.collectors import Sources
 
-                self._sources = Sources(self._own_sources, self._platform)
+                self._sources = Sources(
+                    self._own_sources, self._platform, folder=self.data_dir
+                )
             return self._sources.of(data_type, read_from)
 
     # Delivering

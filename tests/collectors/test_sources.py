@@ -6,6 +6,9 @@ Which source a value is read from: named by the policy, by the app, or usual.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ import consentkit
 from consentkit import Source, Unavailable
 from consentkit.collectors import BUILT_IN, USUAL, Sources
 from tests.support import Spy, small
+
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def named(id_: str, data_type: str, value: object) -> Spy:
@@ -134,3 +140,24 @@ class TestBuiltIn:
         for id_ in USUAL[platform]:
             source = Sources([id_], platform="none").of_id(id_)
             assert not source.platforms or platform in source.platforms, id_
+
+    def test_page_is_current(self):
+        """
+        The page has the tables as they are; docs/sources.py writes them.
+        """
+        code = (
+            "import sources\n"
+            "text = sources.PAGE.read_text('utf-8')\n"
+            "print(sources.current(text) == text)"
+        )
+
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=DOCS,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+
+        assert ran.stdout == "True\n", "run: python docs/sources.py"

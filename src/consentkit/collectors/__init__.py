@@ -11,6 +11,7 @@ by `USUAL`, in this order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,21 +25,40 @@ __all__ = ["BUILT_IN", "USUAL", "Source", "Sources", "Unavailable"]
 #: it makes the source.
 BUILT_IN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
+        "android": ("android", "AndroidSource"),
+        "android_location": ("android", "AndroidLocation"),
+        "battery": ("power", "make_battery_source"),
         "clipboard": ("clipboard", "ClipboardSource"),
+        "disk_serial": ("serials", "make_disk_serial_source"),
         "firmware": ("device", "make_firmware_source"),
         "gpsd": ("gpsd", "GpsdSource"),
+        "installation": ("installation", "InstallationSource"),
+        "ios": ("ios", "IOSSource"),
+        "interfaces": ("network", "make_interfaces_source"),
         "locale": ("device", "make_locale_source"),
         "machine_id": ("device", "make_machine_id_source"),
+        "packages": ("installed", "PackagesSource"),
+        "processes": ("installed", "ProcessesSource"),
         "psutil": ("device", "make_psutil_source"),
+        "screen": ("screen", "ScreenSource"),
+        "serial": ("serials", "make_serial_source"),
         "system": ("device", "make_system_source"),
     }
 )
 
+# These keep something, each in a folder of its own.
+_KEEPING: Final = frozenset({"installation"})
+
 _COMPUTER: Final = (
+    "installation",
     "machine_id",
+    "interfaces",
     "psutil",
     "system",
     "firmware",
+    "serial",
+    "battery",
+    "screen",
     "locale",
     "gpsd",
     "clipboard",
@@ -47,7 +67,12 @@ _COMPUTER: Final = (
 #: Which of them are used without being named, by platform: the first that
 #: gives a data type.
 USUAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"desktop": _COMPUTER, "iot": _COMPUTER}
+    {
+        "android": ("installation", "android", "android_location"),
+        "desktop": _COMPUTER,
+        "ios": ("installation", "ios"),
+        "iot": _COMPUTER,
+    }
 )
 
 
@@ -61,13 +86,20 @@ class Sources:
 
         platform: Where the app runs, in the words of a policy.
 
+        folder: Where sources that keep something do so.
+
     Raises:
         KeyError: If a text among *own* is no id of a built-in source.
     """
 
     def __init__(
-        self, own: Iterable[Source[Any] | str] = (), platform: str = "desktop"
+        self,
+        own: Iterable[Source[Any] | str] = (),
+        platform: str = "desktop",
+        *,
+        folder: Path = Path("consentkit"),
     ) -> None:
+        self._folder = folder
         self._made: dict[str, Source[Any]] = {}
         self._usual: dict[str, Source[Any]] = {}
         given: list[Source[Any]] = []
@@ -84,7 +116,8 @@ class Sources:
         if id_ not in self._made:
             module, name = BUILT_IN[id_]
             make = getattr(load(f"{__name__}.{module}"), name)
-            self._made[id_] = make()
+            keeping = id_ in _KEEPING
+            self._made[id_] = make(self._folder / id_) if keeping else make()
         return self._made[id_]
 
     def of(self, data_type: str, read_from: str = "") -> Source[Any] | None:

@@ -3,10 +3,10 @@
 The device: identifiers of it, and what it is.
 
 A `DeviceSource` is a name and a function for each data type; an app with a
-fact of its own makes one more. The sources made here read the operating
-system, and two libraries of the extra ``device``: ``psutil`` and
-``py-machineid``. Nothing is read, and neither library is imported, before a
-permit is there.
+fact of its own makes one more. The sources made here and beside it
+read the operating system, and two libraries of the extra ``device``:
+``psutil``, and ``py-machineid`` where Linux is not. Nothing is read, and
+neither library is imported, before a permit is there.
 
 Values are raw; the policy's protection comes after. Sizes are bytes, times
 are whole seconds since 1970 (UTC).
@@ -30,10 +30,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from consentkit._fork import load
-from consentkit.collectors._interfaces import primary_mac
+from consentkit.collectors._files import read_line
+from consentkit.collectors.containers import find_container
+from consentkit.collectors.machine_id import read_machine_id
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import MissingExtraError
 from consentkit.gate import Permit
@@ -43,6 +45,7 @@ __all__ = [
     "DeviceSource",
     "Fact",
     "default_device_sources",
+    "load_device_library",
     "make_firmware_source",
     "make_locale_source",
     "make_machine_id_source",
@@ -50,8 +53,13 @@ __all__ = [
     "make_system_source",
 ]
 
-#: What is known of a device: a text, or a whole number.
-Fact: TypeAlias = str | int
+#: What is known of a device: a text, a whole number, or names in order.
+Fact: TypeAlias = str | int | tuple[str, ...]
+
+#: Sources of a computer.
+_COMPUTER: Final = frozenset({"desktop", "iot"})
+
+_IS_LINUX: Final[bool] = sys.platform.startswith("linux")
 
 
 class DeviceSource(Source[Fact]):
@@ -62,14 +70,36 @@ class DeviceSource(Source[Fact]):
         name: What it is, for people.
 
         facts: For each data type a function that reads it, and gives
-            ``None`` or an empty text where there is none.
+            ``None`` or an empty text where there is none, or `Unavailable`
+            with the reason.
+
+        id: Short name, by which an app or a policy chooses it.
+
+        touches: What a read touches, for people.
+
+        visible: What remains visible of a read outside of the app.
+
+        platforms: Where it works; everywhere if empty.
+
+    .. versionchanged:: 26.1.0 *id*, *touches*, *visible*, *platforms*
     """
 
     def __init__(
-        self, name: str, facts: Mapping[str, Callable[[], Fact | None]]
+        self,
+        name: str,
+        facts: Mapping[str, Callable[[], Fact | Unavailable | None]],
+        *,
+        id: str = "",  # noqa: A002 - the attribute's name
+        touches: str = "",
+        visible: str = "",
+        platforms: frozenset[str] = frozenset(),
     ) -> None:
+        self.id: str = id
         self.name: str = name
         self.data_types: frozenset[str] = frozenset(facts)
+        self.touches: str = touches
+        self.visible: str = visible
+        self.platforms: frozenset[str] = platforms
         self._facts = dict(facts)
 
     def _read(self, permit: Permit, **_options: Any) -> Fact | Unavailable:
@@ -83,38 +113,78 @@ class DeviceSource(Source[Fact]):
 def default_device_sources() -> tuple[Source[Any], ...]:
     """
     Make the sources of this machine; nothing is read yet.
+
+    Three are left out, and are used where code or a policy names them: the
+    installation's id, which needs a folder, the disk's serial number, and
+    the lists of packages and processes.
     """
+    from consentkit.collectors.network import make_interfaces_source
+    from consentkit.collectors.power import make_battery_source
+    from consentkit.collectors.screen import ScreenSource
+    from consentkit.collectors.serials import make_serial_source
+
     return (
         make_machine_id_source(),
+        make_interfaces_source(),
+        make_serial_source(),
         make_psutil_source(),
         make_system_source(),
         make_firmware_source(),
         make_locale_source(),
+        make_battery_source(),
+        ScreenSource(),
     )
 
 
-def _load(module: str, package: str) -> Any:
+def load_device_library(module: str) -> Any:
     """
-    Import a library of the extra ``device``.
+    Import a library of the extra ``device``, for a source that reads.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+
+    .. versionadded:: 26.1.0
     """
     with suppress(ImportError):
         return load(module)
+    package = {"machineid": "py-machineid"}.get(module, module)
     raise MissingExtraError(extra="device", package=package)
 
 
-def make_machine_id_source() -> DeviceSource:
+def make_machine_id_source(
+    *, root: Path = Path("/"), in_container: bool = False
+) -> DeviceSource:
     """
     Make the source of the machine's id: ``system_id``.
+
+    An id that stands for no machine is none: see
+    `consentkit.collectors.machine_id`.
+
+    Args:
+        root: Folder of the system's files, on Linux.
+
+        in_container: Give the id in a container, too, where it stands for
+            the container or its image.
+
+    .. versionchanged:: 26.1.0
+       *root* and *in_container*; nothing is given in a container by default.
     """
-    return DeviceSource("py-machineid", {"system_id": _machine_id})
+    return DeviceSource(
+        "the machine's id",
+        {"system_id": partial(_machine_id, root, in_container)},
+        id="machine_id",
+        touches="/etc/machine-id, and files by which a container is known; "
+        "where Linux is not, a program of the system",
+        platforms=_COMPUTER,
+    )
 
 
-def _machine_id() -> str | None:
-    machineid = _load("machineid", "py-machineid")
+def _machine_id(root: Path, in_container: bool) -> str | Unavailable | None:  # noqa: FBT001 - one of its own
+    if _IS_LINUX:
+        return read_machine_id(root, in_container=in_container)
+    machineid = load_device_library("machineid")
     with suppress(machineid.MachineIdNotFound):
-        text = str(machineid.id())
-        # systemd writes this word before the first boot.
-        return None if text == "uninitialized" else text
+        return str(machineid.id())
     return None
 
 
@@ -126,34 +196,29 @@ def make_psutil_source() -> DeviceSource:
         "psutil",
         {
             "boot_time": lambda: int(_psutil().boot_time()),
-            "mac_address": _mac_address,
+            "cpu_usage": lambda: round(_psutil().cpu_percent(interval=0.1)),
             "memory_total": lambda: int(_psutil().virtual_memory().total),
         },
+        id="psutil",
+        touches="the kernel's counters: on Linux /proc/stat, /proc/meminfo",
+        platforms=_COMPUTER,
     )
 
 
 def _psutil() -> Any:
-    return _load("psutil", "psutil")
-
-
-def _mac_address() -> str | None:
-    psutil = _psutil()
-    return primary_mac(
-        {
-            name: [a.address for a in found if a.family == psutil.AF_LINK]
-            for name, found in psutil.net_if_addrs().items()
-        }
-    )
+    return load_device_library("psutil")
 
 
 def make_system_source(
-    *, cpuinfo: Path = Path("/proc/cpuinfo")
+    *, cpuinfo: Path = Path("/proc/cpuinfo"), root: Path = Path("/")
 ) -> DeviceSource:
     """
     Make the source of what the operating system says of itself.
 
     Args:
         cpuinfo: Where Linux names its processor.
+
+        root: Folder of the system's files, by which a container is known.
     """
     disk = Path(os.sep).absolute()
     return DeviceSource(
@@ -161,18 +226,30 @@ def make_system_source(
         {
             "cpu_count": os.cpu_count,
             "cpu_info": partial(_cpu_info, cpuinfo),
-            "device_name": _device_name,
+            "device_name": partial(_device_name, root),
             "device_platform": lambda: sys.platform,
             "disk_total": lambda: shutil.disk_usage(disk).total,
+            "disk_usage": lambda: shutil.disk_usage(disk).used,
             "os_build_number": platform.release,
             "os_name": lambda: _os_release("NAME") or platform.system(),
             "os_version": _os_version,
             "storage_available": lambda: shutil.disk_usage(disk).free,
         },
+        id="system",
+        touches=f"calls of the system, {cpuinfo}, /etc/os-release, the files "
+        "by which a container is known",
+        platforms=_COMPUTER,
     )
 
 
-def _device_name() -> str | None:
+def _device_name(root: Path) -> str | Unavailable | None:
+    container = find_container(root)
+    # A guest of Windows has the name of its host.
+    if container is not None and container.kind != "wsl":
+        return Unavailable(
+            "device_name",
+            f"this is a container ({container.kind}): the name is its own",
+        )
     name = platform.node()
     return None if name.partition(".")[0] == "localhost" else name
 
@@ -240,16 +317,17 @@ def make_firmware_source(
                 _firmware, dmi / "product_name", tree / "model"
             ),
         },
+        id="firmware",
+        touches=f"files below {dmi} and {tree}",
+        platforms=_COMPUTER,
     )
 
 
 def _firmware(*files: Path) -> str | None:
     for file in files:
-        with suppress(OSError):
-            # Texts of a device tree end with a NUL.
-            text = file.read_text(errors="replace").strip(" \t\r\n\0")
-            if text and text.lower() not in _BLANKS:
-                return text
+        text = read_line(file)
+        if text and text.lower() not in _BLANKS:
+            return text
     return None
 
 
@@ -278,6 +356,10 @@ def make_locale_source(
             "locale": partial(_locale, variables),
             "timezone": partial(_timezone, variables, etc),
         },
+        id="locale",
+        touches=f"variables of the environment, {etc / 'localtime'}, "
+        f"{etc / 'timezone'}, the data base of time zones",
+        platforms=_COMPUTER,
     )
 
 
@@ -305,7 +387,7 @@ def _timezone(variables: Mapping[str, str], etc: Path) -> str:
     else:
         named = _zone(_linked(etc / "localtime"))
         # A file that is easily stale, so only after the real thing.
-        named = named or _zone(_first_line(etc / "timezone"))
+        named = named or _zone(read_line(etc / "timezone"))
     offset = datetime.now(UTC).astimezone().isoformat()[-6:]
     return named or f"UTC{offset}"
 
@@ -321,10 +403,4 @@ def _zone(text: str) -> str:
 def _linked(file: Path) -> str:
     with suppress(OSError):
         return str(file.readlink())
-    return ""
-
-
-def _first_line(file: Path) -> str:
-    with suppress(OSError):
-        return file.read_text(errors="replace").partition("\n")[0].strip()
     return ""

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+package android.app;
+
+import stubs.Phone;
+
+public class NotificationManager {
+    public boolean areNotificationsEnabled() {
+        return Phone.notifications;
+    }
+}

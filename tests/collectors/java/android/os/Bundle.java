@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+package android.os;
+
+public class Bundle {}
