@@ -343,6 +343,31 @@ class TestGPX:
         assert "document type" in reason_of(answer)
         assert time.monotonic() - start < 4
 
+    @pytest.mark.parametrize("begin", ["<!--", '<trkpt lat="'])
+    def test_markup_without_an_end(self, begin):
+        """
+        A tag or comment is kept to a mebibyte and no longer.
+        """
+        parser, fed = GPXParser(), 0
+        parser.feed(b"<gpx>" + begin.encode())
+        with pytest.raises(TrackError, match="without an end"):
+            while fed < 4_194_304:
+                fed += 16_384
+                parser.feed(b"48.1173 " * 2_048)
+
+        assert fed <= 1_048_576 + 2 * 16_384
+
+    def test_long_text(self):
+        """
+        Text of any length goes by, and is not kept.
+        """
+        parser = GPXParser()
+        parser.feed(b"<gpx><![CDATA[")
+        for _ in range(256):
+            assert parser.feed(b"48.1173 " * 2_048) == []
+
+        assert len(parser.feed(b']]><trkpt lat="1" lon="2"/>')) == 1
+
     def test_no_value_in_the_context(self):
         """
         The error of a broken point hangs on no other error.
@@ -465,6 +490,36 @@ class TestTrackSource:
         assert str(file) in reason_of(answer)
         assert reason in reason_of(answer)
         assert not any(d in reason_of(answer) for d in DIGITS)
+
+    def test_pipe(self, permit, tmp_path):
+        """
+        A pipe that nobody writes to is not waited for.
+        """
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        answer = TrackSource(pipe).read(permit)
+
+        assert reason_of(answer) == f"{pipe}: it is no regular file"
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    def test_deadline(self, seconds, tmp_path):
+        """
+        A read without a deadline cannot be set up.
+        """
+        with pytest.raises(ValueError, match="timeout_seconds"):
+            TrackSource(tmp_path, timeout_seconds=seconds)
+
+    def test_counts_what_it_passed_over(self, permit, tmp_path):
+        """
+        Nothing is counted before the first read, nor of a sound track.
+        """
+        source = TrackSource(VECTORS / "quay.nmea")
+        assert source.dropped == 0
+        whole = TrackSource(tmp_path / "sound.gpx")
+        (tmp_path / "sound.gpx").write_text(GPX)
+        places(whole, permit)
+
+        assert whole.dropped == 0
 
     def test_no_file_stays_open(self, permit):
         """

@@ -17,16 +17,28 @@ import math
 import socket
 import time
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
+from consentkit.collectors._deadline import (
+    Deadline,
+    FailedCallError,
+    check_seconds,
+)
 from consentkit.collectors.location import Fix, LocationSource
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import Permit
 
 
 __all__ = ["GpsdSource"]
+
+#: As `socket.getaddrinfo` gives it.
+_Address: TypeAlias = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, Any
+]
 
 _WATCH = b'?WATCH={"enable":true,"json":true};\n'
 
@@ -42,8 +54,8 @@ class GpsdSource(LocationSource):
     The fix that gpsd has, or gets within a deadline.
 
     Args:
-        host: Name or address. An address is better: looking a name up has no
-            deadline.
+        host: Name or address. An address is better: to look a name up takes
+            a thread, as it has no deadline of its own.
 
         port: gpsd's port; 2947 unless it was told otherwise.
 
@@ -53,6 +65,14 @@ class GpsdSource(LocationSource):
         ValueError: If *timeout_seconds* is not a positive, finite number.
     """
 
+    id: str = "gpsd"
+    touches: str = "a connection to gpsd, for the time of the read"
+    visible: str = (
+        "gpsd switches the receiver on while it is asked, and may log that "
+        "somebody watched"
+    )
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
+
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -60,14 +80,21 @@ class GpsdSource(LocationSource):
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        if not 0 < timeout_seconds < math.inf:
-            msg = "timeout_seconds must be a positive number of seconds"
-            raise ValueError(msg)
-        self._host = host
-        self._port = port
-        self._timeout = timeout_seconds
+        self._timeout = check_seconds("timeout_seconds", timeout_seconds)
         self._where = f"{host}:{port}"
         self.name: str = f"gpsd on {self._where}"
+        self._dropped = 0
+        self._address = (host, port)
+        self._look_up = Deadline(partial(_looked_up, host, port))
+
+    @property
+    def dropped(self) -> int:
+        """
+        How many lines were no report of gpsd, and were passed over.
+
+        .. versionadded:: 26.1.0
+        """
+        return self._dropped
 
     def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
         answer = self._ask(time.monotonic() + self._timeout)
@@ -90,6 +117,9 @@ class GpsdSource(LocationSource):
             try:
                 connection.sendall(_WATCH)
                 for report in _reports(connection, deadline):
+                    if report is None:
+                        self._dropped += 1
+                        continue
                     fix = _fix(report)
                     if fix is not None:
                         return fix
@@ -104,13 +134,7 @@ class GpsdSource(LocationSource):
         """
         Connect to the first address that answers, within one deadline.
         """
-        try:
-            found = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM
-            )
-        except OSError:
-            return None
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in self._addresses(deadline):
             connection = socket.socket(family, kind, protocol)
             try:
                 connection.settimeout(_left(deadline))
@@ -120,6 +144,20 @@ class GpsdSource(LocationSource):
                 continue
             return connection
         return None
+
+    def _addresses(self, deadline: float) -> Sequence[_Address]:
+        """
+        Give the addresses of the host; a name is looked up in a thread.
+        """
+        with suppress(OSError):  # it is an address
+            return _looked_up(*self._address, flags=socket.AI_NUMERICHOST)
+        with suppress(TimeoutError, FailedCallError):
+            return self._look_up.call(_left(deadline))
+        return ()
+
+
+def _looked_up(host: str, port: int, *, flags: int = 0) -> Sequence[_Address]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
 
 
 def _left(deadline: float) -> float:
@@ -137,9 +175,9 @@ def _left(deadline: float) -> float:
 
 def _reports(
     connection: socket.socket, deadline: float
-) -> Iterator[Mapping[str, object]]:
+) -> Iterator[Mapping[str, object] | None]:
     """
-    Give gpsd's reports; what is no report is passed over.
+    Give gpsd's reports, and ``None`` for a line that is none.
 
     Raises:
         TimeoutError: At the deadline.
@@ -153,10 +191,8 @@ def _reports(
             return
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            report = None if skipping else _report(line)
+            yield None if skipping else _report(line)
             skipping = False
-            if report is not None:
-                yield report
         if len(rest) > _LONGEST_LINE:
             rest, skipping = b"", True
 

@@ -28,14 +28,25 @@ _DEGREES = re.compile(r"[+-]?\d{1,3}(?:\.\d{0,20})?")
 #: Longer than any time; the rest of a longer text is not kept.
 _LONGEST_TIME = 40
 
+#: Expat keeps a tag or comment whole until its end has come. None of GPX is
+#: near this long.
+_LONGEST_MARKUP_BYTES = 1_048_576
+
 
 class GPXParser:
     """
     Give the fixes of a GPX document.
+
+    Attributes:
+        passed_over: Nothing ever is: a document has a fault, or has none.
+
+        dropped: Zero, for the same reason.
     """
 
     def __init__(self) -> None:
         self.passed_over: TrackError | None = None
+        self.dropped: int = 0
+        self._fed = 0
         self._fixes: list[Fix] = []
         self._place: tuple[float, float] | None = None
         self._text: str | None = None
@@ -67,8 +78,14 @@ class GPXParser:
 
     def _parse(self, data: bytes, *, end: bool) -> list[Fix]:
         fault: TrackError | None = None
+        self._fed += len(data)
         try:
             self._expat.Parse(data, end)
+            if (
+                self._fed - self._expat.CurrentByteIndex
+                > _LONGEST_MARKUP_BYTES
+            ):
+                raise self._fault(problem="a tag or comment without an end")
         except expat.ExpatError as error:
             # Expat's own words for its code; its texts quote nothing.
             problem = expat.ErrorString(error.code) or "not XML"

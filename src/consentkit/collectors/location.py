@@ -6,23 +6,43 @@ A fix is raw. What leaves the collector is what the policy's protection, such
 as a grid, makes of it. No text of this room (reasons, errors, ``repr``) holds
 a coordinate.
 
-Angles are degrees, lengths metres, instants aware ``datetime``.
+Angles are degrees, lengths metres, instants aware ``datetime``, durations
+seconds.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+import time
+
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from attrs import field, frozen
 
+from consentkit.collectors._deadline import (
+    Deadline,
+    FailedCallError,
+    check_seconds,
+)
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.gate import Permit
 
 
-__all__ = ["CRS", "Fix", "LocationSource", "TrackSource"]
+__all__ = [
+    "CRS",
+    "CallableLocation",
+    "Fix",
+    "LocationSource",
+    "TrackError",
+    "TrackParser",
+    "TrackSource",
+]
 
 #: Coordinate systems that a source may declare.
 CRS = ("wgs84", "gcj02", "bd09")
@@ -113,6 +133,9 @@ class TrackParser(Protocol):
     #: The first thing that was passed over, or ``None``.
     passed_over: TrackError | None
 
+    #: How many things were.
+    dropped: int
+
     def feed(self, data: bytes) -> list[Fix]:
         """
         Take the next piece; give the fixes that it completes.
@@ -133,13 +156,27 @@ class TrackSource(LocationSource):
     NMEA 0183.
 
     Args:
-        path: The recorded file.
+        path: The recorded file; a regular one, as the other kinds may never
+            have an end.
+
+        timeout_seconds: How long one read looks for the next fix. The read
+            after it goes on from there.
+
+    Raises:
+        ValueError: If *timeout_seconds* is not a positive, finite number.
     """
+
+    id: str = "track"
+    touches: str = "one file, opened for reading and closed again"
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
 
     _PIECE_BYTES: ClassVar[int] = 16_384
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(
+        self, path: Path | str, *, timeout_seconds: float = 5.0
+    ) -> None:
         self._path = Path(path)
+        self._timeout = check_seconds("timeout_seconds", timeout_seconds)
         self.name: str = f"the recorded track {self._path}"
         self._offset = 0
         self._given = 0
@@ -147,28 +184,38 @@ class TrackSource(LocationSource):
         self._parser: TrackParser | None = None
         self._end = ""
 
+    @property
+    def dropped(self) -> int:
+        """
+        How many sentences were passed over: damaged, or without a position.
+
+        .. versionadded:: 26.1.0
+        """
+        return 0 if self._parser is None else self._parser.dropped
+
     def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
         if not self._waiting and not self._end:
             try:
-                self._fill()
+                self._fill(time.monotonic() + self._timeout)
             except TrackError as fault:
                 self._end = f"{self._path}, {fault}"
             except OSError as error:
                 # Not remembered: the file may be there at the next read.
                 reason = f"{self._path}: {error.strerror or 'cannot be read'}"
                 return Unavailable(permit.clause.type, reason)
-        if not self._waiting:
-            return Unavailable(permit.clause.type, self._end)
-        self._given += 1
-        return self._waiting.popleft()
+        if self._waiting:
+            self._given += 1
+            return self._waiting.popleft()
+        reason = self._end or f"{self._path}: no position was found in time"
+        return Unavailable(permit.clause.type, reason)
 
-    def _fill(self) -> None:
+    def _fill(self, deadline: float) -> None:
         """
-        Read on until there is a fix or the file ends.
+        Read on until there is a fix, the file ends, or it is too late.
         """
-        with self._path.open("rb") as file:
+        with _open_regular(self._path) as file:
             file.seek(self._offset)
-            while not self._waiting:
+            while not self._waiting and time.monotonic() < deadline:
                 piece = file.read(self._PIECE_BYTES)
                 if self._parser is None:
                     self._parser = _parser_of(piece)
@@ -187,6 +234,22 @@ class TrackSource(LocationSource):
         return f"{self._path}: holds no position{more}"
 
 
+def _open_regular(path: Path) -> BinaryIO:
+    """
+    Open a file without waiting for whoever may be at its other end.
+
+    Raises:
+        OSError: If it is not there, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(0, "it is no regular file")
+
+
 def _parser_of(head: bytes) -> TrackParser:
     """
     Choose the parser by the beginning of a file.
@@ -200,3 +263,98 @@ def _parser_of(head: bytes) -> TrackParser:
     if head[:1] in {b"$", b"\\", b"!"} or b"\n$" in head:
         return NMEAParser()
     raise TrackError(1, "neither GPX nor NMEA 0183")
+
+
+class CallableLocation(LocationSource):
+    """
+    A place that the app gets in its own way: from a map, a vehicle, a person.
+
+    The callable is called by a read, never before, in a thread of its own,
+    and what it raises stays there. When it is late it is left to itself; its
+    result is dropped, and it is not called again before it has ended.
+
+    Args:
+        call: Gives a `Fix`, a pair of latitude and longitude, or ``None``
+            where there is no place.
+
+        crs: One of `CRS`: the coordinate system of its pairs. A `Fix` says
+            its own.
+
+        name: What it is, for people.
+
+        touches: What a call touches, for people.
+
+        visible: What remains visible of a call, for people.
+
+        timeout_seconds: How long one read may take, all in all.
+
+    Raises:
+        TypeError: If *call* is a coroutine function, which a thread without
+            an event loop cannot call.
+
+        ValueError: If *crs* is another one, or *timeout_seconds* is not a
+            positive, finite number.
+
+    .. versionadded:: 26.1.0
+    """
+
+    id: str = "callable"
+
+    def __init__(
+        self,
+        call: Callable[[], Fix | tuple[float, float] | None],
+        *,
+        crs: str,
+        name: str = "the app's own place",
+        touches: str = "what the app's own function touches",
+        visible: str = "",
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        if iscoroutinefunction(call):
+            msg = "call must be a plain function, not a coroutine function"
+            raise TypeError(msg)
+        if crs not in CRS:
+            msg = f"crs must be one of {', '.join(CRS)}"
+            raise ValueError(msg)
+        self._timeout = check_seconds("timeout_seconds", timeout_seconds)
+        self._crs = crs
+        self._deadline: Deadline[object] = Deadline(call)
+        self.name: str = name
+        self.touches: str = touches
+        self.visible: str = visible
+
+    def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
+        answer = self._ask()
+        if isinstance(answer, Fix):
+            return answer
+        return Unavailable(permit.clause.type, answer)
+
+    def _ask(self) -> Fix | str:
+        """
+        Give a fix, or why there is none.
+        """
+        try:
+            given = self._deadline.call(self._timeout)
+        except TimeoutError:
+            return f"{self.name} did not answer within the deadline"
+        except FailedCallError as error:
+            return f"{self.name} failed ({error.kind})"
+        match given:
+            case None:
+                return f"{self.name} has no place now"
+            case Fix():
+                return given
+            case (int() | float() as latitude, int() | float() as longitude):
+                place = _made(latitude, longitude, self._crs)
+                return place or f"{self.name} gave no place on the earth"
+            case _:
+                return f"{self.name} gave no place"
+
+
+def _made(latitude: float, longitude: float, crs: str) -> Fix | None:
+    if isinstance(latitude, bool) or isinstance(longitude, bool):
+        return None
+    try:
+        return Fix(latitude=latitude, longitude=longitude, crs=crs)
+    except (ValueError, OverflowError):
+        return None

@@ -56,10 +56,17 @@ def checksum(body: bytes) -> int:
 class NMEAParser:
     """
     Give the fixes of a stream of sentences.
+
+    Attributes:
+        passed_over: The first sentence that gave no position though its kind
+            does, or that is damaged; without any part of it.
+
+        dropped: How many such sentences there were.
     """
 
     def __init__(self) -> None:
         self.passed_over: TrackError | None = None
+        self.dropped: int = 0
         self._line = 0
         self._rest = b""
         self._date: date | None = None
@@ -88,6 +95,7 @@ class NMEAParser:
         except ValueError as error:
             fault = TrackError(self._line, str(error))
             self.passed_over = self.passed_over or fault
+            self.dropped += 1
             return None
 
     def _fix(self, line: bytes) -> Fix | None:

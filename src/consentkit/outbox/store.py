@@ -851,7 +851,7 @@ def _plain(record: Record) -> bytes:
         text = json.dumps(
             record.as_json(), separators=(",", ":"), ensure_ascii=False
         )
-    except ValueError:  # an integer of thousands of digits
+    except Exception:  # noqa: BLE001 - the frames of it hold the value
         return b""
     # Half of a surrogate pair, as file names may hold, is written as JSON
     # escapes it.
