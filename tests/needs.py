@@ -32,13 +32,13 @@ __all__ = [
 #: The modules by which an installed extra is known.
 _MODULES = {
     "android": ("jnius",),
-    "dbus": ("jeepney",),
+    "dbus": ("jeepney", "dbus_fast"),
     "demo": ("psutil", "machineid", "starlette", "uvicorn"),
     "device": ("psutil", "machineid"),
     "httpx2": ("httpx2",),
     "ios": ("rubicon",),
     "postgresql": ("psycopg",),
-    "qt": ("PySide6",),
+    "qt": ("PySide6", "PySide6.QtPositioning"),
     "re2": ("re2",),
     "receiver": ("starlette", "uvicorn"),
 }

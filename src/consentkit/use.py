@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from consentkit.anonymise.protect import Protected
     from consentkit.collectors.logs import LogHandler
-    from consentkit.collectors.source import Unavailable
+    from consentkit.collectors.source import Source, Unavailable
     from consentkit.kit import Kit
     from consentkit.outbox.held import Held
     from consentkit.outbox.records import Record
@@ -626,19 +626,34 @@ class Use:
         def read() -> Protected | Unavailable | Refusal:
             if not self._kit.claim_read(permit):
                 return self._no(Reason.TOO_OFTEN, data_type)
-            raw = source.read(permit)
             if permit.clause.scenes:
-                self._kit.consent.record_read(
-                    self.function,
-                    data_type,
-                    scene,
-                    found=not isinstance(raw, Unavailable),
-                )
+                raw = self._read_in_scene(permit, source, scene)
+            else:
+                raw = source.read(permit)
             if isinstance(raw, Unavailable):
                 return raw
             return protect(permit, raw, secret=self._secret)
 
         return self._or_refusal(data_type, read)
+
+    def _read_in_scene(
+        self, permit: Permit, source: Source[Any], scene: str
+    ) -> Any:
+        """
+        Read, and put on record that it was read, however that ends.
+        """
+        from consentkit.collectors.source import Unavailable
+
+        before, found = source.reads, False
+        try:
+            raw = source.read(permit, scene=scene)
+            found = not isinstance(raw, Unavailable)
+            return raw
+        finally:
+            if source.reads > before:
+                self._kit.consent.record_read(
+                    self.function, permit.clause.type, scene, found=found
+                )
 
     def _or_refusal(
         self, data_type: str, make: Callable[[], T]

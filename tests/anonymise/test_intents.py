@@ -51,6 +51,17 @@ WORST = [
 ]  # fmt: skip
 
 
+def is_luhn(digits: str) -> bool:
+    """
+    Tell whether the check digit of a card is right.
+    """
+    doubled = [
+        sum(divmod(2 * int(d), 10)) if place % 2 else int(d)
+        for place, d in enumerate(reversed(digits))
+    ]
+    return sum(doubled) % 10 == 0
+
+
 class TestLabelled:
     """
     Six hundred clipboards.
@@ -171,6 +182,43 @@ class TestTake:
         taken = take(text, ["passcode"])
 
         assert taken == Take("passcode", "491096")
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    @given(
+        st.integers(10**14, 10**15 - 1),
+        st.sampled_from(
+            ["https://x.com/{}", "https://x.com/?q={}", "口令 #{}#"]
+        ),
+    )
+    def test_every_card_is_refused(self, digits, text):
+        """
+        Whatever has a card's check digit (ISO/IEC 7812-1) stays, also where
+        a code should stand; with another digit it is a code.
+        """
+        numbers = [f"{digits}{check}" for check in range(10)]
+        (card,) = [number for number in numbers if is_luhn(number)]
+        other = numbers[card == numbers[0]]
+
+        assert take(text.format(card), ALL) is None
+        assert take(text.format(other), ALL) is not None
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "legal winner thank year wave sausage worth useful legal yellow",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA",
+            "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVv",
+            "postgresql://app:hunter2@db.internal:5432/app",
+            "GB29 NWBK 6016 1331 9268 19",
+            "otpauth://totp/x:ann?secret=JBSWY3DPEHPK3PXP",
+        ],
+    )
+    def test_secrets_without_a_marker_stay(self, text):
+        """
+        Seed phrases, keys, accounts and credentials have no intent's marker.
+        """
+        assert take(text, ALL) is None
 
     def test_the_repr_hides_the_value(self):
         """

@@ -9,12 +9,19 @@ process; a Python string cannot be erased, a process can.
 
 A job has ``file``, or ``list`` and ``read`` (commands) with ``deadline`` (of
 the monotonic clock, which all processes share); and ``intents``, and
-``rules``, the path of the module that matches. An answer has ``intent`` and
-``value``, or ``reason``, a key of `REASONS`. No other text gets out.
+``rules``, the path of the module that matches. With ``seen``, content that
+still has that mark is not read again. An answer has ``intent`` and
+``value``, or ``reason``, a key of `REASONS`; and ``mark`` where there is one:
+when it was copied (X11) or written (a file), a number that says nothing of
+the content. No other text gets out.
+
+The tool is asked first which kinds of content there are, and for the content
+only if none of them marks a secret; after a match it is asked once more, so
+that a secret copied meanwhile is not given out.
 
 Only the standard library is imported: the helper starts for each read.
 
-Obligation: WP-CLIP-2.
+Obligation: WP-CLIP-2, WP-CLIP-5.
 """
 
 from __future__ import annotations
@@ -23,21 +30,23 @@ import json
 import os
 import selectors
 import signal
+import stat
 import subprocess
 import sys
 import time
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
 
-__all__ = ["REASONS", "answer"]
+__all__ = ["LONGEST_BYTES", "REASONS", "answer", "is_secret", "text_kind"]
 
 #: Why there is no value, in words for people.
 REASONS = {
     "nothing": "nothing on the clipboard matches what may be taken",
     "secret": "what is on the clipboard is marked as a secret",
+    "unchanged": "what is on the clipboard was already read in this scene",
     "late": "the clipboard did not answer within the deadline",
     "no_display": "the display of the clipboard cannot be opened",
     "no_file": "the file cannot be read",
@@ -45,19 +54,37 @@ REASONS = {
 }
 
 #: Twice what the rules look at, in the longest encoding.
-_LONGEST_BYTES = 65_536
+LONGEST_BYTES = 65_536
 
-#: How password managers mark what they copy (a convention of KDE's).
-_HINT = "x-kde-passwordManagerHint"
+#: What the helper and the tools may have of the address space: a tool that
+#: gathers an endless content ends before the machine does.
+_LONGEST_MEMORY_BYTES = 256 * 1024 * 1024
 
-#: Kinds of text, best first.
+#: How password managers mark what they copy, in lower case: a convention of
+#: KDE's, Windows' "Cloud Clipboard and Clipboard History Formats", and
+#: nspasteboard.org.
+_HINTS = (
+    "x-kde-passwordmanagerhint",
+    "excludeclipboardcontentfrommonitorprocessing",
+    "clipboard viewer ignore",
+    "org.nspasteboard.concealedtype",
+    "nspasteboard-concealed-type",
+)
+
+#: Kinds of text in lower case, best first.
 _TEXTS = (
-    "UTF8_STRING",
+    "utf8_string",
     "text/plain;charset=utf-8",
     "text/plain",
-    "STRING",
-    "TEXT",
+    "string",
+    "text",
 )
+
+#: The kind that tells when it was copied (ICCCM 2.6.2), of X11 only.
+_STAMP = "TIMESTAMP"
+
+#: X11 counts milliseconds in 32 bits; 0 means that nobody knows.
+_STAMPS = range(1, 2**32)
 
 #: What the tools say, in the C locale, where there is no display ...
 _NO_DISPLAY = (b"open display", b"connect to a wayland")
@@ -75,6 +102,21 @@ class _Stop(Exception):  # noqa: N818 - an outcome, not an error
         self.reason = reason
 
 
+def is_secret(kinds: Iterable[str]) -> bool:
+    """
+    Tell whether one of the *kinds* of a content marks it as a secret.
+    """
+    return any(hint in kind.lower() for kind in kinds for hint in _HINTS)
+
+
+def text_kind(kinds: Iterable[str]) -> str | None:
+    """
+    Choose the best text among *kinds*, as it is spelled there.
+    """
+    spelled = {kind.lower().replace(" ", ""): kind for kind in kinds}
+    return next((spelled[text] for text in _TEXTS if text in spelled), None)
+
+
 def answer(
     job: Mapping[str, Any], take: Callable[[str, Sequence[str]], Any]
 ) -> dict[str, str]:
@@ -86,45 +128,151 @@ def answer(
 
         take: What matches: `consentkit.anonymise.intents.take`.
     """
+    marks: list[str] = []
     try:
-        taken = take(_text(job), job["intents"])
+        place = _File(job) if "file" in job else _Tool(job)
+        found = _take(place, job, take, marks)
     except _Stop as stop:
-        return {"reason": stop.reason}
+        found = {"reason": stop.reason}
     except Exception:  # noqa: BLE001 - its text could hold the clipboard's
         return {"reason": "failed"}
-    if taken is None:
-        return {"reason": "nothing"}
+    if marks:
+        found["mark"] = marks[0]
+    return found
+
+
+def _take(
+    place: _File | _Tool,
+    job: Mapping[str, Any],
+    take: Callable[[str, Sequence[str]], Any],
+    marks: list[str],
+) -> dict[str, str]:
+    """
+    Read one place and match; its mark is put into *marks* when it was read.
+    """
+    with closing(place):
+        mark = place.mark() if "seen" in job else ""
+        if mark and mark == job["seen"]:
+            raise _Stop(reason="unchanged")
+        text = place.text()
+        if mark:
+            marks.append(mark)
+        taken = take(text, job["intents"])
+        if taken is None:
+            raise _Stop(reason="nothing")
+        place.check()
     return {"intent": taken.intent, "value": taken.value}
 
 
-def _text(job: Mapping[str, Any]) -> str:
-    if "file" in job:
-        data = _of_file(job["file"])
-    else:
-        data = _of_tool(job["list"], job["read"], job["deadline"])
-    return data.decode("utf-8", errors="replace")
-
-
-def _of_file(path: str) -> bytes:
-    with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123
-        return file.read(_LONGEST_BYTES)
-    raise _Stop(reason="no_file")
-
-
-def _of_tool(
-    listing: Sequence[str], reading: Sequence[str], deadline: float
-) -> bytes:
+class _File:
     """
-    Ask a tool what kinds there are, then for the text if there is one.
+    A file in the place of a clipboard.
     """
-    listed = _run(listing, deadline).decode("ascii", errors="replace")
-    kinds = {line.strip() for line in listed.splitlines()}
-    if _HINT in kinds:
-        raise _Stop(reason="secret")
-    kind = next((kind for kind in _TEXTS if kind in kinds), None)
-    if kind is None:
-        raise _Stop(reason="nothing")
-    return _run([*reading, kind], deadline)
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        # Opening a pipe would wait for its writer.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+        try:
+            self._file = os.open(job["file"], flags)
+        except OSError:
+            raise _Stop(reason="no_file") from None
+
+    def close(self) -> None:
+        """
+        Let go of the file.
+        """
+        os.close(self._file)
+
+    def mark(self) -> str:
+        """
+        Tell when it was written, in nanoseconds.
+        """
+        return str(os.fstat(self._file).st_mtime_ns)
+
+    def text(self) -> str:
+        """
+        Read its beginning.
+        """
+        data = bytearray()
+        with suppress(OSError):
+            if stat.S_ISREG(os.fstat(self._file).st_mode):
+                while piece := os.read(self._file, LONGEST_BYTES - len(data)):
+                    data += piece
+                return _decoded(bytes(data))
+        raise _Stop(reason="no_file")
+
+    def check(self) -> None:
+        """
+        Do nothing: nobody marks a file.
+        """
+
+
+class _Tool:
+    """
+    A tool that asks the window system.
+    """
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self._job = job
+        self._kinds = self._list()
+
+    def close(self) -> None:
+        """
+        Do nothing: each run of the tool ends by itself.
+        """
+
+    def _list(self) -> list[str]:
+        """
+        Ask for the kinds of content; stop at the mark of a secret.
+        """
+        listed = _run(self._job["list"], self._job["deadline"])
+        lines = listed.decode("ascii", errors="replace").splitlines()
+        kinds = [line.strip() for line in lines]
+        if is_secret(kinds):
+            raise _Stop(reason="secret")
+        return kinds
+
+    def _get(self, kind: str) -> bytes:
+        return _run([*self._job["read"], kind], self._job["deadline"])
+
+    def mark(self) -> str:
+        """
+        Ask when it was copied, where its owner says that it knows.
+        """
+        # Unasked, some owners answer with the content.
+        if _STAMP not in self._kinds:
+            return ""
+        stamp = self._get(_STAMP).strip()
+        known = stamp.isdigit() and len(stamp) < 11 and int(stamp) in _STAMPS
+        return stamp.decode("ascii") if known else ""
+
+    def text(self) -> str:
+        """
+        Ask for the text, if there is one.
+        """
+        kind = text_kind(self._kinds)
+        if kind is None:
+            raise _Stop(reason="nothing")
+        return _decoded(self._get(kind), is_latin=kind.upper() == "STRING")
+
+    def check(self) -> None:
+        """
+        Look for the mark of a secret once more.
+        """
+        self._list()
+
+
+def _decoded(data: bytes, *, is_latin: bool = False) -> str:
+    """
+    Make text of bytes: UTF-8, UTF-16 with its mark, or Latin-1 where X11
+    says so (ICCCM 2.6.2, though many put UTF-8 there).
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    text = data.decode("utf-8", errors="replace")
+    if is_latin and "\ufffd" in text:
+        return data.decode("latin-1")
+    return text
 
 
 def _run(command: Sequence[str], deadline: float) -> bytes:
@@ -161,7 +309,7 @@ def _collect(
             assert pipe is not None  # noqa: S101 - for the type checker
             selector.register(pipe, selectors.EVENT_READ, data)
         ended = False
-        while not ended and len(out) < _LONGEST_BYTES:
+        while not ended and len(out) < LONGEST_BYTES:
             left = deadline - time.monotonic()
             ready = selector.select(left) if left > 0 else []
             if not ready:
@@ -199,7 +347,23 @@ def _load_take(path: str) -> Callable[[str, Sequence[str]], Any]:
     return take
 
 
+def _limit() -> None:
+    """
+    Bound this process and the tools, and leave no core file of a text.
+    """
+    import resource
+
+    # A core of 1 byte also keeps away what the kernel would pipe it to.
+    for limit, most in (
+        (resource.RLIMIT_AS, _LONGEST_MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 1),
+    ):
+        with suppress(OSError, ValueError):
+            resource.setrlimit(limit, (most, most))
+
+
 def _main() -> None:
+    _limit()
     job = json.load(sys.stdin.buffer)
     json.dump(answer(job, _load_take(job["rules"])), sys.stdout)
 

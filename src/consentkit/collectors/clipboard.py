@@ -8,6 +8,10 @@ app's own memory, from which Python could not erase it (WP-CLIP-2). A read
 starts that process and the window system's tool, so it belongs to an act of
 the person, not into a loop.
 
+The kinds of content are asked for before the content, and what a password
+manager marked as a secret is not read. Where it can be told when something
+was copied, it is read once in a scene (WP-CLIP-5); Wayland does not tell.
+
 Where Python cannot start itself again (a frozen app, an embedded
 interpreter), the same functions run inside the app: a lesser mode, in which
 the text may stay in memory until the app ends. `is_isolated` tells.
@@ -27,7 +31,6 @@ import subprocess
 import sys
 import time
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +50,7 @@ __all__ = [
     "ClipboardSource",
     "FileClipboard",
     "Take",
+    "TakingSource",
     "best_clipboard_source",
     "is_isolated",
 ]
@@ -63,6 +67,12 @@ _VARIABLES = (
 
 #: Longer answers are not the helper's.
 _LONGEST_ANSWER_BYTES = 65_536
+
+#: Scenes are few; each new consent brings them anew.
+_MOST_MARKS = 64
+
+#: Nanoseconds since 1970, with room for some centuries.
+_LONGEST_MARK = 20
 
 #: Share of the deadline that the helper has; in the rest it is ended.
 _HELPER_SHARE = 0.9
@@ -119,41 +129,90 @@ def is_isolated() -> bool:
     )
 
 
-class _TakingSource(Source[Take]):
+class TakingSource(Source[Take]):
     """
-    What the two clipboards share: the read under a deadline.
+    Base of clipboards: the declared part is taken, under a deadline.
+
+    Members say where it is read (`_job`), or how (`_take`).
+
+    Args:
+        name: What is read, for people.
+
+        deadline_seconds: How long one read may take, all in all.
+
+        reads_once: Whether content that was read in a scene is not read
+            again in it while it is known to be the same.
+
+    Raises:
+        ValueError: If *deadline_seconds* is out of its range.
     """
 
     data_types: frozenset[str] = frozenset({"clipboard_share_code"})
 
-    def __init__(self, name: str, deadline_seconds: float) -> None:
+    def __init__(
+        self, name: str, deadline_seconds: float, *, reads_once: bool = True
+    ) -> None:
         if not 0 < deadline_seconds < math.inf:
             msg = "deadline_seconds must be a positive number of seconds"
             raise ValueError(msg)
         self.name = name
         self._seconds = deadline_seconds
+        self._reads_once = reads_once
+        #: What was read last, by function, consent and scene. One assignment
+        #: is whole in every thread.
+        self._marks: dict[tuple[str, str, str], str] = {}
 
-    @abstractmethod
     def _job(self) -> Mapping[str, object] | str:
         """
         Give what the helper is to read, or why it cannot.
         """
+        raise NotImplementedError
 
-    def _read(self, permit: Permit, **_options: Any) -> Take | Unavailable:
+    def _read(
+        self, permit: Permit, *, scene: str = "", **_options: Any
+    ) -> Take | Unavailable:
         clause = permit.clause
         wanted = clause.protection.intents
         if not wanted:
             return Unavailable(clause.type, "the policy lets nothing be taken")
-        job = self._job()
-        if isinstance(job, str):
-            return Unavailable(clause.type, job)
-        result = _result(_do({**job, "intents": wanted}, self._seconds))
+        key = (permit.function.id, permit.grant, scene)
+        seen = self._marks.get(key, "")
+        result, mark = self._take(
+            wanted, seen if scene and self._reads_once else None
+        )
+        if mark:
+            if len(self._marks) >= _MOST_MARKS:
+                self._marks.clear()
+            self._marks[key] = mark
         if isinstance(result, str):
             return Unavailable(clause.type, result)
         return result
 
+    def _take(
+        self, wanted: Sequence[str], seen: str | None
+    ) -> tuple[Take | str, str]:
+        """
+        Take one of the *wanted* intents, or say why there is none.
 
-class ClipboardSource(_TakingSource):
+        Args:
+            wanted: Names of intents, best first.
+
+            seen: Mark of what is not to be read again, or ``""``; ``None``
+                if nobody wants to know.
+
+        Returns:
+            What was taken or the reason, and the content's mark or ``""``.
+        """
+        job = self._job()
+        if isinstance(job, str):
+            return job, ""
+        asked = {**job, "intents": wanted}
+        if seen is not None:
+            asked["seen"] = seen
+        return _result(_do(asked, self._seconds))
+
+
+class ClipboardSource(TakingSource):
     """
     The clipboard of the window system, through its own tool.
 
@@ -163,18 +222,36 @@ class ClipboardSource(_TakingSource):
 
         deadline_seconds: How long one read may take, all in all.
 
+        reads_once: Whether what was read in a scene is left alone until
+            something else is copied, where X11 tells when that was.
+
     Raises:
         ValueError: If an argument is out of its range.
     """
 
+    id: str = "clipboard"
+    touches: str = (
+        "wl-paste or xclip, started by a helper process: the kinds of what "
+        "is copied, then its text if none of them marks a secret"
+    )
+    visible: str = (
+        "under X11 the app that owns the clipboard is asked; under Wayland "
+        "GNOME takes the keyboard focus for a moment"
+    )
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
+
     def __init__(
-        self, *, tool: str | None = None, deadline_seconds: float = 2.0
+        self,
+        *,
+        tool: str | None = None,
+        deadline_seconds: float = 2.0,
+        reads_once: bool = True,
     ) -> None:
         if tool is not None and tool not in _TOOLS:
             msg = f"tool must be one of {', '.join(_TOOLS)}"
             raise ValueError(msg)
         name = f"the clipboard, by {tool}" if tool else "the clipboard"
-        super().__init__(name, deadline_seconds)
+        super().__init__(name, deadline_seconds, reads_once=reads_once)
         self._tool = tool
 
     def _job(self) -> Mapping[str, object] | str:
@@ -190,23 +267,34 @@ class ClipboardSource(_TakingSource):
         }
 
 
-class FileClipboard(_TakingSource):
+class FileClipboard(TakingSource):
     """
     A file in the place of a clipboard, for machines that have none.
 
     Args:
-        path: A text file (UTF-8).
+        path: A text file: UTF-8, or UTF-16 with its byte order mark.
 
         deadline_seconds: How long one read may take, all in all.
+
+        reads_once: Whether what was read in a scene is left alone until the
+            file is written again.
 
     Raises:
         ValueError: If *deadline_seconds* is out of its range.
     """
 
+    id: str = "clipboard_file"
+    touches: str = "the beginning of the file, read by a helper process"
+
     def __init__(
-        self, path: Path | str, *, deadline_seconds: float = 2.0
+        self,
+        path: Path | str,
+        *,
+        deadline_seconds: float = 2.0,
+        reads_once: bool = True,
     ) -> None:
-        super().__init__(f"the file {path}", deadline_seconds)
+        name = f"the file {path}"
+        super().__init__(name, deadline_seconds, reads_once=reads_once)
         self._path = Path(path)
 
     def _job(self) -> Mapping[str, object]:
@@ -294,14 +382,18 @@ def _collect(pipe: int, deadline: float) -> bytes | None:
     return bytes(data)
 
 
-def _result(answer: object) -> Take | str:
+def _result(answer: object) -> tuple[Take | str, str]:
     """
-    Read the helper's answer: what was taken, or why nothing was.
+    Read the helper's answer: what was taken, or why nothing was; a mark.
     """
+    mark = ""
+    match answer:
+        case {"mark": str(told)} if told.isdecimal():
+            mark = told[:_LONGEST_MARK]
     match answer:
         case {"intent": str(intent), "value": str(value)}:
-            return Take(intent, value)
+            return Take(intent, value), mark
         case {"reason": str(reason)} if reason in helper.REASONS:
-            return helper.REASONS[reason]
+            return helper.REASONS[reason], mark
         case _:
-            return helper.REASONS["failed"]
+            return helper.REASONS["failed"], ""
