@@ -108,7 +108,10 @@ def attack(
     outcome = "undone" if found == imei else "not undone"
     print(f"{name}: {digest}")
     print(f"  {outcome} after {tries:,} tries in {seconds:.2f} s")
-    print(f"  whole model: {seconds / tries * SERIALS:.1f} s")
+    print(
+        f"  whole model: {seconds / tries * SERIALS:.1f} s, "
+        f"at {tries / seconds / 1e6:.2f} million tries a second"
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.response import Spent
 from consentkit.consent.state import fold, unreadable
 from consentkit.gate import Gate, Moment, OSPermission, Permit, Refusal
 from consentkit.ledger.entries import Act
@@ -27,6 +29,10 @@ ALLOWED = Moment(os_permission=OSPermission.GRANTED)
 HEADLINE = (
     "connect/location_precise: permitted for wifi_connection, to maker, "
     "by entry 2 of 2026-11-20 12:02 on policy version 1"
+)
+STRENGTH = (
+    "de-identified; undone by who knows more of 4 km2 or more; joins a "
+    "track, with its other places and their times"
 )
 CLAUSE = "for wifi_connection; protected by grid; kept P1D; to maker"
 AT = "2026-11-20 12:00:00 UTC"
@@ -82,6 +88,8 @@ class TestExplain:
             f" yes  the person granted connect: {BY.format(1)}",
             f" yes  the person granted {PLACE}: {BY.format(2)}",
             " yes  the operating system allows it: location, granted",
+            "",
+            f"What comes out: {STRENGTH}",
         ]
 
     @pytest.mark.parametrize(
@@ -436,3 +444,61 @@ class TestKitWhy:
 
         assert kit.why("improve", "mac_address").permitted
         kit.close()
+
+
+class TestStrength:
+    """
+    Tests for what undoing a protection takes, as it is told.
+    """
+
+    def test_is_of_the_clause(self) -> None:
+        """
+        It is told of a data type that the policy lists, and of nothing else.
+        """
+        gate = granted("improve")
+
+        listed = why(gate, "improve", "mac_address")
+        assert listed.strength is not None
+        assert listed.strength.privacy_class is PrivacyClass.PSEUDONYMISED
+        assert f"What comes out: {listed.strength}" in str(listed)
+        assert why(gate, "improve").strength is None
+        assert why(gate, "improve", "bssid").strength is None
+        assert why(gate, "nothing", "imei").strength is None
+
+    def test_spent_budget(self) -> None:
+        """
+        What answers at random have told is shown to the person, for the
+        function and type that were asked for.
+        """
+        gate = granted("improve")
+        spent = [
+            Spent(
+                function=function,
+                data_type=data_type,
+                recipient="maker",
+                epoch="",
+                answers=2,
+                epsilon=2.0,
+            )
+            for function, data_type in [
+                ("improve", "imei"),
+                ("improve", "mac_address"),
+                ("logs", "imei"),
+            ]
+        ]
+
+        told = explain(
+            gate,
+            "improve",
+            "imei",
+            recipient=None,
+            moment=Moment(),
+            spent=tuple(spent),
+        )
+
+        assert told.spent == (spent[0],)
+        assert str(told).endswith(
+            "Spent so far, and not to be had back:\n"
+            "improve/imei to maker: 2 different answers at random, epsilon 2 "
+            "spent"
+        )

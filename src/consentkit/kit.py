@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from attrs import evolve
 
@@ -63,6 +64,8 @@ from consentkit.why import Explanation, explain
 
 
 if TYPE_CHECKING:
+    from consentkit.anonymise.budget import Budget
+    from consentkit.anonymise.series import Series
     from consentkit.collectors import Sources
     from consentkit.collectors.crash import CrashCapture
     from consentkit.collectors.journal import JournalCapture
@@ -330,6 +333,7 @@ class Kit:
         self._sdk_entries = sdk_entries
         #: The kit that others for single subjects were made from.
         self._root = self
+        self._crashes: WeakSet[CrashCapture] = WeakSet()
         self._subjects: dict[str, Kit] = {}
         self._own_sources = tuple(sources)
         self._platform = platform
@@ -354,6 +358,9 @@ class Kit:
         """
         self._gate = None
         self._surroundings = self._asked(lost=self._record_lost)
+        self._series: Series | None = None
+        self._budget: Budget | None = None
+        self._person = person
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
         self.consent: Consent = Consent(
@@ -668,7 +675,38 @@ class Kit:
                 attested=True,
             ),
             signals=self._signal_rows(function),
+            spent=self.budget.spent(function),
         )
+
+    @property
+    def series(self) -> Series:
+        """
+        The last places that were told, in memory.
+        """
+        with self._lock:
+            if self._series is None:
+                from consentkit.anonymise.series import Series
+
+                self._series = Series()
+            return self._series
+
+    @property
+    def budget(self) -> Budget:
+        """
+        What answers at random have told of the person.
+        """
+        with self._lock:
+            if self._budget is None:
+                from consentkit.anonymise.budget import Budget
+
+                folder = self.data_dir / "spent"
+                if self._root is not self:
+                    import hashlib
+
+                    name = hashlib.sha256(self._person.encode()).hexdigest()
+                    folder /= name[:32]
+                self._budget = Budget(folder)
+            return self._budget
 
     def _signal_rows(self, function: str) -> tuple[SignalRow, ...]:
         if function not in self.policy.functions:
@@ -855,7 +893,9 @@ class Kit:
                 "not that of one subject"
             )
             raise ValueError(msg)
-        return CrashCapture(self, function, **options)
+        made = CrashCapture(self, function, **options)
+        self._crashes.add(made)
+        return made
 
     def journal(self, function: str, **options: Any) -> JournalCapture:
         """
@@ -1034,6 +1074,14 @@ class Kit:
         """
         if self.registry.running:
             self.registry.settle()
+        self._settle_crashes()
+
+    def _settle_crashes(self) -> None:
+        """
+        Arm or disarm what writes down how the process dies.
+        """
+        for crashes in tuple(self._crashes):
+            crashes.settle()
 
     def _carry_out(
         self, elements: frozenset[str], grants: frozenset[str]
@@ -1048,6 +1096,8 @@ class Kit:
             finally:
                 # What is held elsewhere, and cannot be destroyed, must not
                 # save the rest.
+                if self._series is not None:
+                    self._series.forget()
                 if grants:
                     destroyed = self.store.destroy(grants, now=self.now())
                     self._deliverer().cut_short(grants)
@@ -1058,6 +1108,7 @@ class Kit:
                 for function in _whole_or_party(elements)
                 for sdk in self.registry.withdrawn(function)
             )
+            self._settle_crashes()
         return destroyed, running
 
     def _reconcile(self) -> None:

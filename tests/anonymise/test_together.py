@@ -234,3 +234,71 @@ class TestAggregate:
             type("Other", (Aggregate,), {})
         with pytest.raises(TypeError):
             made.counts["x"] = 1  # type: ignore[index]
+
+
+class TestSeries:
+    """
+    Tests for places that are a track together.
+    """
+
+    def place(self, number: int, **more: Any) -> Record:
+        """
+        Make a record of a coarse place.
+        """
+        fields = {
+            "protection": "grid",
+            "privacy_class": "de_identified",
+            "value": {"latitude": 1.0, "longitude": number, "cell_km": 2.0},
+        }
+        return record(number, "location_coarse", **{**fields, **more})
+
+    def test_one_place_is_none(self) -> None:
+        """
+        One coarse place is what it is by itself.
+        """
+        (group,) = together([self.place(1), record(2)])
+
+        assert not group.is_personal
+        assert group.series == ()
+        assert group.classes["1"] is PrivacyClass.DE_IDENTIFIED
+
+    def test_two_places_are_a_track(self) -> None:
+        """
+        Two places of one consent are a series: pseudonymised, the earlier
+        one too, and so is what lies beside them.
+        """
+        made = [self.place(1), self.place(2), record(3)]
+
+        (group,) = together(made)
+
+        assert group.series == group.because == ("location_coarse",)
+        assert set(group.classes.values()) == {PrivacyClass.PSEUDONYMISED}
+        assert group.since == AT + timedelta(minutes=1)
+        assert group.until == AT + timedelta(days=2)
+
+    def test_track_of_somebody(self) -> None:
+        """
+        A track beside an identifier is personal, as all else is.
+        """
+        made = [self.place(1), self.place(2), record(3, "account_id")]
+
+        (group,) = together(made)
+
+        assert group.because == ("account_id", "location_coarse")
+        assert group.classes["1"] is PrivacyClass.PERSONAL
+
+    def test_places_of_two_people(self) -> None:
+        """
+        Places that nothing links are no track.
+        """
+        made = [self.place(1, consent="a"), self.place(2, consent="b")]
+
+        assert not any(group.is_personal for group in together(made))
+
+    def test_ends_with_the_places(self) -> None:
+        """
+        Once all but one have gone, the one is no track any more.
+        """
+        (group,) = together([self.place(2)])
+
+        assert group.classes["2"] is PrivacyClass.DE_IDENTIFIED

@@ -10,9 +10,13 @@ import linecache
 import logging
 import logging.handlers
 import queue
+import sys
 import threading
+import time
+import zlib
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,11 @@ import pytest
 
 import consentkit
 
-from consentkit.collectors.logs import LogCounts, LogHandler
+from consentkit.anonymise.scrub import DROPPED
+from consentkit.collectors.logs import LogCounts, LogHandler, clear_text
 from consentkit.gate import OSPermission, Reason, Refusal
 from consentkit.policy import Policy
+from tests.faults.support import files, forms
 from tests.support import make_kit, small
 
 
@@ -79,6 +85,32 @@ def on_disk(folder: Path) -> bytes:
     Give all bytes of all files in *folder*.
     """
     return b"".join(f.read_bytes() for f in folder.rglob("*") if f.is_file())
+
+
+#: Planted into messages, arguments, fields, exceptions and locals.
+PLANTED = ("356938035643809", "olga.wolfsbane@privat.example")
+
+
+def find_planted(folder: Path) -> list[str]:
+    """
+    Name the files below *folder* that hold a planted value in any form:
+    as text, in hex, base64 or UTF-16, also inside what zlib compressed.
+    """
+    wanted = set().union(*map(forms, PLANTED))
+    found = []
+    for path, content in files(folder):
+        texts = [content, *_inflated(content)]
+        if any(form in text for form in wanted for text in texts):
+            found.append(path.name)
+    return found
+
+
+def _inflated(content: bytes) -> Iterator[bytes]:
+    start = content.find(b"x")
+    while start >= 0:
+        with suppress(zlib.error):
+            yield zlib.decompressobj().decompress(content[start:], 1_000_000)
+        start = content.find(b"x", start + 1)
 
 
 class Hostile:
@@ -652,3 +684,273 @@ class TestUseLogs:
         assert repr(kit.log_handler("logs")) == (
             "<LogHandler for logs: LogCounts(captured=0, refused=0, failed=0)>"
         )
+
+
+class TestHidden:
+    """
+    Tests for signs that nobody sees, by which a number passes the rules.
+    """
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\0".join("call 13800138000 now"),
+            "call 138\u200b0013\u200b8000 now",
+            "call 138\u00ad0013\u00ad8000 now",
+            "call \x1b[1m138\x1b[0m00138000 now",
+            "call \u202d13800138000\u202c now",
+        ],
+        ids=["UTF-16", "zero width", "soft hyphen", "colour", "direction"],
+    )
+    def test_are_taken_out_before_the_rules(
+        self, kit: consentkit.Kit, app: logging.Logger, text: str
+    ) -> None:
+        """
+        A number with invisible signs inside is found all the same.
+        """
+        app.addHandler(kit.log_handler("logs"))
+        app.info("%s", text)
+
+        assert [value["message"] for value in kept(kit)] == [
+            "call <MOBILE_CN> now"
+        ]
+
+    def test_numbers_side_by_side_stay_apart(self) -> None:
+        """
+        Where a NUL ends a field, two numbers do not become one.
+        """
+        assert clear_text("id=7\x0013800138000\x009") == "id=7 13800138000 9"
+
+    def test_text_that_reads_in_two_ways_is_dropped(self) -> None:
+        """
+        Where rules find different things with and without the signs, the
+        text is dropped.
+        """
+        both = "138\u200b00138000 and 7\x0013900139000"
+        assert clear_text(both) == DROPPED
+
+    def test_lines_and_tabs_stay(self) -> None:
+        """
+        What a person sees as layout is no hidden sign.
+        """
+        assert clear_text("one\n\ttwo") == "one\n\ttwo"
+
+
+class TestBounds:
+    """
+    Tests for records of any size.
+    """
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "x" * 1_000_000,
+            "\0" * 1_000_000,
+            "13800138000 " * 80_000,
+            "\x1b[" * 400_000,
+            "\udcff" * 1_000_000,
+            "a@" * 500_000,
+            "中文" * 500_000,
+        ],
+        ids=["x", "nul", "phones", "colours", "half", "at", "Chinese"],
+    )
+    def test_long_lines_take_no_long_time(
+        self, kit: consentkit.Kit, app: logging.Logger, text: str
+    ) -> None:
+        """
+        A line of a megabyte is cut, scrubbed and kept, or counted, soon.
+        """
+        handler = kit.log_handler("logs")
+        app.addHandler(handler)
+        start = time.process_time()
+        app.info("%s", text)
+
+        assert time.process_time() - start < 10
+        counts = handler.counts
+        assert counts.captured + counts.failed == 1
+        for value in kept(kit):
+            assert len(value["message"]) < 10_000
+            assert "13800138000" not in value["message"]
+
+    def test_frames_of_a_recursion_are_bounded(
+        self, kit: consentkit.Kit, app: logging.Logger
+    ) -> None:
+        """
+        Of a recursion without end the innermost frames are kept.
+        """
+
+        def again(depth: int) -> None:
+            again(depth + 1)
+
+        app.addHandler(kit.log_handler("logs"))
+        try:
+            again(0)
+        except RecursionError:
+            app.exception("too deep")
+
+        (value,) = kept(kit)
+        assert value["exception"] == "RecursionError"
+        frames = value["trace"].split(" < ")
+        assert len(frames) == 100
+        assert all(" again" in frame for frame in frames)
+        assert len(frames) < sys.getrecursionlimit()
+
+    def test_names_what_came_before(
+        self, kit: consentkit.Kit, app: logging.Logger
+    ) -> None:
+        """
+        Of the exceptions before one their classes are kept, and a circle of
+        them has an end.
+        """
+        app.addHandler(kit.log_handler("logs"))
+        first, second = KeyError("13800138000"), ValueError("13900139000")
+        second.__cause__ = first
+        try:
+            raise LookupError from second
+        except LookupError:
+            app.exception("boom")
+        first.__cause__ = second
+        app.error("again", exc_info=first)
+
+        one, two = kept(kit)
+        assert one["causes"] == "ValueError < KeyError"
+        assert two["causes"].startswith("ValueError < KeyError < ValueError")
+
+
+class TestSentinel:
+    """
+    Tests that a planted value is nowhere.
+    """
+
+    def test_search_finds(self, tmp_path: Path) -> None:
+        """
+        The search itself finds each form that it is to find.
+        """
+        number = PLANTED[0].encode()
+        (tmp_path / "raw").write_bytes(b"x" + number)
+        (tmp_path / "zlib").write_bytes(b"xx" + zlib.compress(number) + b"x")
+        (tmp_path / "wide").write_bytes(PLANTED[1].encode("utf-16"))
+        (tmp_path / "clean").write_bytes(b"hello")
+
+        assert find_planted(tmp_path) == ["raw", "wide", "zlib"]
+
+    @pytest.mark.obligation("WP-LOG-1", "WP-LOG-2")
+    def test_planted_values_are_nowhere_on_disk(
+        self, kit: consentkit.Kit, app: logging.Logger, tmp_path: Path
+    ) -> None:
+        """
+        An IMEI and an address in message, arguments, extra, exception and
+        locals are in no file, and in no record that was kept.
+        """
+        imei, mail = PLANTED
+        handler = kit.log_handler("logs")
+        app.addHandler(handler)
+
+        def fail(secret: str) -> None:
+            local = {"secret": secret, "mail": mail}
+            msg = f"no {imei} at {local['mail']}"
+            raise LookupError(msg, local)
+
+        app.info(f"imei {imei} of {mail}")
+        app.info("device %s", imei)
+        app.info("device %(imei)s", {"imei": imei})
+        app.info("with extra", extra={"imei": imei, "mail": mail})
+        app.info({"imei": imei, "mail": mail})
+        try:
+            fail(imei)
+        except LookupError:
+            app.exception("for %s", mail, stack_info=True)
+
+        assert handler.counts == LogCounts(captured=6)
+        told = str(kept(kit))
+        assert not any(value in told for value in PLANTED)
+        assert find_planted(tmp_path) == []
+        kit.close()
+        assert find_planted(tmp_path) == []
+
+
+class TestLoops:
+    """
+    Tests that a record never leads to another one of ours.
+    """
+
+    def test_logging_of_a_condition_is_not_captured(
+        self, tmp_path: Path, app: logging.Logger
+    ) -> None:
+        """
+        What the app logs while the gate asks it is left out by every
+        handler, and by those of another kit.
+        """
+
+        def change(tree: dict) -> None:
+            tree["functions"][3]["permission"] = "storage"
+
+        def answer(_: str) -> OSPermission:
+            app.info("asked for the permission")
+            return OSPermission.GRANTED
+
+        policy = small(change=change)
+        with (
+            make_kit(
+                tmp_path / "one", "logs", policy=policy, os_permission=answer
+            ) as one,
+            make_kit(tmp_path / "two", "logs") as two,
+        ):
+            handlers = [one.log_handler("logs"), two.log_handler("logs")]
+            for handler in handlers:
+                app.addHandler(handler)
+            app.info("hello")
+
+            assert [h.counts for h in handlers] == [LogCounts(captured=1)] * 2
+            for kit in (one, two):
+                assert [v["message"] for v in kept(kit)] == ["hello"]
+
+    def test_record_in_the_middle_of_a_write_breaks_nothing(
+        self, kit: consentkit.Kit, app: logging.Logger
+    ) -> None:
+        """
+        A record that arises while the outbox writes on the same thread, as
+        from a destructor, is counted, and the write succeeds.
+        """
+        handler = kit.log_handler("logs")
+        app.addHandler(handler)
+        app.info("first")
+
+        class Last:
+            def __del__(self) -> None:
+                app.info("from a destructor")
+
+        def doomed(_: object) -> bool:
+            Last()
+            return True
+
+        assert kit.store.discard(doomed, reason="test") == 1
+        app.info("after")
+
+        counts = handler.counts
+        assert counts.captured + counts.failed == 3
+        assert "after" in [value["message"] for value in kept(kit)]
+
+    def test_own_logger_at_its_loudest_does_not_feed_itself(
+        self, tmp_path: Path
+    ) -> None:
+        """
+        With a handler on the root logger, a source that fails makes
+        consentkit log, and nothing of that is captured.
+        """
+        root = logging.getLogger()
+        ours = logging.getLogger("consentkit")
+        level = ours.level
+        with make_kit(tmp_path, "logs") as kit:
+            handler = kit.log_handler("logs")
+            root.addHandler(handler)
+            ours.setLevel(1)
+            try:
+                ours.debug("source failed")
+                logging.getLogger("consentkit.outbox").error("disk full")
+            finally:
+                root.removeHandler(handler)
+                ours.setLevel(level)
+
+            assert handler.counts == LogCounts()

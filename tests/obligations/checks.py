@@ -276,7 +276,7 @@ def _plant(
         value = IMEI if type_ == "imei" else MAC
         return value, value
     phone = f"13905550{number}"
-    if type_.startswith("location"):
+    if type_ in ("location_coarse", "location_precise"):
         latitude = 48.8580000 + number / 1e7
         return Fix(latitude=latitude, longitude=2.2944813), str(latitude)
     if ProtectionName.BUCKET in names:

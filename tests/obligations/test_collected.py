@@ -318,6 +318,7 @@ class TestClosedLists:
             watched.kit.consent.declare_age(adult=True)
             agree(watched.kit, "product_improvement", "bind_device")
             city = watched.spies["location_city"]
+            city.value = watched.spies["location_precise"].value
             # What is no name of a place is no value, and goes nowhere.
             with watched.kit.use("product_improvement") as use:
                 device = use.device("location_city")

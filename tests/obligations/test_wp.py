@@ -1259,7 +1259,8 @@ def _leaving(type_: str) -> str:
     """
     Name a protection under which *type_* leaves the device.
     """
-    stays = {"drop", "local_only", "present"}
+    # An answer at random needs a list of values beside its name.
+    stays = {"drop", "local_only", "present", "krr"}
     names = sorted(p.value for p in WORDS.data_types[type_].protections)
     return next(n for n in names if n not in stays)
 

@@ -134,9 +134,9 @@ class TestProtections:
         assert not [t.id for t in TYPES if not t.protections >= ALWAYS]
 
     @pytest.mark.parametrize(
-        ("treatment", "protection"),
+        "row",
         [
-            ("none", ProtectionName.NONE),
+            ("none", ProtectionName.NONE, ProtectionName.KRR),
             ("encrypt", ProtectionName.NONE),
             ("keyed_hash", ProtectionName.KEYED),
             ("tokenise", ProtectionName.KEYED),
@@ -144,20 +144,24 @@ class TestProtections:
             ("truncate", ProtectionName.TRUNCATE),
             ("coarsen", ProtectionName.GRID),
             ("bucket", ProtectionName.BUCKET),
-            ("generalise", ProtectionName.GENERALISE),
+            ("generalise", ProtectionName.GENERALISE, ProtectionName.KRR),
             ("redact", ProtectionName.SCRUB),
             ("extract", ProtectionName.TAKE),
+            ("k_aggregate", ProtectionName.KRR),
         ],
+        ids=lambda row: row[0],
     )
-    def test_a_treatment_brings_its_protection(
-        self, treatment: str, protection: ProtectionName
+    def test_a_treatment_brings_its_protections(
+        self, row: tuple[str, ProtectionName]
     ) -> None:
         """
-        A treatment adds the one protection that carries it out.
+        A treatment adds the protections that carry it out, and no others.
         """
-        assert _make_type(treatment).protections == ALWAYS | {protection}
+        treatment, *protections = row
 
-    @pytest.mark.parametrize("treatment", ["allowlist_match", "k_aggregate"])
+        assert _make_type(treatment).protections == ALWAYS.union(protections)
+
+    @pytest.mark.parametrize("treatment", ["allowlist_match"])
     def test_what_is_not_built_yet_is_not_offered(
         self, treatment: str
     ) -> None:

@@ -11,17 +11,35 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from attrs import frozen
 
 from . import _validators as v
+from ._looks import BLANKS, HYPHENS
+from ._national import nir_length
+from ._rule import Found
 
 
-__all__ = ["find_numbers"]
+__all__ = ["NUMBER_TYPES", "NumberPass"]
 
+#: What the pass can find.
+NUMBER_TYPES = frozenset(
+    {
+        "BANK_CARD",
+        "DEVICE_ID",
+        "IMEI",
+        "MOBILE_CN",
+        "NATIONAL_ID",
+        "PHONE",
+        "RESIDENT_ID_CN",
+    }
+)
 
 _NUMBER = re.compile(
     # The first digit is tried before the look behind it: faster.
-    r"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])(?:"
+    r"[0-9](?=[0-9 -]{10})(?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])(?:"
     r"(?P<run>[0-9]{10,19}+[Xx]?)"
     r"|(?P<phone>[0-9]{2}([ -])[0-9]{4}\3[0-9]{4})"
     r"|(?P<imei>[0-9]([ -])[0-9]{6}\5[0-9]{6}\5[0-9]"
@@ -37,7 +55,58 @@ _NUMBER = re.compile(
 _CHINA = re.compile(r"(?:\+|00|\(\+?)?86\)?[ -]?\Z|\+\Z")
 
 
-def find_numbers(line: str) -> Iterator[tuple[int, int, str]]:
+# `re` looks for fixed characters at the beginning much faster than for sets.
+_MOBILES = tuple(
+    re.compile(pattern + r"[0-9]{8}(?![0-9a-z])").search
+    for pattern in (
+        r"1(?<![0-9a-z]1)[3-9][0-9]",
+        r"861(?<![0-9a-z]861)[3-9][0-9]",
+        r"07(?<![0-9a-z]07)[1-9]",
+    )
+)
+
+
+@frozen(kw_only=True)
+class NumberPass:
+    """
+    The pass over numbers, to be tried like a rule.
+
+    Attributes:
+        types: What to look for, out of `NUMBER_TYPES`.
+    """
+
+    types: frozenset[str] = NUMBER_TYPES
+
+    words: ClassVar[tuple[str, ...]] = ()
+    forms: ClassVar[tuple[str, ...]] = ("0" * 14,)
+    looks: ClassVar[tuple[Callable[[str], object], ...]] = (
+        *_MOBILES,
+        BLANKS,
+        HYPHENS,
+    )
+    quick: ClassVar[str] = (
+        r"(?:^|[^0-9a-z])(?:(?:00)?(?:86)?1[3-9][0-9]{9}|07[1-9][0-9]{8}"
+        r"|3[0689][0-9]{12}"
+        r"|(?:0[01]|[12789][0-9]|3[0-9]|4[459]|5[0-4])[0-9]{13}"
+        r"|[1-8][0-9]{15,19}x?)(?:[^0-9a-z]|\z)"
+        r"|[0-9]{3}(?: [0-9]{4} |-[0-9]{4}-)[0-9]{4}"
+        r"|[0-9]{2}(?: [0-9]{6} |-[0-9]{6}-)[0-9]"
+        r"|[0-9]{6}(?: [0-9]{2} |-[0-9]{2}-)[0-9]{6}"
+        r"|[0-9]{6}(?: [0-9]{8} |-[0-9]{8}-)[0-9]{3}"
+    )
+
+    def apply(self, line: str, _: str, rank: int, found: list[Found]) -> None:
+        """
+        Add what is in *line* to *found*.
+        """
+        types = self.types
+        for start, end, kind in _find_numbers(line):
+            # A number of country 1 looks like a mobile one of China.
+            if kind in types or kind == "PHONE_INTL":
+                found.append((start, end, rank, kind, f"<{kind}>"))
+
+
+def _find_numbers(line: str) -> Iterator[tuple[int, int, str]]:
     """
     Find what is known by its digits alone, in one pass.
 
@@ -78,12 +147,16 @@ def _shape_type(text: str) -> str | None:
     size = len(text)
     if size == 11 and v.is_mobile(text):
         return "MOBILE_CN"
+    if size == 11 and text[:2] == "07" and text[2] != "0":
+        return "PHONE"
     if size == 18 and v.is_resident_id(text):
         return "RESIDENT_ID_CN"
     if not text.isdecimal():
         return None
     if size == 15 and v.is_imei(text):
         return "IMEI"
+    if size == 15 and nir_length(text):
+        return "NATIONAL_ID"
     if 14 <= size <= 19 and v.is_card(text):
         return "BANK_CARD"
     if 19 <= size <= 20 and v.is_iccid(text):

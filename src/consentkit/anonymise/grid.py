@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import math
 
+from functools import lru_cache
+
 from attrs import field, frozen
 
 
@@ -100,19 +102,30 @@ def cell_of(
         ValueError: If an argument is out of range or not a number. The
             message does not tell the value.
     """
-    _check(latitude, longitude, side_km)
-    bands = _bands(side_km)
-    band = min(int((latitude + 90) / 180 * bands), bands - 1)
-    count = _cells_in_band(band, bands, side_km)
-    if abs(latitude) == 90:
+    # Comparisons with NaN are false, so "not in range" catches it too.
+    if not -90 <= latitude <= 90:
+        msg = "`latitude` must be a number of degrees from -90 to 90"
+        raise ValueError(msg)
+    if not -180 <= longitude <= 180:
+        msg = "`longitude` must be a number of degrees from -180 to 180"
+        raise ValueError(msg)
+    bands, equator, label = _bands(side_km)
+    height = 180 / bands
+    band = int((latitude + 90) / height)
+    if band >= bands:
+        band = bands - 1
+    count = _cells_in_band(band, height, equator)
+    if latitude in (90, -90):
         longitude = 0.0
-    turn = (longitude + 180) % 360 / 360
-    place = min(int(turn * count), count - 1)
+    # The last meridian is the first one, and a cell ends before its end.
+    place = int((longitude + 180) % 360 / 360 * count)
+    if place >= count:
+        place = count - 1
     return Cell(
-        latitude=(band + 0.5) * 180 / bands - 90,
-        longitude=(place + 0.5) * 360 / count - 180,
-        side_km=side_km,
-        index=f"{side_km:g}km:{band}:{place}",
+        (band + 0.5) * height - 90,
+        (place + 0.5) * 360 / count - 180,
+        side_km,
+        f"{label}:{band}:{place}",
     )
 
 
@@ -120,10 +133,10 @@ def bounds_of(cell: Cell) -> Bounds:
     """
     Find the edges of a cell.
     """
-    bands = _bands(cell.side_km)
+    bands, equator, _ = _bands(cell.side_km)
     _, band_text, place_text = cell.index.split(":")
     band, place = int(band_text), int(place_text)
-    count = _cells_in_band(band, bands, cell.side_km)
+    count = _cells_in_band(band, 180 / bands, equator)
     return Bounds(
         south=band * 180 / bands - 90,
         west=place * 360 / count - 180,
@@ -132,37 +145,35 @@ def bounds_of(cell: Cell) -> Bounds:
     )
 
 
-def _check(latitude: float, longitude: float, side_km: float) -> None:
-    # Comparisons with NaN are false, so "not in range" catches it too.
-    if not -90 <= latitude <= 90:
-        msg = "`latitude` must be a number of degrees from -90 to 90"
-        raise ValueError(msg)
-    if not -180 <= longitude <= 180:
-        msg = "`longitude` must be a number of degrees from -180 to 180"
-        raise ValueError(msg)
+@lru_cache
+def _bands(side_km: float) -> tuple[int, float, str]:
+    """
+    Give the number of bands, how many cells one at the equator has, and how
+    names of cells begin.
+
+    Remembered by the side, which the policy names; by no place.
+    """
     if not _SMALLEST_SIDE_KM <= side_km <= _LARGEST_SIDE_KM:
         msg = (
             f"`side_km` must be from {_SMALLEST_SIDE_KM:g} "
             f"to {_LARGEST_SIDE_KM:g} kilometres"
         )
         raise ValueError(msg)
+    bands = max(1, math.floor(180 * _KM_PER_DEGREE / side_km))
+    rise = 2 * math.sin(math.pi / bands / 2)
+    cells = 2 * math.pi * _RADIUS_KM**2 * rise / side_km**2
+    return bands, cells, f"{side_km:g}km"
 
 
-def _bands(side_km: float) -> int:
-    return max(1, math.floor(180 * _KM_PER_DEGREE / side_km))
+def _cells_in_band(band: int, height: float, equator: float) -> int:
+    # sin(b) - sin(a), written so that thin bands near a pole keep their
+    # digits.
+    middle = math.radians((band + 0.5) * height - 90)
+    return int(equator * math.cos(middle)) or 1
 
 
 def _band_area_km2(south: float, north: float) -> float:
-    # sin(b) - sin(a), written so that thin bands near a pole keep their
-    # digits.
     half_sum = math.radians((north + south) / 2)
     half_difference = math.radians((north - south) / 2)
     rise = 2 * math.cos(half_sum) * math.sin(half_difference)
     return 2 * math.pi * _RADIUS_KM**2 * rise
-
-
-def _cells_in_band(band: int, bands: int, side_km: float) -> int:
-    area = _band_area_km2(
-        band * 180 / bands - 90, (band + 1) * 180 / bands - 90
-    )
-    return max(1, math.floor(area / side_km**2))

@@ -16,7 +16,16 @@ from consentkit.policy.model import ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
 
 
-__all__ = ["class_of"]
+__all__ = ["class_of", "is_honest"]
+
+# From the worst to the best that a value may be called.
+_ORDER: Final = (
+    PrivacyClass.PERSONAL,
+    PrivacyClass.PSEUDONYMISED,
+    PrivacyClass.LINKABLE,
+    PrivacyClass.DE_IDENTIFIED,
+    PrivacyClass.ANONYMOUS,
+)
 
 _BY_PROTECTION: Final = MappingProxyType(
     {
@@ -29,6 +38,7 @@ _BY_PROTECTION: Final = MappingProxyType(
         ProtectionName.SCRUB: PrivacyClass.LINKABLE,
         ProtectionName.TAKE: PrivacyClass.LINKABLE,
         ProtectionName.PRESENT: PrivacyClass.LINKABLE,
+        ProtectionName.KRR: PrivacyClass.DE_IDENTIFIED,
     }
 )
 
@@ -55,3 +65,20 @@ def class_of(data_type: str, protection: ProtectionName) -> PrivacyClass:
     ):
         return PrivacyClass.PERSONAL
     return PrivacyClass.PERSONAL if type_.sensitive else PrivacyClass.LINKABLE
+
+
+def is_honest(
+    claimed: PrivacyClass, data_type: str, protection: ProtectionName
+) -> bool:
+    """
+    Tell whether a value may be called *claimed*: its class, or a worse one.
+
+    Args:
+        claimed: What it is called.
+
+        data_type: Id of the vocabulary.
+
+        protection: What was done to the value.
+    """
+    honest = class_of(data_type, protection)
+    return _ORDER.index(claimed) <= _ORDER.index(honest)

@@ -70,11 +70,15 @@ class Location(_Single):
 
         cell_km: Side of the cell in kilometres, or ``None`` for a place as
             it was measured.
+
+        noise_km: By how many kilometres it was moved in the mean, or
+            ``None`` for a place that was not moved.
     """
 
     latitude: float = field(repr=False)
     longitude: float = field(repr=False)
     cell_km: float | None = None
+    noise_km: float | None = None
 
 
 @frozen(kw_only=True)

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import math
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, NoReturn, final
 
-from consentkit.anonymise.buckets import (
-    bucket,
-    generalise_version,
-    truncate_ip,
+from consentkit.anonymise._steps import (
+    STEPS,
+    Given,
+    Secret,
+    answered,
+    bucketed,
+    no_secret,
 )
+from consentkit.anonymise.budget import Budget
 from consentkit.anonymise.classes import PrivacyClass
-from consentkit.anonymise.digests import (
-    derive_pseudonym_key,
-    keyed_hex,
-    md5_hex,
-)
-from consentkit.anonymise.grid import cell_of
-from consentkit.anonymise.identifiers import canonical
-from consentkit.anonymise.naming import class_of
+from consentkit.anonymise.naming import class_of, is_honest
 from consentkit.anonymise.scrub import scrub
+from consentkit.anonymise.series import Series
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
@@ -46,10 +45,6 @@ _TAKES: Final[Mapping[str, str]] = {
     "enum": "one of its declared values",
     "text": "text",
 }
-
-#: Gives the secret that pseudonyms of a permit's grant are made from, or
-#: ``None`` if the grant has ended.
-Secret = Callable[[Permit], bytes | None]
 
 
 @final
@@ -110,7 +105,8 @@ def check_protected(value: object) -> Protected:
     Return *value* if this module protected it.
 
     Raises:
-        UnprotectedError: If it is anything else.
+        UnprotectedError: If it is anything else, or is called more than what
+            was done to it.
     """
     genuine = type(value) is Protected and (
         getattr(value, "_seal", None) is _SEAL
@@ -119,11 +115,24 @@ def check_protected(value: object) -> Protected:
         msg = "the outbox takes only what was protected"
         raise UnprotectedError(msg)
     assert isinstance(value, Protected)  # noqa: S101 - for the type checker
+    # Its fields can be written over, as anything of Python's can.
+    clause = value.permit.clause
+    if value.protection is not clause.protection.name or not is_honest(
+        value.privacy_class, clause.type, clause.protection.name
+    ):
+        msg = f"{clause.type} may not be called what it is called"
+        raise UnprotectedError(msg)
     return value
 
 
 def protect(
-    permit: Permit, raw: object, *, secret: Secret
+    permit: Permit,
+    raw: object,
+    *,
+    secret: Secret,
+    at: datetime | None = None,
+    series: Series | None = None,
+    budget: Budget | None = None,
 ) -> Protected | Unavailable:
     """
     Protect *raw* as the clause of *permit* promises.
@@ -133,9 +142,18 @@ def protect(
 
         raw: What the source read: a text, a number, or an object with
             ``latitude`` and ``longitude``, or with ``intent`` and
-            ``value``.
+            ``value``; or a list of texts, or of mappings of texts and
+            numbers.
 
-        secret: Gives the secret for ``keyed``.
+        secret: Gives the secret for ``keyed``, noise and ``krr``.
+
+        at: When it was read, an aware instant; by default now. It tells the
+            epoch.
+
+        series: Knows the last places, for ``on_change`` and noise. Without
+            it, a clause that promises ``on_change`` has no value.
+
+        budget: Counts the answers of ``krr``, which has no value without.
 
     Returns:
         The protected value, or why there is none: what is not in the form
@@ -145,9 +163,13 @@ def protect(
         ForgedPermitError: If *permit* is not one of the gate's.
     """
     clause = check_permit(permit).clause
+    given = Given(permit, secret, at, series, budget)
     value: JSON = None
     try:
-        value = _clean(_STEPS[clause.protection.name](permit, raw, secret))
+        made = STEPS[clause.protection.name](given, raw)
+        if isinstance(made, Unavailable):
+            return made
+        value = _clean(made)
     except ConsentKitError:
         raise
     except Exception:  # noqa: BLE001, S110 - its text may hold the value
@@ -160,30 +182,65 @@ def protect(
 
 
 def protect_event(
-    permit: Permit, spec: EventSpec, fields: Mapping[str, object]
+    permit: Permit,
+    spec: EventSpec,
+    fields: Mapping[str, object],
+    *,
+    secret: Secret | None = None,
+    at: datetime | None = None,
+    budget: Budget | None = None,
 ) -> Protected | str:
     """
     Protect an app's own event.
 
-    Text is always scrubbed; numbers are bucketed where the clause says so.
+    Text is always scrubbed; numbers are bucketed, and closed lists answered
+    at random, where the clause says so.
+
+    Args:
+        permit: What the app may tell it under.
+
+        spec: What the policy declares.
+
+        fields: The values by field.
+
+        secret: Gives the secret, for ``krr``.
+
+        at: When it happened; by default now.
+
+        budget: Counts the answers of ``krr``, which has none without.
 
     Returns:
         The protected event, or what is wrong with it, without any value.
+
+    Raises:
+        StoreError: If an answer at random cannot be drawn or counted.
     """
     check_permit(permit)
     value = clean_event(permit.clause, spec, fields)
     if isinstance(value, str):
         return value
-    return seal_event(permit, spec, value)
+    return seal_event(permit, spec, value, secret=secret, at=at, budget=budget)
 
 
 def seal_event(
-    permit: Permit, spec: EventSpec, value: Mapping[str, JSON]
+    permit: Permit,
+    spec: EventSpec,
+    value: Mapping[str, JSON],
+    *,
+    secret: Secret | None = None,
+    at: datetime | None = None,
+    budget: Budget | None = None,
 ) -> Protected:
     """
     Seal what `clean_event` gave, under a permit.
+
+    Raises:
+        StoreError: If an answer at random cannot be drawn or counted.
     """
     check_permit(permit)
+    if permit.clause.protection.name is ProtectionName.KRR:
+        given = Given(permit, secret or no_secret, at, None, budget)
+        value = answered(given, spec, value)
     free = any(field.kind == "text" for field in spec.fields.values())
     return _sealed(permit, dict(value), free_text=free)
 
@@ -199,13 +256,13 @@ def clean_event(
     """
     if fields.keys() != spec.fields.keys():
         return f"its fields are {', '.join(sorted(spec.fields)) or 'none'}"
-    bucketed = clause.protection.name is ProtectionName.BUCKET
+    in_ranges = clause.protection.name is ProtectionName.BUCKET
     value: dict[str, JSON] = {"event": spec.name}
     for name, field in spec.fields.items():
         try:
             made = _clean(_field(field.kind, field.values, fields[name]))
-            if bucketed and field.kind in {"int", "float"}:
-                made = _bucketed(made)
+            if in_ranges and field.kind in {"int", "float"}:
+                made = bucketed(made)
         except (ValueError, OverflowError):
             made = None
         if made is None:
@@ -262,6 +319,8 @@ def _clean(value: JSON) -> JSON:
             raise ValueError(msg)
         case Mapping():
             return {str(_clean(k)): _clean(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_clean(item) for item in value]
         case _:
             return value
 
@@ -280,115 +339,3 @@ def _sealed(
         protection=clause.protection.name,
         privacy_class=privacy_class,
     )
-
-
-def _as_is(_: Permit, raw: Any, __: Secret) -> JSON:
-    if isinstance(raw, str | int | float | bool):
-        return raw
-    if not hasattr(raw, "latitude") or _is_elsewhere(raw):
-        return None
-    return {"latitude": raw.latitude, "longitude": raw.longitude}
-
-
-def _is_elsewhere(place: Any) -> bool:
-    """
-    Tell whether a place is in other coordinates than WGS-84.
-
-    Those are some hundred metres off: no value beats a wrong one.
-    """
-    return getattr(place, "crs", "wgs84") != "wgs84"
-
-
-def _md5(permit: Permit, raw: Any, _: Secret) -> JSON:
-    spelled = canonical(permit.clause.type, raw)
-    return None if spelled is None else md5_hex(spelled)
-
-
-def _keyed(permit: Permit, raw: Any, secret: Secret) -> JSON:
-    spelled = canonical(permit.clause.type, raw)
-    root = None if spelled is None else secret(permit)
-    if spelled is None or root is None:
-        return None
-    key = derive_pseudonym_key(
-        root,
-        controller=permit.controller,
-        recipient=permit.recipient,
-        data_type=permit.clause.type,
-        epoch=permit.grant,
-    )
-    return keyed_hex(key, spelled)
-
-
-def _grid(permit: Permit, raw: Any, _: Secret) -> JSON:
-    if _is_elsewhere(raw):
-        return None
-    cell = cell_of(
-        raw.latitude,
-        raw.longitude,
-        side_km=permit.clause.protection.cell_km,
-    )
-    return {
-        "latitude": round(cell.latitude, 5),
-        "longitude": round(cell.longitude, 5),
-        "cell_km": cell.side_km,
-    }
-
-
-def _bucket(_: Permit, raw: Any, __: Secret) -> JSON:
-    return _bucketed(raw)
-
-
-def _bucketed(number: Any) -> JSON:
-    return None if number is None else bucket(number)
-
-
-def _truncate(_: Permit, raw: Any, __: Secret) -> JSON:
-    return truncate_ip(raw)
-
-
-def _generalise(_: Permit, raw: Any, __: Secret) -> JSON:
-    return generalise_version(raw) or None
-
-
-def _scrub(_: Permit, raw: Any, __: Secret) -> JSON:
-    if isinstance(raw, Mapping):
-        return {str(k): _scrubbed_item(v) for k, v in raw.items()}
-    return scrub(raw).text
-
-
-def _scrubbed_item(item: object) -> JSON:
-    if isinstance(item, bool | int | float):
-        return item
-    return scrub(str(item)).text
-
-
-def _take(permit: Permit, raw: Any, _: Secret) -> JSON:
-    if raw.intent not in permit.clause.protection.intents:
-        return None
-    return {"intent": raw.intent, "value": raw.value}
-
-
-def _present(_: Permit, __: Any, ___: Secret) -> JSON:
-    return True
-
-
-def _nothing(_: Permit, __: Any, ___: Secret) -> JSON:
-    return None
-
-
-_Step = Callable[[Permit, Any, Secret], JSON]
-
-_STEPS: Final[Mapping[ProtectionName, _Step]] = {
-    ProtectionName.NONE: _as_is,
-    ProtectionName.LOCAL_ONLY: _as_is,
-    ProtectionName.DROP: _nothing,
-    ProtectionName.PRESENT: _present,
-    ProtectionName.MD5: _md5,
-    ProtectionName.KEYED: _keyed,
-    ProtectionName.GRID: _grid,
-    ProtectionName.BUCKET: _bucket,
-    ProtectionName.TRUNCATE: _truncate,
-    ProtectionName.GENERALISE: _generalise,
-    ProtectionName.SCRUB: _scrub,
-    ProtectionName.TAKE: _take,
-}

@@ -33,6 +33,7 @@ _COMMANDS = (
     "ledger",
     "receipt",
     "outbox",
+    "scrub",
     "receive",
 )
 

@@ -159,13 +159,34 @@ def _party(recipient: Recipient) -> str:
     return text
 
 
+def _epoch(protection: Protection) -> str:
+    return f", anew each {protection.epoch}" if protection.epoch else ""
+
+
+def _of_place(protection: Protection) -> Iterator[str]:
+    yield f"grid of {protection.cell_km:g} km"
+    if protection.noise_km:
+        yield f"moved by {protection.noise_km:g} km{_epoch(protection)}"
+    if protection.on_change:
+        yield "on a change of cell"
+    if protection.time_step:
+        yield f"time to {protection.time_step}"
+
+
 def _protected(protection: Protection) -> str:
     name = protection.name
     match name:
         case ProtectionName.NONE:
             return "nothing, as it is"
         case ProtectionName.GRID:
-            return f"grid of {protection.cell_km:g} km"
+            return ", ".join(_of_place(protection))
+        case ProtectionName.KRR:
+            return (
+                f"krr, an answer at random with epsilon "
+                f"{protection.epsilon:g}{_epoch(protection)}"
+            )
+        case ProtectionName.KEYED:
+            return f"keyed{_epoch(protection)}"
         case ProtectionName.TAKE:
             return f"take of {', '.join(protection.intents)}"
     said: str = name.value

@@ -281,6 +281,17 @@ def _protection(protection: Protection) -> dict[str, Any]:
         made["cell_km"] = protection.cell_km
     if protection.intents:
         made["intents"] = list(protection.intents)
+    if protection.noise_km:
+        made["noise_km"] = protection.noise_km
+    if protection.on_change:
+        made["on_change"] = True
+    for key in ("time_step", "epoch"):
+        period = getattr(protection, key)
+        if period is not None:
+            made[key] = str(period)
+    if protection.name is ProtectionName.KRR:
+        made["epsilon"] = protection.epsilon
+        made["values"] = list(protection.values)
     return made
 
 

@@ -9,7 +9,7 @@ import argparse
 import textwrap
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
@@ -23,6 +23,10 @@ from consentkit.cli._common import (
     warn,
 )
 from consentkit.policy.model import Policy
+
+
+if TYPE_CHECKING:
+    from consentkit.anonymise.strength import Strength
 
 
 __all__ = ["add_parser"]
@@ -79,6 +83,8 @@ def _why(arguments: argparse.Namespace) -> int:
                     for c in explained.conditions
                 ],
                 "signals": [asdict(row) for row in explained.signals],
+                "strength": _strength(explained.strength),
+                "spent": [asdict(one) for one in explained.spent],
             }
         )
     else:
@@ -89,9 +95,29 @@ def _why(arguments: argparse.Namespace) -> int:
             print("\nSignals from outside, the strongest first:")
         for row in explained.signals:
             _print(str(row), indent=6)
+        if explained.strength is not None:
+            print()
+            _print(f"What comes out: {explained.strength}", indent=6)
+        if explained.spent:
+            print("\nSpent so far, and not to be had back:")
+        for one in explained.spent:
+            _print(str(one), indent=6)
     for hint in hints:
         warn(hint)
     return 0 if explained.permitted else 1
+
+
+def _strength(strength: Strength | None) -> dict[str, Any] | None:
+    if strength is None:
+        return None
+    class_, domain = strength.privacy_class, strength.domain
+    return {
+        "privacy_class": None if class_ is None else class_.value,
+        "undone_by": strength.undone_by,
+        "values": None if domain is None else domain.size,
+        "cost": strength.cost,
+        "joins": strength.joins,
+    }
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[str, str | None]:

@@ -36,6 +36,7 @@ BUILT_IN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "installation": ("installation", "InstallationSource"),
         "ios": ("ios", "IOSSource"),
         "interfaces": ("network", "make_interfaces_source"),
+        "journal": ("journal", "JournalSource"),
         "locale": ("device", "make_locale_source"),
         "machine_id": ("device", "make_machine_id_source"),
         "modem_manager": ("modem_manager", "ModemManagerSource"),

@@ -59,6 +59,7 @@ _FORM: Final = {
     ProtectionName.TRUNCATE: "cut down to its network",
     ProtectionName.GENERALISE: "as its main version",
     ProtectionName.SCRUB: "with personal details cut out",
+    ProtectionName.KRR: "as an answer that is at times untrue, by chance",
 }
 
 _NO_SDKS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -222,7 +223,10 @@ def _purposes(*clauses: Clause) -> str:
 def _form(protection: Protection) -> str:
     match protection.name:
         case ProtectionName.GRID:
-            return f"as a square of {protection.cell_km:g} km"
+            square = f"a square of {protection.cell_km:g} km"
+            if not protection.noise_km:
+                return f"as {square}"
+            return f"as {square}, some {protection.noise_km:g} km beside it"
         case ProtectionName.TAKE:
             *others, last = protection.intents
             intents = " or ".join(filter(None, [", ".join(others), last]))

@@ -42,6 +42,7 @@ _FORM = {
     ProtectionName.GENERALISE: "main version",
     ProtectionName.SCRUB: "text with personal details cut out",
     ProtectionName.TAKE: "declared parts of a text",
+    ProtectionName.KRR: "answer at random",
 }
 
 _STAYS = frozenset({ProtectionName.DROP, ProtectionName.LOCAL_ONLY})

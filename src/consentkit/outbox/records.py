@@ -139,13 +139,18 @@ class Erasure:
         }
 
 
-def new_id() -> str:
+def new_id(at: datetime | None = None) -> str:
     """
     Make a UUID of version 7: sortable by time, 74 random bits.
+
+    Args:
+        at: The time that it tells; by default now, to the millisecond.
 
     Source: RFC 9562, 5.7.
     """
     stamp = time.time_ns() // 1_000_000
+    if at is not None:
+        stamp = int(at.timestamp() * 1000)
     random = int.from_bytes(os.urandom(10), "big")
     value = (stamp & (2**48 - 1)) << 80 | 0x7 << 76
     value |= (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (2**62 - 1)

@@ -63,7 +63,12 @@ _KINDS: Final = frozenset({"bool", "int", "float", "text"})
 _CATEGORIES: Final = {c.value: c for c in Category}
 # An event's fields are free; a digest or a grid would be claimed, not made.
 _FOR_EVENTS: Final = frozenset(
-    {ProtectionName.NONE, ProtectionName.BUCKET, ProtectionName.SCRUB}
+    {
+        ProtectionName.NONE,
+        ProtectionName.BUCKET,
+        ProtectionName.SCRUB,
+        ProtectionName.KRR,
+    }
 )
 
 
@@ -342,7 +347,7 @@ class _Checker:
             purposes=table.purposes,
             clauses=clauses,
             recipients=self.parties(table, recipients),
-            events=self.events(f"{path}.events", table.events, clauses),
+            events=self.events(path, table, clauses),
             sdk=table.sdk,
             permission=table.permission,
             user_act=table.user_act,
@@ -405,12 +410,13 @@ class _Checker:
     def events(
         self,
         path: str,
-        tables: tuple[EventTable, ...],
+        function: FunctionTable,
         clauses: Mapping[str, Clause],
     ) -> Mapping[str, EventSpec]:
         made = {}
-        for i, table in enumerate(tables):
-            at = f"{path}[{i}]"
+        self.choices(f"{path}.collects", function)
+        for i, table in enumerate(function.events):
+            at = f"{path}.events[{i}]"
             self._report.check_id(f"{at}.name", table.name)
             self.event_type(f"{at}.type", table.type, clauses)
             made[table.name] = EventSpec(
@@ -425,7 +431,39 @@ class _Checker:
                     }
                 ),
             )
+            if table.type in clauses:
+                self.answers(at, table, clauses[table.type])
         return MappingProxyType(made)
+
+    def choices(self, path: str, function: FunctionTable) -> None:
+        """
+        Check that what is answered at random has something to choose from.
+        """
+        told = {event.type for event in function.events}
+        for i, row in enumerate(function.collects):
+            spec = row.protect
+            if spec is None or spec.name != "krr" or spec.values:
+                continue
+            if not told.issuperset(row.each):
+                self._report.fault(
+                    f"{path}[{i}].protect.values",
+                    "missing",
+                    "name what the value may be, or declare an event of it",
+                )
+
+    def answers(self, at: str, table: EventTable, clause: Clause) -> None:
+        """
+        Check that each field of an event can be answered at random.
+        """
+        if clause.protection.name is not ProtectionName.KRR:
+            return
+        for name, spec in table.fields.items():
+            if spec.kind not in ("bool", "enum"):
+                self._report.fault(
+                    f"{at}.fields.{name}",
+                    "'krr' takes a closed list",
+                    "bool, or an array of the values",
+                )
 
     def event_type(
         self, path: str, type_: str, clauses: Mapping[str, Clause]
@@ -442,7 +480,7 @@ class _Checker:
                 path,
                 f"{protection.value!r}, which protects {type_!r}, cannot "
                 "protect the fields of an event",
-                "a type with 'none', 'bucket' or 'scrub'",
+                "a type with 'krr', 'none', 'bucket' or 'scrub'",
             )
 
     def event_field(self, path: str, name: str, spec: FieldSpec) -> EventField:

@@ -45,6 +45,11 @@ _UNSPECIFIED_PERIOD: Final = Period(seconds=86_400)
 _PROTECTIONS: Final = {p.value: p for p in ProtectionName}
 _DROPPED: Final = Protection(name=ProtectionName.DROP)
 
+_DAY_SECONDS: Final = 86_400
+
+#: More make an answer at random tell next to nothing.
+_MOST_VALUES: Final = 64
+
 # A document has few periods, and names each of them often.
 _parsed = lru_cache(maxsize=256)(Period.parse)
 
@@ -303,15 +308,90 @@ class CollectsCheck:
             )
         if spec.intents and spec.name != "take":
             self._report.fault(f"{at}.intents", "only 'take' has intents")
-        if spec.cell_km is None:
-            return
-        if spec.name != "grid":
+        if spec.cell_km is not None and spec.name != "grid":
             self._report.fault(f"{at}.cell_km", "only 'grid' has cells")
-        elif not (math.isfinite(spec.cell_km) and 2 <= spec.cell_km <= 500):
+        elif not _is_between(spec.cell_km or 2, 2, 500):
             self._report.fault(
                 f"{at}.cell_km",
                 "out of range",
                 "2 to 500 kilometres; below 2 a place counts as precise",
+            )
+        self._place(at, spec)
+        self._answer(at, spec)
+        self._epoch(at, spec)
+
+    def _place(self, at: str, spec: ProtectSpec) -> None:
+        """
+        Check what only a place has.
+        """
+        for key in ("noise_km", "on_change", "time_step"):
+            if getattr(spec, key) and spec.name != "grid":
+                self._report.fault(f"{at}.{key}", "only 'grid' has it")
+        least = (spec.cell_km or 2) / 2
+        if spec.noise_km is not None and not _is_between(
+            spec.noise_km, least, 500
+        ):
+            self._report.fault(
+                f"{at}.noise_km",
+                "out of range",
+                "half a cell to 500 kilometres; less seldom leaves the cell",
+            )
+        step = _step(spec.time_step)
+        if spec.time_step == UNSPECIFIED or (
+            step and (step.months or step.seconds > _DAY_SECONDS)
+        ):
+            self._report.fault(
+                f"{at}.time_step", "out of range", "such as PT1H; at most P1D"
+            )
+
+    def _answer(self, at: str, spec: ProtectSpec) -> None:
+        """
+        Check what only an answer at random has.
+        """
+        if spec.name != "krr":
+            for key in ("epsilon", "values"):
+                if getattr(spec, key):
+                    self._report.fault(f"{at}.{key}", "only 'krr' has it")
+            return
+        if spec.epsilon is not None and not (
+            _is_between(spec.epsilon, 0, 4) and spec.epsilon
+        ):
+            self._report.fault(
+                f"{at}.epsilon",
+                "out of range",
+                "above 0 and at most 4; beyond, the answer is the value",
+            )
+        if spec.values and not (
+            2 <= len(spec.values) == len(set(spec.values)) <= _MOST_VALUES
+        ):
+            self._report.fault(
+                f"{at}.values",
+                "not a choice",
+                f"2 to {_MOST_VALUES} different values",
+            )
+
+    def _epoch(self, at: str, spec: ProtectSpec) -> None:
+        if not spec.epoch:
+            return
+        if not (spec.name in ("keyed", "krr") or spec.noise_km):
+            self._report.fault(
+                f"{at}.epoch",
+                "nothing here changes with time",
+                "for 'keyed', 'krr' and 'grid' with noise_km",
+            )
+        epoch = _step(spec.epoch)
+        # Months and days together would begin anew at no certain date.
+        if spec.epoch == UNSPECIFIED or (
+            epoch
+            and (
+                epoch.seconds % _DAY_SECONDS
+                or (epoch.months and epoch.seconds)
+            )
+        ):
+            self._report.fault(
+                f"{at}.epoch",
+                "no epoch",
+                "whole months or whole days, such as P30D",
             )
 
     def _together(
@@ -350,4 +430,22 @@ def _protection(spec: ProtectSpec | None) -> Protection:
     if spec is None or name is None:
         return _DROPPED  # the document has a fault, and is not used
     cell_km = 2.0 if spec.cell_km is None else spec.cell_km
-    return Protection(name=name, cell_km=cell_km, intents=spec.intents)
+    return Protection(
+        name=name,
+        cell_km=cell_km,
+        intents=spec.intents,
+        noise_km=spec.noise_km or 0.0,
+        on_change=spec.on_change,
+        time_step=_step(spec.time_step),
+        epoch=_step(spec.epoch),
+        epsilon=1.0 if spec.epsilon is None else spec.epsilon,
+        values=spec.values,
+    )
+
+
+def _step(text: str) -> Period | None:
+    return period_of(text) if text else None
+
+
+def _is_between(value: float, least: float, most: float) -> bool:
+    return math.isfinite(value) and least <= value <= most

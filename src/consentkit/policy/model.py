@@ -91,6 +91,7 @@ class ProtectionName(Enum):
     GENERALISE = "generalise"
     SCRUB = "scrub"
     TAKE = "take"
+    KRR = "krr"
 
 
 @frozen(kw_only=True)
@@ -104,11 +105,36 @@ class Protection:
         cell_km: Side of a grid cell in kilometres, for ``grid``.
 
         intents: What may be taken from the clipboard, for ``take``.
+
+        noise_km: By how many kilometres, in the mean, a place is moved, for
+            ``grid``; 0 leaves it at the centre of its cell.
+
+        on_change: Whether a place counts as a value only when it is another
+            one than the last, for ``grid``.
+
+        time_step: What the time of a place is cut to, for ``grid``; ``None``
+            leaves it as it is.
+
+        epoch: How long a pseudonym, a noise or an answer stays the same, for
+            ``keyed``, ``grid`` with noise and ``krr``; as long as the grant
+            lasts, if ``None``.
+
+        epsilon: What all answers about one value may tell, in nats, for
+            ``krr``.
+
+        values: What a value may be, for ``krr``; the fields of an event say
+            it themselves.
     """
 
     name: ProtectionName
     cell_km: float = 2.0
     intents: tuple[str, ...] = ()
+    noise_km: float = 0.0
+    on_change: bool = False
+    time_step: Period | None = None
+    epoch: Period | None = None
+    epsilon: float = 1.0
+    values: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

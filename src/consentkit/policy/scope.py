@@ -338,7 +338,39 @@ def _tells_no_more(old: Protection, new: Protection) -> bool:
             # Whoever has the keyed one cannot guess what it was made of.
             or (old.name, new.name) == _MD5_KEYED
         )
-    return new.cell_km >= old.cell_km and set(new.intents) <= set(old.intents)
+    return (
+        new.cell_km >= old.cell_km
+        and set(new.intents) <= set(old.intents)
+        and new.noise_km >= old.noise_km
+        and new.on_change >= old.on_change
+        and _no_finer(old.time_step, new.time_step)
+        and new.epsilon <= old.epsilon
+        and set(new.values) <= set(old.values)
+        and _no_longer(old, new)
+    )
+
+
+def _no_finer(old: Period | None, new: Period | None) -> bool:
+    return old is None or (new is not None and covers_longer(new, old))
+
+
+def _no_longer(old: Protection, new: Protection) -> bool:
+    """
+    Tell whether the epochs of *new* tell no more than those of *old*.
+
+    Short ones part pseudonyms; but each one draws noise and answers anew,
+    and the more draws there are, the more they tell together.
+    """
+    if old.epoch == new.epoch:
+        return True
+    if new.name is ProtectionName.GRID and not old.noise_km:
+        return True
+    longer, shorter = old.epoch, new.epoch
+    if new.name is not ProtectionName.KEYED:
+        longer, shorter = new.epoch, old.epoch
+    return longer is None or (
+        shorter is not None and covers_longer(longer, shorter)
+    )
 
 
 def covers_longer(longer: Period, shorter: Period) -> bool:

@@ -68,7 +68,15 @@ UNSPECIFIED: Final = "unspecified"
 
 #: Keys that hold an ISO 8601 duration, in whatever table they stand.
 PERIOD_KEYS: Final = frozenset(
-    {"ask_again", "frequency", "period", "retention", "valid_for"}
+    {
+        "ask_again",
+        "epoch",
+        "frequency",
+        "period",
+        "retention",
+        "time_step",
+        "valid_for",
+    }
 )
 
 #: Keys that hold a country, ISO 3166-1 alpha-2, or several.
@@ -100,11 +108,35 @@ class ProtectSpec:
         cell_km: Side of a grid cell in kilometres, for ``grid``; 2 to 500.
 
         intents: What may be taken from the clipboard, for ``take``.
+
+        noise_km: By how many kilometres a place is moved in the mean, once
+            for each cell and epoch, for ``grid``; half a cell to 500.
+
+        on_change: Whether only a change of cell gives a value, for ``grid``.
+
+        time_step: What the time of a place is cut to, for ``grid``, such as
+            ``PT1H``; at most a day.
+
+        epoch: How long a pseudonym, a noise or an answer stays the same, for
+            ``keyed``, ``grid`` with noise and ``krr``, such as ``P30D``; as
+            long as the grant by default.
+
+        epsilon: How much one answer may tell, for ``krr``: above 0 and at
+            most 4, in nats; 1 by default.
+
+        values: What the value may be, for ``krr``; an event's fields have
+            lists of their own.
     """
 
     name: str = field(metadata=_ids("protections"))
     cell_km: float | None = None
     intents: tuple[str, ...] = field(default=(), metadata=_ids("intents"))
+    noise_km: float | None = None
+    on_change: bool = False
+    time_step: str = ""
+    epoch: str = ""
+    epsilon: float | None = None
+    values: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -40,7 +40,7 @@ _NAME = ProtectionName
 PROTECTIONS_FOR: Final[Mapping[str, frozenset[ProtectionName]]] = (
     MappingProxyType(
         {
-            "none": frozenset({_NAME.NONE}),
+            "none": frozenset({_NAME.NONE, _NAME.KRR}),
             "drop": frozenset({_NAME.DROP}),
             "local_only": frozenset({_NAME.LOCAL_ONLY}),
             "extract": frozenset({_NAME.TAKE}),
@@ -52,11 +52,12 @@ PROTECTIONS_FOR: Final[Mapping[str, frozenset[ProtectionName]]] = (
             "truncate": frozenset({_NAME.TRUNCATE}),
             "coarsen": frozenset({_NAME.GRID}),
             "bucket": frozenset({_NAME.BUCKET}),
-            "generalise": frozenset({_NAME.GENERALISE}),
+            "generalise": frozenset({_NAME.GENERALISE, _NAME.KRR}),
             "redact": frozenset({_NAME.SCRUB}),
             # Every envelope is encrypted, so the value itself is left alone.
             "encrypt": frozenset({_NAME.NONE}),
-            "k_aggregate": frozenset(),
+            # Answers at random are made to be counted over many people.
+            "k_aggregate": frozenset({_NAME.KRR}),
         }
     )
 )

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Tests for what undoing a protection takes, and that nobody calls a value
+better than it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import types
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from consentkit.anonymise.aggregate import Aggregate, aggregate, is_exempt
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.naming import class_of, is_honest
+from consentkit.anonymise.protect import (
+    Protected,
+    check_protected,
+    protect,
+)
+from consentkit.anonymise.strength import (
+    CORE_RATE,
+    DOMAINS,
+    GPU_RATE,
+    domain_of,
+    strength_of,
+)
+from consentkit.anonymise.together import check_class
+from consentkit.exceptions import UnprotectedError
+from consentkit.outbox.records import Record
+from consentkit.policy import (
+    Period,
+    Protection,
+    ProtectionName,
+    load_vocabulary,
+)
+from tests.anonymise.test_protect import permit, secret
+from tests.support import MAC
+
+
+P = ProtectionName
+DOCS = Path(__file__).parent.parent.parent / "docs"
+TYPES = load_vocabulary().data_types
+
+
+def page_of(name: str) -> types.ModuleType:
+    """
+    Load one of the scripts that write pages.
+    """
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class TestStrengthOf:
+    """
+    Tests for `strength_of()`.
+    """
+
+    @pytest.mark.parametrize("technique", ProtectionName)
+    def test_of_every_type(self, technique: ProtectionName) -> None:
+        """
+        Each type and technique has a strength in words, of the class that
+        the value has, and none is anonymous.
+        """
+        for data_type in TYPES:
+            strength = strength_of(data_type, Protection(name=technique))
+
+            assert str(strength)
+            assert strength.privacy_class is not PrivacyClass.ANONYMOUS
+            if technique is P.DROP:
+                assert strength.privacy_class is None
+            else:
+                assert strength.privacy_class is class_of(data_type, technique)
+
+    @pytest.mark.obligation("WP-HASH-4")
+    def test_md5_of_an_imei_falls(self) -> None:
+        """
+        All listed IMEIs are tried within a day on a core and a second on a
+        card; the keyed form is not undone by trying.
+        """
+        md5 = strength_of("imei", Protection(name=P.MD5))
+        keyed = strength_of("imei", Protection(name=P.KEYED))
+
+        assert md5.core_seconds == pytest.approx(24_391e6 / CORE_RATE)
+        assert md5.gpu_seconds == pytest.approx(24_391e6 / GPU_RATE)
+        assert md5.cost == "6.8 h on one core, 149 ms on one GPU"
+        assert "everybody" in md5.joins
+        assert keyed.core_seconds == keyed.gpu_seconds == math.inf
+        assert "one recipient" in keyed.joins
+        assert md5.privacy_class is keyed.privacy_class
+
+    def test_random_identifiers_are_not_undone_but_join(self) -> None:
+        """
+        122 random bits cannot be tried, and still join everything.
+        """
+        md5 = strength_of("oaid", Protection(name=P.MD5))
+
+        assert md5.cost.count("more than 1,000 years") == 2
+        assert "everybody" in md5.joins
+
+    def test_epoch_ends_joining(self) -> None:
+        """
+        An epoch is named where it ends what can be joined.
+        """
+        month = Protection(name=P.KEYED, epoch=Period(months=1))
+
+        assert strength_of("imei", month).joins.endswith("within P1M")
+
+    def test_odds_of_an_answer(self) -> None:
+        """
+        An answer at random says how likely it is true.
+        """
+        protection = Protection(name=P.KRR, values=("a", "b"), epsilon=1.0)
+
+        assert "probability of 0.73" in str(
+            strength_of("network_type", protection)
+        )
+
+    def test_noise_is_named(self) -> None:
+        """
+        A place says its cell and its noise.
+        """
+        text = str(
+            strength_of(
+                "location_coarse", Protection(name=P.GRID, noise_km=3.0)
+            )
+        )
+
+        assert "4 km2 or more, moved by 3 km" in text
+
+    def test_unknown_size(self) -> None:
+        """
+        Where nobody can say how many values there are, no cost is made up.
+        """
+        strength = strength_of("email_address", Protection(name=P.MD5))
+
+        assert strength.core_seconds is None
+        assert "cost not known" in str(strength)
+
+    @pytest.mark.parametrize(
+        ("size", "words"),
+        [
+            (1, "less than 1 ms"),
+            (1e5, "100 ms"),
+            (2.5e6, "2.5 s"),
+            (1.2e9, "20 min"),
+            (7.2e9, "2.0 h"),
+            (4.32e11, "5.0 days"),
+            (1e14, "3.2 years"),
+        ],
+    )
+    def test_cost_in_words(self, size: float, words: str) -> None:
+        """
+        A time is said with the unit that fits.
+        """
+        made = attrs.evolve(
+            strength_of("imei", Protection(name=P.MD5)),
+            core_seconds=size / CORE_RATE,
+            gpu_seconds=0.01,
+        )
+
+        assert made.cost == f"{words} on one core, 10 ms on one GPU"
+
+
+class TestDomains:
+    """
+    Tests for the sizes of value spaces.
+    """
+
+    def test_are_of_the_vocabulary(self) -> None:
+        """
+        Each is of a known type, and says what is counted and by whom.
+        """
+        assert DOMAINS.keys() <= TYPES.keys()
+        for domain in DOMAINS.values():
+            assert domain.size is not None
+            assert domain.size > 1
+            assert domain.values
+            assert domain.source
+
+    def test_what_may_be_md5_is_known(self) -> None:
+        """
+        Every type for which a policy may promise MD5 has a size.
+        """
+        for type_ in TYPES.values():
+            if P.MD5 in type_.protections:
+                assert domain_of(type_.id).size is not None
+
+
+class TestPage:
+    """
+    Tests for the table in the documentation.
+    """
+
+    def test_is_current(self) -> None:
+        """
+        The tables are those that the package gives now.
+        """
+        script = page_of("strength")
+        text = script.PAGE.read_text("utf-8")
+
+        assert script.current(text) == text, "run python docs/strength.py"
+
+    def test_has_every_protection(self) -> None:
+        """
+        No protection is left out of the tables.
+        """
+        script = page_of("strength")
+        shown = {protection.name for _, _, protection in script.OTHERS}
+
+        assert shown | {P.MD5} == set(ProtectionName)
+
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def record(technique: str = "md5", class_: str = "anonymous") -> Record:
+    """
+    Make a record by hand, called as one likes.
+    """
+    return Record(
+        id="1",
+        function="f",
+        data_type="mac_address",
+        purpose="p",
+        recipient="r",
+        protection=technique,
+        privacy_class=class_,
+        value="x",
+        captured_at=AT,
+        expires_at=AT + timedelta(days=1),
+        consent="c",
+        policy_version="1",
+    )
+
+
+class TestAnonymous:
+    """
+    Attempts to have a value called anonymous that is not.
+    """
+
+    def genuine(self) -> Protected:
+        """
+        Give a protected value.
+        """
+        got = protect(permit("mac_address", P.MD5), MAC, secret=secret)
+        assert isinstance(got, Protected)
+        return got
+
+    def test_no_value_is(self) -> None:
+        """
+        Of no type and technique is a value anonymous.
+        """
+        for data_type in (*TYPES, "made up"):
+            for technique in ProtectionName:
+                assert not is_honest(
+                    PrivacyClass.ANONYMOUS, data_type, technique
+                )
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("privacy_class", PrivacyClass.ANONYMOUS),
+            ("privacy_class", PrivacyClass.DE_IDENTIFIED),
+            ("protection", P.DROP),
+            ("protection", P.GRID),
+        ],
+    )
+    def test_an_assertion_is_found(self, name: str, value: object) -> None:
+        """
+        Who writes another class or technique over a value has one that
+        nothing takes.
+        """
+        forged = self.genuine()
+        object.__setattr__(forged, name, value)
+
+        with pytest.raises(UnprotectedError, match="may not be called"):
+            check_protected(forged)
+
+    def test_an_annotation_says_nothing(self) -> None:
+        """
+        An annotated type is the type: a name for it changes no class.
+        """
+        annotated: Any = type("Anonymous", (), {"__origin__": Protected})
+
+        with pytest.raises(UnprotectedError):
+            check_protected(annotated())
+        assert self.genuine().privacy_class is PrivacyClass.PSEUDONYMISED
+
+    @pytest.mark.parametrize(
+        "base", [Protected, Aggregate, PrivacyClass], ids=lambda c: c.__name__
+    )
+    def test_a_subclass_cannot_be(self, base: type) -> None:
+        """
+        There is no other kind of protected value, aggregate or class.
+        """
+        with pytest.raises((UnprotectedError, TypeError)):
+            types.new_class("Anonymous", (base,))
+
+    def test_a_look_alike_is_no_aggregate(self) -> None:
+        """
+        What only calls itself anonymous, and an aggregate made by hand, is
+        not exempt; what `aggregate()` makes is.
+        """
+
+        class Claimed:
+            privacy_class = PrivacyClass.ANONYMOUS
+
+        assert not is_exempt(Claimed())
+        assert not is_exempt(object.__new__(Aggregate))
+        assert not is_exempt(self.genuine())
+        assert is_exempt(aggregate([], lambda r: r.function))
+        for seal in (None, object()):
+            with pytest.raises(UnprotectedError):
+                Aggregate(seal=seal, counts={}, least=3, suppressed=False)
+
+    @pytest.mark.parametrize(
+        "technique", [*(p.value for p in ProtectionName), "", "magic"]
+    )
+    def test_a_record_cannot_claim_it(self, technique: str) -> None:
+        """
+        A record that is called anonymous is refused, whatever it says was
+        done to it.
+        """
+        with pytest.raises(UnprotectedError):
+            check_class(record(technique))
+
+    def test_a_record_may_be_called_worse(self) -> None:
+        """
+        Calling it less than it is does no harm.
+        """
+        assert check_class(record("md5", "personal"))

@@ -1,0 +1,940 @@
+# SPDX-License-Identifier: MIT
+
+"""
+Tests for crash capture, with processes that really crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import consentkit
+
+from consentkit.collectors.crash import (
+    CrashCapture,
+    CrashCounts,
+    read_fault,
+)
+from consentkit.gate import OSPermission
+from consentkit.policy import Policy, parse_policy
+from tests.collectors.test_logs import (
+    PLANTED,
+    Hostile,
+    find_planted,
+    kept,
+    on_disk,
+)
+from tests.support import make_kit, say_yes, tables, to_toml
+
+
+ROOT = Path(__file__).parents[2]
+IMEI, MAIL = PLANTED
+
+#: What each child begins with; ``crashes`` captures what comes after.
+START = """
+import sys
+import consentkit
+kit = consentkit.open(sys.argv[1] + "/policy.toml", data_dir=sys.argv[1])
+crashes = kit.crash_capture("crashes").start()
+def fail(secret):
+    local = [secret, "olga.wolfsbane@privat.example"]
+    raise LookupError(f"no {secret} in /home/wolfsbane/x", local)
+"""
+
+
+#: The child's own report of its last crash is not looked at.
+QUIET = "import sys\nsys.excepthook = lambda *_: None\n" + START
+
+
+def the_policy(**changes: Callable[[dict], object]) -> Policy:
+    """
+    Give the small policy with a function for crashes.
+    """
+    return parse_policy(policy_text(**changes))
+
+
+def policy_text(**changes: Callable[[dict], object]) -> str:
+    """
+    Write that policy.
+    """
+    tree = tables()
+    tree["functions"].append(
+        {
+            "id": "crashes",
+            "name": "Crash reports",
+            "category": "additional",
+            "text": "Crash reports help us to repair the app.",
+            "basis": ["consent"],
+            "on_refusal": "degraded",
+            "purposes": ["crash_analysis"],
+            "retention": "P30D",
+            "collects": [{"type": "crash_log", "protect": "scrub"}],
+        }
+    )
+    for change in changes.values():
+        change(tree)
+    return to_toml(tree)
+
+
+def open_kit(folder: Path, *grants: str, **options: Any) -> consentkit.Kit:
+    """
+    Open the kit of the app that crashes.
+    """
+    return make_kit(folder, *grants, **{"policy": the_policy(), **options})
+
+
+def run(
+    folder: Path, program: str, *, begin: str = START
+) -> subprocess.CompletedProcess[str]:
+    """
+    Run an app in a process of its own, to its end.
+    """
+    write_policy(folder)
+    return subprocess.run(
+        [sys.executable, "-c", begin + textwrap.dedent(program), str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def write_policy(folder: Path) -> None:
+    """
+    Put the policy where a child looks for it.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "policy.toml").write_text(policy_text(), encoding="utf-8")
+
+
+def left_files(folder: Path) -> list[str]:
+    """
+    Name the files that faults are written into.
+    """
+    return [
+        path.name for path in (folder / "crashes").rglob("*") if path.is_file()
+    ]
+
+
+@pytest.fixture
+def granted(tmp_path: Path) -> Path:
+    """
+    Give a data folder in which crash reports are granted.
+    """
+    open_kit(tmp_path, "crashes").close()
+    return tmp_path
+
+
+@pytest.fixture
+def kit(granted: Path) -> Iterator[consentkit.Kit]:
+    """
+    Give a kit whose crash reports are granted.
+    """
+    with open_kit(granted) as made:
+        yield made
+
+
+@pytest.fixture
+def hooks() -> Iterator[None]:
+    """
+    Give the test runner its hooks back, whatever a test does.
+    """
+    before = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    yield
+    sys.excepthook, threading.excepthook, sys.unraisablehook = before
+
+
+class TestProcesses:
+    """
+    Tests with a process that ends by its crash.
+    """
+
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize(
+        ("program", "message", "status"),
+        [
+            ("fail('356938035643809')", "uncaught exception", 1),
+            (
+                """
+                import threading
+                thread = threading.Thread(
+                    target=fail, args=('356938035643809',)
+                )
+                thread.start()
+                thread.join()
+                """,
+                "uncaught exception in a thread",
+                0,
+            ),
+            (
+                """
+                class Odd:
+                    def __del__(self):
+                        fail('356938035643809')
+                odd = Odd()
+                del odd
+                """,
+                "exception that nobody could catch",
+                0,
+            ),
+            (
+                """
+                import asyncio, gc
+                async def task():
+                    fail('356938035643809')
+                async def main():
+                    crashes.watch_loop()
+                    running = asyncio.ensure_future(task())
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+                    del running
+                    gc.collect()
+                asyncio.run(main())
+                """,
+                "uncaught exception in a task",
+                0,
+            ),
+            (
+                """
+                import asyncio
+                async def main():
+                    crashes.watch_loop()
+                    loop = asyncio.get_running_loop()
+                    loop.call_soon(fail, '356938035643809')
+                    await asyncio.sleep(0)
+                asyncio.run(main())
+                """,
+                "uncaught exception in a task",
+                0,
+            ),
+        ],
+        ids=["main", "thread", "unraisable", "task", "callback"],
+    )
+    def test_what_nobody_catches_is_kept(
+        self, granted: Path, program: str, message: str, status: int
+    ) -> None:
+        """
+        The record outlives the process: class, scrubbed text and frames,
+        without a planted value in any form; the app's own report is as
+        before.
+        """
+        done = run(granted, program)
+
+        assert done.returncode == status, done.stderr
+        assert "LookupError" in done.stderr  # the hook before was called
+        with open_kit(granted) as kit:
+            (record,) = kit.store.inspect()
+            value: Any = record.value
+        assert (record.function, record.data_type) == ("crashes", "crash_log")
+        assert value["message"] == message
+        assert value["level"] == "CRITICAL"
+        assert value["exception"] == "LookupError"
+        assert value["trace"].startswith("<string>:")
+        assert " fail < <string>:" in value["trace"] or (
+            value["trace"].split(" < ")[0].endswith(" fail")
+        )
+        assert IMEI not in str(value)
+        assert MAIL not in str(value)
+        assert "wolfsbane" not in str(value)
+        assert find_planted(granted) == []
+
+    @pytest.mark.parametrize(
+        ("program", "status"),
+        [
+            ("raise SystemExit(3)", 3),
+            ("sys.exit('bye')", 1),
+            ("raise KeyboardInterrupt", -signal.SIGINT),
+            (
+                """
+                import asyncio
+                async def main():
+                    crashes.watch_loop()
+                    task = asyncio.ensure_future(asyncio.sleep(60))
+                    await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    raise asyncio.CancelledError
+                try:
+                    asyncio.run(main())
+                except asyncio.CancelledError:
+                    raise
+                """,
+                1,
+            ),
+            ("raise BaseExceptionGroup('x', [KeyboardInterrupt()])", 1),
+            ("pass", 0),
+        ],
+        ids=["exit", "message", "interrupt", "cancelled", "group", "end"],
+    )
+    def test_an_ending_is_no_crash(
+        self, granted: Path, program: str, status: int
+    ) -> None:
+        """
+        What ends the app on purpose is not kept.
+        """
+        done = run(granted, program)
+
+        assert done.returncode in {status, 130}, done.stderr
+        with open_kit(granted) as kit:
+            assert kept(kit) == []
+
+    def test_group_with_a_crash_inside(self, granted: Path) -> None:
+        """
+        A group in which one exception is a crash is a crash.
+        """
+        run(
+            granted,
+            """
+            raise BaseExceptionGroup(
+                "x", [KeyboardInterrupt(), ValueError("y")]
+            )
+            """,
+        )
+        with open_kit(granted) as kit:
+            (value,) = kept(kit)
+        assert value["exception"] == "BaseExceptionGroup"
+
+    @pytest.mark.obligation("WP-ADD-2", "WP-ADD-3")
+    @pytest.mark.parametrize("choice", ["nothing", "deny", "withdraw"])
+    def test_nothing_is_kept_while_refused(
+        self, tmp_path: Path, choice: str
+    ) -> None:
+        """
+        Without a consent a crash leaves nothing: no record, no file, and
+        nobody asks the exception for its text.
+        """
+        with open_kit(tmp_path) as kit:
+            if choice == "deny":
+                kit.consent.deny("crashes")
+            if choice == "withdraw":
+                open_kit(tmp_path, "crashes").close()
+                kit.consent.withdraw("crashes")
+        done = run(
+            tmp_path,
+            """
+            class Told(Exception):
+                def __str__(self):
+                    print("asked", flush=True)
+                    return "x"
+            sys.excepthook(Told, Told(), None)
+            print(crashes.is_armed, crashes.counts.refused, flush=True)
+            import ctypes
+            ctypes.string_at(0)
+            """,
+            begin=QUIET,
+        )
+
+        assert done.returncode == -signal.SIGSEGV, done.stderr
+        assert done.stdout == "False 1\n"
+        assert not (tmp_path / "crashes").exists()
+        with open_kit(tmp_path) as kit, kit.crash_capture("crashes") as next_:
+            assert kept(kit) == []
+            assert next_.counts == CrashCounts()
+
+
+class TestFaults:
+    """
+    Tests for what kills the interpreter.
+    """
+
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize(
+        ("program", "fault", "died_of"),
+        [
+            (
+                "def dies():\n    faulthandler._sigsegv()\ndies()",
+                "Segmentation fault",
+                signal.SIGSEGV,
+            ),
+            (
+                "def dies():\n    os.abort()\ndies()",
+                "Aborted",
+                signal.SIGABRT,
+            ),
+            (
+                "def dies():\n    ctypes.string_at(0)\ndies()",
+                "Segmentation fault",
+                signal.SIGSEGV,
+            ),
+        ],
+        ids=["sigsegv", "abort", "ctypes"],
+    )
+    def test_is_taken_up_at_the_next_start(
+        self, granted: Path, program: str, fault: str, died_of: int
+    ) -> None:
+        """
+        The next start reads what faulthandler wrote, and deletes it.
+        """
+        done = run(granted, "import ctypes, faulthandler, os\n" + program)
+        assert done.returncode == -died_of, done.stderr
+        (name,) = left_files(granted)
+        found = next((granted / "crashes").rglob(name))
+        assert found.stat().st_mode & 0o777 == 0o600
+        assert found.stat().st_size > 0
+
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            (value,) = kept(kit)
+            (record,) = kit.store.inspect()
+        assert record.data_type == "crash_log"
+        assert value["message"] == "the process died"
+        assert value["exception"] == fault
+        assert " dies < <string>:" in value["trace"]
+        assert str(granted) not in str(value)
+        assert next_.counts == CrashCounts(captured=1)
+        assert left_files(granted) == []
+
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as again:
+            assert again.counts == CrashCounts()
+
+    def test_kill_leaves_nothing_broken(self, granted: Path) -> None:
+        """
+        After ``kill -9`` the next start finds nothing, and goes on.
+        """
+        done = run(granted, "import os\nos.kill(os.getpid(), 9)")
+
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert len(left_files(granted)) == 1
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            assert next_.counts == CrashCounts()
+            assert kept(kit) == []
+            assert left_files(granted) == []
+
+    @pytest.mark.obligation("WP-ADD-3")
+    @pytest.mark.parametrize("then", ["withdrawn", "granted anew"])
+    def test_is_deleted_unread_when_the_consent_has_ended(
+        self, granted: Path, then: str
+    ) -> None:
+        """
+        What was written under a consent that ended meanwhile is deleted
+        unread, even if there is a new one.
+        """
+        run(granted, "import ctypes\nctypes.string_at(0)")
+        (name,) = left_files(granted)
+        with open_kit(granted) as kit:
+            kit.consent.withdraw("crashes")
+            if then == "granted anew":
+                say_yes(kit.consent, "crashes")
+        done = run(
+            granted,
+            "print(crashes.counts, len(opened) > 0)\n"
+            f"print([path for path in opened if {name!r} in path])",
+            begin="""
+import sys
+opened = []
+sys.addaudithook(lambda event, arguments: (
+    opened.append(str(arguments[0])) if event == "open" else None
+))
+"""
+            + START,
+        )
+        assert done.stdout.splitlines() == [
+            f"{CrashCounts(discarded=1)} True",
+            "[]",
+        ], done.stderr
+        with open_kit(granted) as kit:
+            assert kept(kit) == []
+
+    def test_is_deleted_unread_when_too_old(self, granted: Path) -> None:
+        """
+        What happened longer ago than the policy keeps it is not kept anew.
+        """
+        run(granted, "import ctypes\nctypes.string_at(0)")
+        (name,) = left_files(granted)
+        path = next((granted / "crashes").rglob(name))
+        old = time.time() - 31 * 86_400
+        os.utime(path, (old, old))
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            assert next_.counts == CrashCounts(discarded=1)
+            assert kept(kit) == []
+
+    def test_files_of_living_processes_stay(self, granted: Path) -> None:
+        """
+        A second process takes nothing from one that runs, and takes up what
+        it leaves when it has died.
+        """
+        write_policy(granted)
+        with subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                START + "print(crashes.is_armed, flush=True)\n"
+                "sys.stdin.read()\nimport ctypes\nctypes.string_at(0)",
+                str(granted),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as other:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"True\n"
+            before = left_files(granted)
+            assert len(before) == 1
+            with open_kit(granted) as kit:
+                with kit.crash_capture("crashes") as mine:
+                    assert mine.counts == CrashCounts()
+                    assert set(before) <= set(left_files(granted))
+                other.stdin.close()
+                assert other.wait(60) == -signal.SIGSEGV
+                with kit.crash_capture("crashes") as mine:
+                    assert mine.counts == CrashCounts(captured=1)
+
+    def test_a_child_that_dies_is_taken_up(self, granted: Path) -> None:
+        """
+        A forked child writes into its parent's file, which stays.
+        """
+        done = run(
+            granted,
+            """
+            import ctypes, os
+            child = os.fork()
+            if not child:
+                ctypes.string_at(0)
+            os.waitpid(child, 0)
+            crashes.close()
+            """,
+        )
+        assert done.returncode == 0, done.stderr
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            assert next_.counts == CrashCounts(captured=1)
+
+    def test_a_child_that_closes_takes_nothing_from_its_parent(
+        self, granted: Path
+    ) -> None:
+        """
+        The parent stays armed when a forked child closes its capture.
+        """
+        done = run(
+            granted,
+            """
+            import os
+            child = os.fork()
+            if not child:
+                crashes.close()
+                kit.close()
+                os._exit(0)
+            os.waitpid(child, 0)
+            print(crashes.is_armed)
+            """,
+        )
+        assert done.stdout == "True\n", done.stderr
+
+    def test_follows_the_choices(self, granted: Path) -> None:
+        """
+        A withdrawal disarms and deletes the file; a new consent arms again.
+        """
+        done = run(
+            granted,
+            """
+            from pathlib import Path
+            import faulthandler
+            def files():
+                return len(list(Path(sys.argv[1], "crashes").rglob("*.txt")))
+            told = [(crashes.is_armed, files())]
+            kit.consent.withdraw("crashes")
+            told.append((crashes.is_armed, files()))
+            told.append(faulthandler.is_enabled())
+            kit.consent.show("crashes")
+            kit.consent.grant("crashes")
+            told.append((crashes.is_armed, files()))
+            crashes.close()
+            told.append((crashes.is_armed, files()))
+            print(told)
+            """,
+        )
+        assert done.stdout == (
+            "[(True, 1), (False, 0), False, (True, 1), (False, 0)]\n"
+        ), done.stderr
+
+    def test_another_process_withdraws(self, granted: Path) -> None:
+        """
+        The file of a process that does not notice is deleted by the one
+        that does; what it writes then is nowhere.
+        """
+        write_policy(granted)
+        with subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                START + "print(crashes.is_armed, flush=True)\n"
+                "sys.stdin.read()\nimport ctypes\nctypes.string_at(0)",
+                str(granted),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as other:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"True\n"
+            with open_kit(granted) as kit:
+                kit.consent.withdraw("crashes")
+                with kit.crash_capture("crashes"):
+                    assert left_files(granted) == []
+                other.stdin.close()
+                assert other.wait(60) == -signal.SIGSEGV
+                assert left_files(granted) == []
+
+    def test_the_apps_own_faulthandler_is_left_alone(
+        self, granted: Path
+    ) -> None:
+        """
+        Where the app uses faulthandler itself, it goes on as before.
+        """
+        done = run(
+            granted,
+            """
+            assert not crashes.is_armed
+            crashes.close()
+            import ctypes
+            ctypes.string_at(0)
+            """,
+            begin="import faulthandler\nfaulthandler.enable()\n" + START,
+        )
+        assert done.returncode == -signal.SIGSEGV
+        assert "Fatal Python error" in done.stderr
+        assert left_files(granted) == []
+
+    def test_handles_that_the_app_closed(self, granted: Path) -> None:
+        """
+        A daemon closes all handles; ours is then not taken for another's.
+        """
+        done = run(
+            granted,
+            """
+            import os
+            from pathlib import Path
+            os.closerange(3, 64)
+            other = os.open(Path(sys.argv[1], "other"), os.O_CREAT | os.O_RDWR)
+            more = [os.dup(other) for _ in range(40)]
+            print(crashes.is_armed)
+            crashes.close()
+            os.write(other, b"x")
+            os.write(more[-1], b"y")
+            os._exit(0)
+            """,
+        )
+        assert done.stdout == "False\n", done.stderr
+        assert (granted / "other").read_bytes() == b"xy"
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"\xff\xfe" * 50_000,
+            b"356938035643809\n",
+            b'  File "x", line 1 in y\n',
+            b"Fatal Python error: 356938035643809\n",
+        ],
+        ids=["bytes", "text", "frame", "number"],
+    )
+    def test_a_file_that_is_something_else(
+        self, granted: Path, content: bytes
+    ) -> None:
+        """
+        What faulthandler did not write is deleted and counted.
+        """
+        run(granted, "import os\nos.kill(os.getpid(), 9)")
+        (name,) = left_files(granted)
+        next((granted / "crashes").rglob(name)).write_bytes(content)
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            assert next_.counts == CrashCounts(failed=1)
+            assert kept(kit) == []
+        assert left_files(granted) == []
+
+    @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+    def test_a_thing_in_the_place_of_a_file(
+        self, granted: Path, kind: str
+    ) -> None:
+        """
+        A link, a pipe or a folder there is not read, and keeps nobody
+        waiting.
+        """
+        run(granted, "import os\nos.kill(os.getpid(), 9)")
+        (name,) = left_files(granted)
+        path = next((granted / "crashes").rglob(name))
+        path.unlink()
+        secret = granted / "secret"
+        secret.write_text("Fatal Python error: Stolen\n")
+        if kind == "link":
+            path.symlink_to(secret)
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+        with open_kit(granted) as kit, kit.crash_capture("crashes") as next_:
+            assert next_.counts.captured == 0
+            assert kept(kit) == []
+        assert secret.exists()
+
+
+class TestReadFault:
+    """
+    Tests for reading what faulthandler writes.
+    """
+
+    def test_keeps_names_only(self) -> None:
+        """
+        Folders, thread ids and names, addresses and modules are left out.
+        """
+        text = textwrap.dedent("""\
+            Fatal Python error: Segmentation fault
+
+            Current thread 0x00007f3 [olga] (most recent call first):
+              File "/home/olga/app/deep.py", line 3 in inner
+              File "C:\\x", line 17 in <module>
+
+            Thread 0x00007f4 (most recent call first):
+              File "/home/olga/other.py", line 1 in other
+
+            Current thread's C stack trace (most recent call first):
+              Binary file "/home/olga/lib.so", at +0x1 [0x2]
+
+            Extension modules: olga.secret (total: 1)
+            """)
+        assert read_fault(text) == {
+            "message": "the process died",
+            "level": "CRITICAL",
+            "exception": "Segmentation fault",
+            "trace": "deep.py:3 inner < C:\\x:17 <module>",
+        }
+
+    def test_without_frames(self) -> None:
+        """
+        A fault outside of any Python code has no trace.
+        """
+        found = read_fault(
+            "Fatal Python error: Bus error\n\n<no Python frame>"
+        )
+        assert found is not None
+        assert (found["exception"], found["trace"]) == ("Bus error", "")
+
+
+class TestHooks:
+    """
+    Tests for hooks, inside this process.
+    """
+
+    def test_hooks_come_and_go(self, kit: consentkit.Kit, hooks: None) -> None:
+        """
+        Nothing is set before the start, and all is as it was after.
+        """
+        before = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+        crashes = kit.crash_capture("crashes")
+        assert isinstance(crashes, CrashCapture)
+        assert before == (
+            sys.excepthook,
+            threading.excepthook,
+            sys.unraisablehook,
+        )
+        with crashes.start() as same:
+            assert same is crashes
+            assert sys.excepthook is not before[0]
+            assert threading.excepthook is not before[1]
+            assert sys.unraisablehook is not before[2]
+        assert before == (
+            sys.excepthook,
+            threading.excepthook,
+            sys.unraisablehook,
+        )
+
+    def test_a_later_hook_stays(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        What the app set on top of ours is not thrown away; ours then only
+        calls on.
+        """
+        told: list[str] = []
+        sys.excepthook = lambda *_: told.append("first")
+        crashes = kit.crash_capture("crashes").start()
+        ours = sys.excepthook
+
+        def later(*arguments: Any) -> None:
+            told.append("later")
+            ours(*arguments)
+
+        sys.excepthook = later
+        crashes.close()
+        sys.excepthook(ValueError, ValueError("x"), None)
+
+        assert sys.excepthook is later
+        assert told == ["later", "first"]
+        assert crashes.counts == CrashCounts()
+
+    def test_two_kits_both_capture(self, tmp_path: Path, hooks: None) -> None:
+        """
+        Two kits of one process each keep the crash.
+        """
+        sys.excepthook = lambda *_: None
+        with (
+            open_kit(tmp_path / "one", "crashes") as one,
+            open_kit(tmp_path / "two", "crashes") as two,
+            one.crash_capture("crashes"),
+            two.crash_capture("crashes"),
+        ):
+            sys.excepthook(ValueError, ValueError("x"), None)
+            assert len(kept(one)) == len(kept(two)) == 1
+
+    @pytest.mark.parametrize(
+        "error", [ValueError(Hostile()), KeyError("\udcff"), OSError()]
+    )
+    def test_odd_errors_reach_the_hook_before(
+        self, kit: consentkit.Kit, hooks: None, error: BaseException
+    ) -> None:
+        """
+        Whatever the exception does, the app's own hook is called with it.
+        """
+        told: list[Any] = []
+        sys.excepthook = lambda *arguments: told.append(arguments)
+        with kit.crash_capture("crashes") as crashes:
+            sys.excepthook(type(error), error, None)
+
+        assert told == [(type(error), error, None)]
+        counts = crashes.counts
+        assert counts.captured + counts.failed == 1
+
+    def test_reasons_can_be_left_out(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        An app can leave the texts of exceptions out, and then nobody asks
+        for them to be kept.
+        """
+        sys.excepthook = lambda *_: None
+        with kit.crash_capture("crashes", reasons=False):
+            sys.excepthook(KeyError, KeyError("Ann Lee"), None)
+
+        (value,) = kept(kit)
+        assert value == {
+            "message": "uncaught exception",
+            "level": "CRITICAL",
+            "exception": "KeyError",
+            "trace": "",
+        }
+
+    @pytest.mark.obligation("WP-PERM-8")
+    def test_asks_the_permission_for_each_crash(
+        self, tmp_path: Path, hooks: None
+    ) -> None:
+        """
+        A permission that is taken away stops the very next crash.
+        """
+
+        def change(tree: dict) -> None:
+            tree["functions"][-1]["permission"] = "storage"
+
+        sys.excepthook = lambda *_: None
+        answers = {"storage": OSPermission.GRANTED}
+        with (
+            open_kit(
+                tmp_path,
+                "crashes",
+                policy=the_policy(change=change),
+                os_permission=answers.__getitem__,
+            ) as kit,
+            kit.crash_capture("crashes") as crashes,
+        ):
+            sys.excepthook(ValueError, ValueError("x"), None)
+            answers["storage"] = OSPermission.DENIED
+            sys.excepthook(ValueError, ValueError("x"), None)
+
+        assert crashes.counts == CrashCounts(captured=1, refused=1)
+
+    def test_loops_get_their_handler_back(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        The handler of a loop is called, and comes back at the end; what is
+        no exception is only handed on.
+        """
+        told: list[dict[str, Any]] = []
+
+        def handler(_: object, context: dict[str, Any]) -> None:
+            told.append(context)
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(handler)
+            with kit.crash_capture("crashes") as crashes:
+                crashes.watch_loop()
+                crashes.watch_loop(loop)
+                loop.call_exception_handler({"message": "13800138000"})
+                loop.call_exception_handler(
+                    {"message": "x", "exception": ValueError("y")}
+                )
+                assert crashes.counts == CrashCounts(captured=1)
+            assert loop.get_exception_handler() is handler
+
+        asyncio.run(main())
+        assert len(told) == 2
+        assert b"13800138000" not in on_disk(kit.data_dir)
+
+    def test_needs_a_loop(self, kit: consentkit.Kit, hooks: None) -> None:
+        """
+        Outside of a loop one has to be named.
+        """
+        with (
+            kit.crash_capture("crashes") as crashes,
+            pytest.raises(RuntimeError),
+        ):
+            crashes.watch_loop()
+
+    def test_is_not_for_one_subject(self, kit: consentkit.Kit) -> None:
+        """
+        A crash is nobody's in particular.
+        """
+        with pytest.raises(ValueError, match="app's own kit"):
+            kit.subject("ann").crash_capture("crashes")
+
+    def test_unusable_folder(self, granted: Path, hooks: None) -> None:
+        """
+        Where no file can be made, exceptions are captured all the same.
+        """
+        (granted / "crashes").write_text("in the way")
+        sys.excepthook = lambda *_: None
+        with open_kit(granted) as kit:
+            with kit.crash_capture("crashes") as crashes:
+                assert not crashes.is_armed
+                sys.excepthook(ValueError, ValueError("x"), None)
+            assert crashes.counts == CrashCounts(captured=1)
+
+    def test_closed_kit(self, granted: Path, hooks: None) -> None:
+        """
+        A closed kit refuses, and the hook before is called all the same.
+        """
+        told: list[object] = []
+        sys.excepthook = lambda *_: told.append(1)
+        kit = open_kit(granted)
+        crashes = kit.crash_capture("crashes").start()
+        kit.close()
+        with contextlib.closing(crashes):
+            sys.excepthook(ValueError, ValueError("x"), None)
+
+        assert told == [1]
+        assert crashes.counts == CrashCounts(refused=1)
+
+    def test_repr_counts(self, kit: consentkit.Kit) -> None:
+        """
+        The repr names the function and the counts.
+        """
+        assert repr(kit.crash_capture("crashes")) == (
+            "<CrashCapture for crashes: CrashCounts(captured=0, refused=0, "
+            "failed=0, discarded=0)>"
+        )
