@@ -320,7 +320,7 @@ class TestOptions:
         with pytest.raises(SystemExit) as caught:
             main(["scrub", "--help"])
 
-        said = capsys.readouterr().out
+        said = " ".join(capsys.readouterr().out.split())
         assert caught.value.code == 0
         assert all(pack.about in said for pack in PACKS.values())
         assert "exit codes" in said

@@ -58,9 +58,9 @@ def make_re2_gate(rules: Sequence[Gated]) -> Gate:
     """
     match = _re2.make_set([rule.quick for rule in rules])
 
-    def gate(lower: str) -> list[int]:
+    def gate(lower: str) -> Collection[int]:
         # Half a surrogate pair cannot be encoded; no gate asks for one.
-        return match(lower.encode("utf-8", "replace"))
+        return match(lower.encode("utf-8", "replace")) or ()
 
     return gate
 
@@ -119,9 +119,9 @@ def make_re_gate(rules: Sequence[Gated]) -> Gate:
             shape = lower.encode("utf-8", "replace").translate(_SHAPE)
             for core, inside in nested:
                 if core in shape:
-                    for form, those in inside:
-                        if form in shape:
-                            opened |= those
+                    for has_form, owning in inside:
+                        if has_form(shape):
+                            opened |= owning
         for look, those in looked:
             if look(lower):
                 opened |= those
@@ -137,21 +137,37 @@ def _is_plain(word: str) -> bool:
 #: Who asks for a word or a form.
 _Owners = dict[str, set[int]]
 
-#: What many forms have in common: without it, none of them need be tried.
+#: What forms have in common: without it, none of them need be tried.
 _CORES = ("aa00",)
+
+_Search = Callable[[bytes], object]
 
 
 def _by_core(
     forms: _Owners,
-) -> tuple[tuple[bytes, tuple[tuple[bytes, set[int]], ...]], ...]:
+) -> tuple[tuple[bytes, tuple[tuple[_Search, frozenset[int]], ...]], ...]:
     """
-    Put the forms below what they have in common.
+    Put the forms below what they have in common, one search for each owner.
     """
-    below: dict[str, list[tuple[bytes, set[int]]]] = {}
+    below: dict[str, dict[frozenset[int], list[str]]] = {}
     for form, those in forms.items():
         core = next((core for core in _CORES if core in form), form)
-        below.setdefault(core, []).append((form.encode(), those))
-    return tuple((core.encode(), tuple(it)) for core, it in below.items())
+        owners = below.setdefault(core, {})
+        owners.setdefault(frozenset(those), []).append(form)
+    return tuple(
+        (
+            core.encode(),
+            tuple(
+                (_search("|".join(map(re.escape, group))), those)
+                for those, group in owners.items()
+            ),
+        )
+        for core, owners in below.items()
+    )
+
+
+def _search(pattern: str) -> _Search:
+    return re.compile(pattern.encode()).search
 
 
 def _with_beginnings(owners: _Owners) -> dict[str, frozenset[int]]:

@@ -104,13 +104,15 @@ def escape(word: str) -> str:
     return "".join(f"\\{it}" if it in special else it for it in word)
 
 
-def make_set(patterns: Sequence[str]) -> Callable[[bytes], list[int]]:
+def make_set(
+    patterns: Sequence[str],
+) -> Callable[[bytes], list[int] | None]:
     """
     Make one search for many patterns.
 
     Returns:
         Given a text in UTF-8, it answers with the positions in *patterns* of
-        those that are in it, in any order.
+        those that are in it, in any order; None or empty if none is.
 
     Raises:
         MissingExtraError: If RE2 is not installed.
@@ -120,8 +122,4 @@ def make_set(patterns: Sequence[str]) -> Callable[[bytes], list[int]]:
         made.Add(pattern)
     made.Compile()
     match: Callable[[bytes], list[int] | None] = made.Match
-
-    def matched(text: bytes) -> list[int]:
-        return match(text) or []
-
-    return matched
+    return match

@@ -113,7 +113,7 @@ class Rule:
         late: Whether a number known by its digits alone names the span
             where the two overlap.
 
-    .. versionchanged:: 26.2.0
+    .. versionchanged:: 26.1.0
        *words* in the place of *gate*; patterns run on RE2.
     """
 

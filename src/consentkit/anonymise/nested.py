@@ -93,7 +93,7 @@ def scrub_value(value: object, *, scrubber: Scrubber | None = None) -> JSON:
         what JSON can hold. Not more than :data:`LIMIT_ITEMS` items and
         :data:`LIMIT_DEPTH` levels; what is over reads :data:`DROPPED`.
 
-    .. versionadded:: 26.2.0
+    .. versionadded:: 26.1.0
     """
     walk = _Walk(scrubber or Scrubber())
     try:
@@ -114,7 +114,7 @@ def scrub_exception(
     Returns:
         Several lines, as a traceback has them.
 
-    .. versionadded:: 26.2.0
+    .. versionadded:: 26.1.0
     """
     used = scrubber or Scrubber()
     try:

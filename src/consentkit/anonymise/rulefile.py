@@ -77,7 +77,7 @@ def read_rules(text: str) -> tuple[Rule, ...]:
         ValueError: If the document or one of its rules is wrong; the message
             tells all faults, each with its place.
 
-    .. versionadded:: 26.2.0
+    .. versionadded:: 26.1.0
     """
     try:
         document = tomllib.loads(text)

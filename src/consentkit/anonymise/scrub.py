@@ -117,7 +117,7 @@ class Scrubber:
         ValueError: If a pack or the engine is unknown, or a rule is wrong:
             the message names the rule and the fault, and no text.
 
-    .. versionadded:: 26.2.0
+    .. versionadded:: 26.1.0
     """
 
     def __init__(

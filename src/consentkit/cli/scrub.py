@@ -12,12 +12,13 @@ import json
 import os
 import re
 import sys
+import textwrap
 import time
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from attrs import Factory, define
 
@@ -35,9 +36,19 @@ from consentkit.cli._common import count, unreadable, warn
 
 __all__ = ["add_parser"]
 
+_PACKS = "\n".join(
+    textwrap.fill(
+        f"{name:14} {pack.about}",
+        width=78,
+        initial_indent="  ",
+        subsequent_indent=" " * 17,
+    )
+    for name, pack in PACKS.items()
+)
+
 _EPILOG = f"""\
 packs:
-{chr(10).join(f"  {name:14} {pack.about}" for name, pack in PACKS.items())}
+{_PACKS}
 
 Only the first {LIMIT_CHARACTERS:,} characters of a line are scrubbed and kept; the
 rest of it is dropped and '<CUT>' stands there. A line that holds a NUL is
@@ -67,7 +78,7 @@ _KEY_ENDS = re.compile(
 )
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+def add_parser(commands: Any) -> None:
     """
     Add the command.
     """

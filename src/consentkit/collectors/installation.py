@@ -74,9 +74,9 @@ class InstallationSource(Source[str]):
     .. versionadded:: 26.1.0
     """
 
-    id = "installation"
+    id: str = "installation"
     name = "the installation's id"
-    data_types = frozenset({"guid"})
+    data_types: frozenset[str] = frozenset({"guid"})
 
     def __init__(
         self,

@@ -63,12 +63,12 @@ class PackagesSource(Source[Fact]):
     .. versionadded:: 26.1.0
     """
 
-    id = "packages"
+    id: str = "packages"
     name = "the package manager"
-    data_types = frozenset({"installed_apps"})
-    platforms = frozenset({"desktop", "iot"})
-    min_interval_seconds = 60.0
-    touches = (
+    data_types: frozenset[str] = frozenset({"installed_apps"})
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
+    min_interval_seconds: float = 60.0
+    touches: str = (
         "the data base of dpkg, apk or pacman; else the program rpm, which "
         "reads its own"
     )
@@ -160,11 +160,11 @@ class ProcessesSource(Source[Fact]):
     .. versionadded:: 26.1.0
     """
 
-    id = "processes"
+    id: str = "processes"
     name = "the list of processes"
-    data_types = frozenset({"running_processes"})
-    platforms = frozenset({"desktop", "iot"})
-    min_interval_seconds = 10.0
+    data_types: frozenset[str] = frozenset({"running_processes"})
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
+    min_interval_seconds: float = 10.0
 
     def __init__(self, *, proc: Path = Path("/proc")) -> None:
         self._proc = proc

@@ -89,9 +89,9 @@ class ScreenSource(Source[Fact]):
     .. versionadded:: 26.1.0
     """
 
-    id = "screen"
+    id: str = "screen"
     name = "the screen"
-    data_types = frozenset(
+    data_types: frozenset[str] = frozenset(
         {
             "screen_density",
             "screen_orientation",
@@ -99,8 +99,8 @@ class ScreenSource(Source[Fact]):
             "screen_size",
         }
     )
-    platforms = frozenset({"desktop", "iot"})
-    visible = "under X11, a client that comes and goes at the server"
+    platforms: frozenset[str] = frozenset({"desktop", "iot"})
+    visible: str = "under X11, a client that comes and goes at the server"
 
     def __init__(
         self,
