@@ -33,6 +33,7 @@ PAGES = {
     "policy-diff.md": "policy-file.md",
     "policy-file.md": None,
     "registry.md": None,
+    "scrubber.md": None,
     "signals.md": None,
 }
 
