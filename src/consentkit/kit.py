@@ -65,6 +65,7 @@ from consentkit.why import Explanation, explain
 
 if TYPE_CHECKING:
     from consentkit.anonymise.budget import Budget
+    from consentkit.anonymise.response import Spent
     from consentkit.anonymise.series import Series
     from consentkit.collectors import Sources
     from consentkit.collectors.crash import CrashCapture
@@ -360,7 +361,6 @@ class Kit:
         self._surroundings = self._asked(lost=self._record_lost)
         self._series: Series | None = None
         self._budget: Budget | None = None
-        self._person = person
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
         self.consent: Consent = Consent(
@@ -478,6 +478,7 @@ class Kit:
         """
         person = self.subject(id)
         done = person.consent.erase()
+        person.budget.forget()
         self.ledger.erase_subject(id)
         return done
 
@@ -675,8 +676,13 @@ class Kit:
                 attested=True,
             ),
             signals=self._signal_rows(function),
-            spent=self.budget.spent(function),
+            spent=self._spent(function),
         )
+
+    def _spent(self, function: str) -> tuple[Spent, ...]:
+        with suppress(StoreError):
+            return self.budget.spent(function)
+        return ()
 
     @property
     def series(self) -> Series:
@@ -695,18 +701,18 @@ class Kit:
         """
         What answers at random have told of the person.
         """
-        with self._lock:
-            if self._budget is None:
-                from consentkit.anonymise.budget import Budget
+        if self._budget is None:
+            from consentkit.anonymise.budget import Budget
 
-                folder = self.data_dir / "spent"
-                if self._root is not self:
-                    import hashlib
-
-                    name = hashlib.sha256(self._person.encode()).hexdigest()
-                    folder /= name[:32]
-                self._budget = Budget(folder)
-            return self._budget
+            folder = self.data_dir / "spent"
+            if self._root is not self:
+                tag = self._subject(False)
+                if tag is None:
+                    return Budget()  # of whom there is nothing yet
+                # Not the person's id: that link is the ledger's to cut.
+                folder /= tag[:32]
+            self._budget = Budget(folder)
+        return self._budget
 
     def _signal_rows(self, function: str) -> tuple[SignalRow, ...]:
         if function not in self.policy.functions:

@@ -121,3 +121,31 @@ class TestAnswer:
         with consentkit.open(promised, data_dir=tmp_path) as kit:
             text = str(kit.why("improve", "click_record"))
         assert "1 answer at random, epsilon 1 spent" in text
+
+    def test_is_forgotten_with_the_person(self, tmp_path: Path) -> None:
+        """
+        Each person of a server has a count of their own, under no name of
+        theirs, and it goes with them.
+        """
+        promised = policy(
+            {"type": "click_record", "protect": "krr"},
+            name="theme_chosen",
+            type="click_record",
+            fields={"dark": "bool"},
+        )
+        with make_kit(tmp_path, policy=promised) as kit:
+            for name in ("ann", "bob"):
+                person = kit.subject(name)
+                person.consent.grant("improve")
+                with person.use("improve") as use:
+                    assert use.capture(ThemeChosen(dark=True))
+            told = kit.subject("ann").budget.spent()
+            assert [one.answers for one in told] == [1]
+            assert kit.budget.spent() == ()
+            assert len([*(tmp_path / "spent").iterdir()]) == 2
+
+            kit.forget("ann")
+
+            assert kit.subject("ann").budget.spent() == ()
+            assert len([*(tmp_path / "spent").iterdir()]) == 1
+            assert kit.subject("bob").budget.spent() == told

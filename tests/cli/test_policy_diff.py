@@ -387,6 +387,7 @@ class TestShow:
             "platforms": [],
             "required": True,
             "frequency": "",
+            "read_from": "",
         }
 
     @pytest.mark.parametrize("name", EXAMPLES)

@@ -624,7 +624,7 @@ sys.addaudithook(lambda event, arguments: (
             os.closerange(3, 64)
             other = os.open(Path(sys.argv[1], "other"), os.O_CREAT | os.O_RDWR)
             more = [os.dup(other) for _ in range(40)]
-            print(crashes.is_armed)
+            print(crashes.is_armed, flush=True)
             crashes.close()
             os.write(other, b"x")
             os.write(more[-1], b"y")

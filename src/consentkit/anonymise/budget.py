@@ -15,6 +15,7 @@ import hmac
 import math
 import os
 import re
+import shutil
 import threading
 
 from pathlib import Path
@@ -125,6 +126,15 @@ class Budget:
             )
             for parts, each in sorted(found.items())
         )
+
+    def forget(self) -> None:
+        """
+        Forget all of it, as the person is forgotten.
+        """
+        with self._lock:
+            self._names.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def __repr__(self) -> str:
         return f"<Budget: {len(self.spent())} counted>"

@@ -435,7 +435,7 @@ def _protection(spec: ProtectSpec | None) -> Protection:
         cell_km=cell_km,
         intents=spec.intents,
         noise_km=spec.noise_km or 0.0,
-        on_change=spec.on_change,
+        on_change=bool(spec.on_change),
         time_step=_step(spec.time_step),
         epoch=_step(spec.epoch),
         epsilon=1.0 if spec.epsilon is None else spec.epsilon,

@@ -132,7 +132,7 @@ class ProtectSpec:
     cell_km: float | None = None
     intents: tuple[str, ...] = field(default=(), metadata=_ids("intents"))
     noise_km: float | None = None
-    on_change: bool = False
+    on_change: bool | None = None
     time_step: str = ""
     epoch: str = ""
     epsilon: float | None = None
