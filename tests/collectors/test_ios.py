@@ -289,6 +289,8 @@ class TestIOSSource:
         Through the real kit: what the policy lists for the other system is
         asked of no source, not even of one that could tell it.
         """
+        # Without it, what no spy gives would ask for it.
+        need_extra("android")
         spies = {t: Spy(t, v) for t, v in SPIED.items()}
         kit = consentkit.open(
             small(both=_both_systems),
