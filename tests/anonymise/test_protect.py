@@ -843,6 +843,9 @@ class TestEvent:
 
         if isinstance(got, Protected):
             json.dumps(got.value, allow_nan=False, ensure_ascii=False).encode()
+        else:
+            assert isinstance(got, str)
+            assert got
 
 
 class TestForgery:

@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from consentkit.anonymise._validators import is_luhn
+
 
 __all__ = [
     "canonical",
@@ -85,19 +87,6 @@ _PHONE_SEPARATORS = re.compile(r"[\s\u00a0().\-/]")
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
-def _is_luhn(digits: str) -> bool:
-    """
-    Tell whether *digits* end in their check digit (ISO/IEC 7812-1).
-    """
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if place % 2:
-            value = value * 2 - 9 * (value > 4)
-        total += value
-    return total % 10 == 0
-
-
 def canonical_imei(text: str) -> str | None:
     """
     Spell an IMEI as 15 decimal digits.
@@ -119,7 +108,7 @@ def canonical_imei(text: str) -> str | None:
     digits = re.sub(r"[^0-9]", "", spelled)
     if len(set(digits)) == 1 or digits in _SHARED_IMEIS:
         return None
-    return digits if _is_luhn(digits) else None
+    return digits if is_luhn(digits) else None
 
 
 def canonical_mac(text: str) -> str | None:
