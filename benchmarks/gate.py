@@ -437,8 +437,10 @@ def watch(folder: str) -> None:
 
 def _changes(kit: consentkit.Kit) -> Iterator[tuple[bool, int]]:
     known = False
-    yield known, 0
     with kit.use("map") as use:
+        # A process that runs has asked before, and loaded what that takes.
+        use.location()
+        yield known, 0
         while True:
             got = use.location()
             now = time.monotonic_ns()

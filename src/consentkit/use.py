@@ -64,7 +64,7 @@ _entered: ContextVar[tuple[object, ...]] = ContextVar(
 
 # How long a refusal is remembered: less than the 50 ms within which a choice
 # of another process is to be seen.
-_REFUSED_FOR_SECONDS: Final = 0.02
+_REFUSED_FOR_SECONDS: Final = 0.005
 
 _LOCATION: Final = ("location_coarse", "location_precise")
 _CLIPBOARD: Final = "clipboard_share_code"
