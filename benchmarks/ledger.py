@@ -43,7 +43,6 @@ import consentkit
 
 from consentkit.ledger import Act, Entry, PostgreSQLLedger, SQLiteLedger
 from consentkit.ledger._keeper import new_key, tag_of
-from consentkit.ledger._nodes import completed
 from consentkit.ledger.drafts import row_of
 from consentkit.ledger.entries import GENESIS
 from consentkit.ledger.tree import leaf_hash
@@ -312,7 +311,7 @@ def _fill_postgresql(
         with cursor.copy("COPY entries FROM STDIN") as copy:
             for name, key, entry in rows:
                 body = entry.body
-                nodes = completed(frontier, leaf_hash(body.encode()))
+                nodes = frontier.add(leaf_hash(body.encode()))
                 copy.write_row(
                     (entry.seq, body, entry.hash, entry.subject, nodes)
                 )

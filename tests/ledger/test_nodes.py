@@ -10,7 +10,6 @@ import pytest
 
 from consentkit.exceptions import ProofError
 from consentkit.ledger._nodes import (
-    completed,
     consistency_spans,
     hash_of,
     inclusion_spans,
@@ -38,7 +37,7 @@ def stored_of(size: int) -> dict[int, bytes]:
     """
     frontier = Frontier()
     return {
-        place: completed(frontier, leaf)
+        place: frontier.add(leaf)
         for place, leaf in enumerate(LEAVES[:size], 1)
     }
 
@@ -65,7 +64,7 @@ class TestNodes:
         """
         one, other = Frontier(), Frontier()
         for leaf in LEAVES:
-            completed(one, leaf)
+            one.add(leaf)
             other.add(leaf)
             assert (one.size, one.hashes) == (other.size, other.hashes)
 

@@ -501,6 +501,7 @@ class TestTampering:
             restore(f"{schema}_copy", schema)
             other.append(draft("connect"), draft("improve"))
 
+            time.sleep(WINDOW)
             with pytest.raises(DamagedError, match="forked"):
                 ledger.entries()
             assert verdict(other, kept) == ("forked", 0, 4, 5)

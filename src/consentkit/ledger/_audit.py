@@ -5,20 +5,20 @@ Going over the whole of a ledger in PostgreSQL, some rows at a time.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import evolve, frozen
 
 from consentkit.ledger._keeper import Keeper
-from consentkit.ledger._nodes import completed
 from consentkit.ledger._tables import Statements
 from consentkit.ledger._view import Head
 from consentkit.ledger.checkpoint import SignedCheckpoint
-from consentkit.ledger.tree import Frontier, leaf_hash
 from consentkit.ledger.verify import (
     BreakError,
+    Row,
     Trail,
     Verdict,
     VerdictKind,
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "Audit", "snapshot"]
 
 #: How many rows at a time.
-ROWS: Final = 5_000
+ROWS: Final = 1_000
+
+_FETCH: Final = f"FETCH {ROWS} FROM walk"
 
 
 @contextmanager
@@ -89,8 +91,9 @@ class Audit:
         signed = keeper.parsed(head.note)
         trail = Trail([one.size for one in (*held, signed.checkpoint)])
         try:
-            for _ in self.bodies(trail):
-                pass
+            with closing(self.followed(trail)) as parts:
+                for _ in parts:
+                    pass
         except BreakError as error:
             return Verdict(
                 kind=VerdictKind.CHANGED,
@@ -126,35 +129,54 @@ class Audit:
         Find a last entry of somebody that is not theirs; 0 is none.
         """
         count = 0
-        for subject, seq, digest in self._walk(self.sql.tails):
-            if trail.priors.get(subject) != digest:
-                return int(seq)
-            count += 1
+        with closing(self._walk(self.sql.tails)) as parts:
+            for rows in parts:
+                for subject, seq, digest in rows:
+                    if trail.priors.get(subject) != digest:
+                        return int(seq)
+                count += len(rows)
         return 0 if count == len(trail.priors) else trail.size
 
-    def bodies(self, trail: Trail) -> Iterator[bytes]:
+    def followed(self, trail: Trail) -> Generator[list[Row]]:
         """
-        Follow all entries with *trail*, and give their texts.
+        Follow all entries with *trail*, and give them, some at a time; to be
+        closed.
 
         Raises:
             BreakError: At the first that is not what was written.
         """
-        frontier = Frontier()
-        for seq, text, digest, subject, nodes in self._walk(self.sql.walk):
-            body: bytes = text.encode()
-            trail.follow([(seq, body, digest, subject)])
-            if completed(frontier, leaf_hash(body)) != nodes:
-                raise BreakError(seq)
-            yield body
+        with closing(self._walk(self.sql.walk)) as parts:
+            for found in parts:
+                rows = [cast("Row", row[:4]) for row in found]
+                nodes: list[bytes] = []
+                try:
+                    trail.follow(rows, nodes)
+                finally:
+                    # An earlier row whose nodes are wrong is the first one.
+                    for row, made in zip(found, nodes, strict=False):
+                        if made != row[-1]:
+                            raise BreakError(row[0])
+                yield rows
 
-    def _walk(self, declare: str) -> Iterator[tuple[Any, ...]]:
+    def _walk(self, declare: str) -> Generator[list[tuple[Any, ...]]]:
+        """
+        Give what a cursor finds, some rows at a time; to be closed.
+        """
         self.connection.execute(declare)
-        while True:
-            self.server.extend(self.connection)
-            rows = self.connection.execute(
-                f"FETCH {ROWS} FROM walk"
-            ).fetchall()
-            yield from rows
-            if len(rows) < ROWS:
-                break
+        # Binary, as bytes and numbers need not be read out of text then.
+        with (
+            self.connection.pipeline(),
+            self.connection.cursor(binary=True) as one,
+            self.connection.cursor(binary=True) as other,
+        ):
+            one.execute(_FETCH)
+            for asked, ahead in cycle(((one, other), (other, one))):
+                # The next are asked for before these are gone over, so that
+                # the server need not wait.
+                ahead.execute(_FETCH)
+                self.server.extend(self.connection)
+                rows = asked.fetchall()
+                yield rows
+                if len(rows) < ROWS:
+                    break
         self.connection.execute("CLOSE walk")

@@ -2,9 +2,8 @@
 """
 Proofs out of a tree whose nodes are stored, without going over its leaves.
 
-Beside each entry stand the roots of the whole subtrees that it completes,
-the smallest first: its own leaf, and one more for each time that its number
-can be halved. So any node is one look-up, and a proof is as many as the
+Beside each entry stand the roots of the whole subtrees that it completes, as
+`consentkit.ledger.tree.Frontier.add` gives them. So any node is one look-up, and a proof is as many as the
 tree is high.
 
 Source: RFC 6962 sections 2.1.1 and 2.1.2 for which nodes a proof has.
@@ -13,14 +12,12 @@ Source: RFC 6962 sections 2.1.1 and 2.1.2 for which nodes a proof has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
 from typing import Final
 
 from consentkit.ledger.tree import Frontier
 
 
 __all__ = [
-    "completed",
     "consistency_spans",
     "hash_of",
     "inclusion_spans",
@@ -32,19 +29,6 @@ _HASH_BYTES: Final = 32
 
 #: Leaves from one, up to before another.
 Span = tuple[int, int]
-
-
-def completed(frontier: Frontier, leaf: bytes) -> bytes:
-    """
-    Add a leaf, and give the nodes that it completes, the smallest first.
-    """
-    nodes = [leaf]
-    for left in reversed(frontier.hashes):
-        if not frontier.size >> (len(nodes) - 1) & 1:
-            break
-        nodes.append(sha256(b"\x01" + left + nodes[-1]).digest())
-    frontier.add(leaf)
-    return b"".join(nodes)
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:

@@ -143,7 +143,8 @@ class Statements:
     hash: str = _text("SELECT hash FROM {s}.entries WHERE seq = %s")
     walk: str = _text(
         "DECLARE walk NO SCROLL CURSOR FOR "
-        "SELECT seq, body, hash, subject, nodes FROM {s}.entries ORDER BY seq"
+        "SELECT seq, convert_to(body, 'UTF8'), hash, subject, nodes "
+        "FROM {s}.entries ORDER BY seq"
     )
     tails: str = _text(
         "DECLARE walk NO SCROLL CURSOR FOR "

@@ -18,7 +18,7 @@ import threading
 import time
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, overload
 
@@ -33,7 +33,6 @@ from consentkit.ledger._keeper import (
     new_key,
     tag_of,
 )
-from consentkit.ledger._nodes import completed
 from consentkit.ledger._tables import (
     AbsentError,
     Statements,
@@ -226,13 +225,19 @@ class PostgreSQLLedger:
             size = signed.checkpoint.size
             trail = Trail([size])
             with snapshot(connection):
+                followed = self._audit(connection).followed(trail)
                 try:
-                    bodies = [*self._audit(connection).bodies(trail)]
+                    with closing(followed) as parts:
+                        entries = [
+                            entry_from_body(body.decode())
+                            for rows in parts
+                            for _, body, _, _ in rows
+                        ]
                 except BreakError as error:
                     raise self._keeper.broken(error.seq) from None
             if trail.roots.get(size) != signed.checkpoint.root:
                 raise self._keeper.broken(min(size, trail.size))
-            return tuple(entry_from_body(body.decode()) for body in bodies)
+            return tuple(entries)
 
     def policy(self, digest: str) -> str | None:
         """
@@ -367,7 +372,7 @@ class PostgreSQLLedger:
         with connection.pipeline():
             for entry in made:
                 body = entry.body
-                nodes = completed(frontier, leaf_hash(body.encode()))
+                nodes = frontier.add(leaf_hash(body.encode()))
                 connection.execute(
                     sql.add_entry,
                     (entry.seq, body, entry.hash, entry.subject, nodes),

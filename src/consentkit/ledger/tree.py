@@ -60,16 +60,24 @@ class Frontier:
             msg = f"a tree of {size} leaves has another number of subtrees"
             raise ValueError(msg)
 
-    def add(self, leaf: bytes) -> None:
+    def add(self, leaf: bytes) -> bytes:
         """
         Add the hash of the next leaf.
+
+        Returns:
+            Roots of the whole subtrees that it completes, the smallest
+            first: the leaf itself, and one more for each time that its
+            number can be halved.
         """
         hashes, size = self.hashes, self.size
+        made = leaf
         while size & 1:
             leaf = sha256(b"\x01" + hashes.pop() + leaf).digest()
+            made += leaf
             size >>= 1
         hashes.append(leaf)
         self.size += 1
+        return made
 
     def root(self) -> bytes:
         """

@@ -192,14 +192,22 @@ class Trail:
             raise ValueError(msg)
         self.roots[self.size] = self.frontier.root()
 
-    def follow(self, rows: Iterable[Row]) -> None:
+    def follow(
+        self, rows: Iterable[Row], nodes: list[bytes] | None = None
+    ) -> None:
         """
         Go on over *rows*, in order.
+
+        Args:
+            rows: What comes next.
+
+            nodes: Takes for each row what `Frontier.add` gives.
 
         Raises:
             BreakError: At the first that is not what was written.
         """
         marks, add = self.marks, self.frontier.add
+        keep = None if nodes is None else nodes.append
         last, priors = self.last, self.priors
         # One of each a row, without a call between: this is the whole cost.
         for number, (seq, body, digest, subject) in enumerate(
@@ -219,7 +227,9 @@ class Trail:
             ):
                 raise BreakError(number)
             self.last = priors[subject] = last = digest
-            add(sha256(b"\x00" + body).digest())
+            made = add(sha256(b"\x00" + body).digest())
+            if keep is not None:
+                keep(made)
             if number in marks:
                 self.roots[number] = self.frontier.root()
 
