@@ -211,6 +211,9 @@ class TestDataFiles:
         assert raw.pop("schema") == 1
         assert len(raw.pop("fields", [])) == len(entry.fields)
         assert len(raw.pop("permissions", [])) == len(entry.permissions)
+        assert len(raw.pop("hosts", [])) == len(entry.hosts)
+        assert len(raw.pop("switches", [])) == len(entry.switches)
+        assert bool(raw.pop("package", None)) == bool(entry.package)
         for key, value in raw.items():
             read = getattr(entry, key)
             assert (list(read) if isinstance(read, tuple) else read) == value

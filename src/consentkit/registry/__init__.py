@@ -6,7 +6,14 @@ Third-party SDKs: what is known of them, and the door that starts them.
 from __future__ import annotations
 
 from consentkit.registry.load import load_entries, load_registry
-from consentkit.registry.model import SDKEntry, SDKField, SDKPermission
+from consentkit.registry.model import (
+    SDKEntry,
+    SDKField,
+    SDKHost,
+    SDKPackage,
+    SDKPermission,
+    SDKSwitch,
+)
 from consentkit.registry.registry import Registry, Started
 
 
@@ -14,7 +21,10 @@ __all__ = [
     "Registry",
     "SDKEntry",
     "SDKField",
+    "SDKHost",
+    "SDKPackage",
     "SDKPermission",
+    "SDKSwitch",
     "Started",
     "load_entries",
     "load_registry",

@@ -37,6 +37,13 @@ __all__ = ["load_entries", "load_registry"]
 ScalarT = TypeVar("ScalarT", str, bool)
 
 _ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(\*\.)?({_LABEL}\.)+{_LABEL}")
+_REGION: Final = re.compile(r"[A-Z]{2}")
+_DISTRIBUTION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MODULE: Final = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
+)
 
 
 def load_registry() -> Mapping[str, SDKEntry]:
@@ -284,6 +291,49 @@ def _faults(entry: SDKEntry, stem: str, words: Vocabulary) -> Iterator[str]:
             "permission", used.permission, words.permissions
         ):
             yield f"{problem} @ $.permissions[{i}].permission"
+    yield from _malformed(entry)
+
+
+def _malformed(entry: SDKEntry) -> Iterator[str]:
+    """
+    Find names that are none.
+    """
+    hosts = [host.name for host in entry.hosts]
+    for i, host in enumerate(entry.hosts):
+        place = f"$.hosts[{i}]"
+        if not _HOST.fullmatch(host.name):
+            yield (
+                "expected a host, such as 'acme.example' or "
+                f"'*.acme.example' @ {place}.name"
+            )
+        elif host.name in hosts[:i]:
+            yield f"{host.name} is named twice @ {place}.name"
+        if host.region and not _REGION.fullmatch(host.region):
+            yield f"expected a country, such as 'DE', or 'EU' @ {place}.region"
+    for i, switch in enumerate(entry.switches):
+        if not switch.name:
+            yield f"expected a name @ $.switches[{i}].name"
+    if entry.package is None:
+        return
+    for key, form, names, expected in (
+        (
+            "distributions",
+            _DISTRIBUTION,
+            entry.package.distributions,
+            "a name to install by in its normal form, such as 'acme-sdk'",
+        ),
+        (
+            "imports",
+            _MODULE,
+            entry.package.imports,
+            "a module, such as 'acme.sdk'",
+        ),
+    ):
+        if not names:
+            yield f"name at least one @ $.package.{key}"
+        for i, name in enumerate(names):
+            if not form.fullmatch(name):
+                yield f"expected {expected} @ $.package.{key}[{i}]"
 
 
 def _unknown(kind: str, word: str, words: Collection[str]) -> str:

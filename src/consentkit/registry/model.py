@@ -14,7 +14,14 @@ from typing import Literal
 from attrs import frozen
 
 
-__all__ = ["SDKEntry", "SDKField", "SDKPermission"]
+__all__ = [
+    "SDKEntry",
+    "SDKField",
+    "SDKHost",
+    "SDKPackage",
+    "SDKPermission",
+    "SDKSwitch",
+]
 
 Requirement = Literal["listed", "optional", "user_authorised"]
 Platform = Literal["android", "ios", "web", "iot", "any"]
@@ -39,6 +46,8 @@ class SDKField:
 
         ambiguous: Whether the words are loose, so that *types* is their
             widest reading.
+
+        source: The file of the package that shows it, or empty.
     """
 
     term: str
@@ -48,6 +57,7 @@ class SDKField:
     local_only: bool = False
     ambiguous: bool = False
     note: str = ""
+    source: str = ""
 
 
 @frozen(kw_only=True)
@@ -62,6 +72,78 @@ class SDKPermission:
     permission: str
     platform: Platform
     requirement: Requirement
+
+
+@frozen(kw_only=True)
+class SDKHost:
+    """
+    A host that an SDK sends to.
+
+    Attributes:
+        name: Its name, or ``*.`` and the end of the names.
+
+        region: Where it stands: a country of ISO 3166-1, ``EU``, or empty.
+
+        default: Whether the SDK goes there without being told to.
+
+        note: What it is for.
+
+        source: The file of the package that names it, or empty.
+    """
+
+    name: str
+    region: str = ""
+    default: bool = True
+    note: str = ""
+    source: str = ""
+
+
+@frozen(kw_only=True)
+class SDKSwitch:
+    """
+    A way to keep an SDK from sending, that the SDK has itself.
+
+    Attributes:
+        kind: What is set: a variable of the ``environment``, an ``option``
+            of the call that starts the SDK, a ``call``, or a ``file``.
+
+        name: The variable, the option, the function or the file.
+
+        value: What it is set to, as text; empty for a call.
+
+        note: What it does, and what goes on all the same.
+
+        source: The file of the package that reads it, or empty.
+    """
+
+    kind: Literal["environment", "option", "call", "file"]
+    name: str
+    value: str = ""
+    note: str = ""
+    source: str = ""
+
+
+@frozen(kw_only=True)
+class SDKPackage:
+    """
+    What an SDK is in Python, as one version of it was read.
+
+    Attributes:
+        distributions: Names to install it by, in their normal form; the
+            first one holds the files that are named as sources.
+
+        imports: Modules that it brings, such as ``google.cloud.storage``.
+
+        version: The version that was read.
+
+        native: Whether it sends from native code, or from a program of its
+            own, which nothing in Python can see or stop.
+    """
+
+    distributions: tuple[str, ...]
+    imports: tuple[str, ...]
+    version: str
+    native: bool = False
 
 
 @frozen(kw_only=True)
@@ -101,6 +183,18 @@ class SDKEntry:
         claims: What is promised for it.
 
         anomalies: Gaps and contradictions of its description.
+
+        package: What it is in Python, or ``None``.
+
+        hosts: Whom it sends to, as far as its code or description names
+            them.
+
+        switches: Its own ways to keep it from sending.
+
+        shutdown: The call that ends it, or empty.
+
+        erasure: How its operator is asked to erase a person's data, or
+            empty.
     """
 
     id: str
@@ -123,6 +217,11 @@ class SDKEntry:
     anomalies: tuple[str, ...] = ()
     fields: tuple[SDKField, ...] = ()
     permissions: tuple[SDKPermission, ...] = ()
+    package: SDKPackage | None = None
+    hosts: tuple[SDKHost, ...] = ()
+    switches: tuple[SDKSwitch, ...] = ()
+    shutdown: str = ""
+    erasure: str = ""
 
     @property
     def types(self) -> tuple[str, ...]:
