@@ -835,7 +835,7 @@ class TestCrash:
         flushing = program.replace(
             "    Quarantine.destroy = die\n",
             "    def late(*_):\n"
-            "        kit._deliverer().flush()\n"
+            "        kit._outlet.delivery.flush()\n"
             "        os._exit(9)\n"
             "    Quarantine.destroy = late\n",
         )

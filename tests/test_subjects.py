@@ -115,6 +115,17 @@ class TestApart:
 
         assert list(tmp_path.iterdir()) == []
 
+    def test_sources_are_the_apps(self, tmp_path):
+        """
+        All people are read for by the same sources: how often a device
+        bears to be asked does not grow with them.
+        """
+        kit = open_kit(tmp_path)
+        ann, bob = kit.subject("ann"), kit.subject("bob")
+
+        assert ann.source("mac_address") is not None
+        assert ann.source("mac_address") is bob.source("mac_address")
+
     def test_history(self, tmp_path):
         """
         A person's history is theirs alone, chained by itself and within
@@ -327,7 +338,7 @@ class TestRecords:
         """
         However many wait in the outbox, each is asked.
         """
-        monkeypatch.setattr(consentkit.kit, "_MOST_SUBJECTS", 2)
+        monkeypatch.setattr("consentkit._subjects._MOST", 2)
         transport = Scripted()
         kit = open_kit(tmp_path, transport=transport)
         for n in range(6):

@@ -27,13 +27,14 @@ SOURCE = Path(consentkit.__file__).parent
 
 # Modules that decide or compute: values in, values out.
 PURE = (
+    "anonymise/_fitness.py",
     "anonymise/_gates.py",
+    "anonymise/_hidden.py",
     "anonymise/_looks.py",
     "anonymise/_national.py",
     "anonymise/_numbers.py",
     "anonymise/_rule.py",
     "anonymise/_validators.py",
-    "anonymise/aggregate.py",
     "anonymise/buckets.py",
     "anonymise/classes.py",
     "anonymise/coordinates.py",
@@ -54,6 +55,7 @@ PURE = (
     "anonymise/packs/us.py",
     "anonymise/response.py",
     "anonymise/scrub.py",
+    "anonymise/series.py",
     "anonymise/strength.py",
     "anonymise/together.py",
     "consent/_layout.py",
@@ -318,6 +320,35 @@ class TestModules:
         assert [p for p in grant if p in deny] == deny
         more = [p.name for p in grant if p not in deny]
         assert more == ["preselected", "renew"]
+
+
+class TestExamples:
+    """
+    Tests for what type checkers look at: ``tests/typing``.
+    """
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            name
+            for name in MODULES
+            if name == "consentkit"
+            or name.startswith(("consentkit.collectors", "consentkit.testing"))
+        ],
+    )
+    def test_use_each_name(self, name: str) -> None:
+        """
+        Each public name of the front, of the collectors and of what tests
+        them is used there, not merely imported.
+        """
+        used = {
+            node.id if isinstance(node, ast.Name) else node.attr
+            for file in (Path(__file__).parent / "typing").glob("*.py")
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.Name | ast.Attribute)
+        }
+
+        assert {*import_module(name).__all__} - used == set()
 
 
 class TestPure:

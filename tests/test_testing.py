@@ -13,6 +13,7 @@ import json
 import logging
 import lzma
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -24,6 +25,7 @@ import unittest
 import zlib
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import md5, sha256
 from pathlib import Path
@@ -49,7 +51,9 @@ from consentkit.testing import (
     permit_for,
     touched,
 )
+from consentkit.testing import source as testing_source
 from consentkit.testing.permits import tiny_policy
+from tests.faults.support import run
 
 
 SECRET = "wolfsbane-4711"
@@ -234,21 +238,28 @@ class TestTouched:
 
         assert outer == inner == [f"open {tmp_path}/file"]
 
-    def test_import(self, tmp_path, monkeypatch):
+    def test_import(self, tmp_path):
         """
         Importing a module is no touch; what the module then does is.
         """
-        name = f"made_{os.getpid()}"
         other = tmp_path / "other"
         other.write_text("")
-        (tmp_path / f"{name}.py").write_text(f"open({str(other)!r}).close()")
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)
-        with touched() as seen:
-            __import__(name)
-        del sys.modules[name]
+        (tmp_path / "made.py").write_text(f"open({str(other)!r}).close()")
+        # In a process of its own: Qt's binding reads what others import.
+        done = run(
+            """
+            import sys
+            from consentkit.testing import touched
 
-        assert seen == [f"open {other}"]
+            sys.path.insert(0, sys.argv[1])
+            with touched() as seen:
+                import made
+            print(*seen, sep="\\n")
+            """,
+            tmp_path,
+        )
+
+        assert done.stdout == f"open {other}\n"
 
 
 def _later_in_base64(raw: bytes) -> bytes:
@@ -350,6 +361,51 @@ class TestSentinels:
         """
         assert Sentinels([48.8583701]).found_in(data)
 
+    @pytest.mark.parametrize(
+        ("number", "data"),
+        [
+            (-2.2944879, "-2.29448"),
+            (-2.2944879, "-2.29449"),
+            (122.2944879, "122.294488"),
+        ],
+    )
+    def test_fewer_decimals(self, number, data):
+        """
+        Five decimals are enough, cut or rounded; fewer are another place.
+        """
+        planted = Sentinels([number])
+
+        assert planted.found_in(f"lon={data},")
+        assert planted.found_in(f"lon={number:.3f},") == []
+
+    @pytest.mark.parametrize(
+        ("text", "data"),
+        [
+            (MAC, b"\x3c\x5a\xb4\x01\x23\x45"),
+            (MAC, b"\x45\x23\x01\xb4\x5a\x3c"),
+            (MAC, b"mac \x3c\x5a\xb4\x01\x23\x45".hex()),
+            ("490154203237518", struct.pack(">q", 490154203237518)),
+            ("490154203237518", struct.pack("<q", 490154203237518)),
+            ("139 0555 0148", struct.pack(">q", 13905550148)),
+        ],
+    )
+    def test_binary_number(self, text, data):
+        """
+        An identifier is found as the number that it is, too.
+        """
+        assert Sentinels([text]).found_in(data)
+
+    def test_many_zeros(self):
+        """
+        A value between many zeros, as in a file of a database, is found.
+        """
+        zeros = b"\0" * 4096
+
+        assert Sentinels([SECRET]).found_in(zeros + SECRET.encode() + zeros)
+        assert Sentinels(["13905550148"]).found_in(
+            zeros + struct.pack(">q", 13905550148) + zeros
+        )
+
     @pytest.mark.parametrize("text", ["剪贴板里的秘密", 'a "quoted" secret'])
     def test_escapes(self, text):
         """
@@ -424,6 +480,23 @@ class TestSentinels:
             with pytest.raises((ValueError, OSError)) as caught:
                 work(SECRET[::-1][::-1])
             assert Sentinels([SECRET]).found_in_error(caught.value)
+
+    def test_error_with_what_has_no_text(self):
+        """
+        A local that is half made hides nothing of the others.
+        """
+
+        class Half:
+            def __repr__(self) -> str:
+                raise AttributeError
+
+        def fail(planted: str, half: Half) -> None:
+            raise ValueError
+
+        with pytest.raises(ValueError) as caught:
+            fail(SECRET[::-1][::-1], Half())
+
+        assert Sentinels([SECRET]).found_in_error(caught.value)
 
     def test_clean_error(self):
         """
@@ -607,6 +680,14 @@ class Slow(Good):
         return Fix(latitude=1, longitude=2)
 
 
+class Endless(Good):
+    """
+    It says that it takes as long as it takes.
+    """
+
+    timeout_seconds = float("inf")
+
+
 class Childless(Good):
     """
     It reads in the process only that made it.
@@ -626,6 +707,7 @@ BREAKS = [
     (Shouting, "test_says_what_it_is"),
     (Invented, "test_says_what_it_is"),
     (Elsewhere, "test_says_what_it_is"),
+    (Endless, "test_says_what_it_is"),
     (Hasty, "test_making_it_touches_nothing"),
     (Open, "test_keeps_the_promise_of_the_base"),
     (Uncounted, "test_keeps_the_promise_of_the_base"),
@@ -644,6 +726,14 @@ BREAKS = [
     (Boastful, "test_shows_no_part_of_the_value"),
     (Childless, "test_reads_after_a_fork"),
 ]
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """
+    Do *work* in a thread, and raise what it raises.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
 
 
 def _names(suite: type) -> list[str]:
@@ -672,12 +762,55 @@ class TestSourceConformance:
         """
         A source that breaks a rule fails the test of that rule.
         """
-        more: dict[str, Any] = {"within_seconds": 1.0}
-        if source is Childless:
-            more = {"within_seconds": -29.0}  # the child has one second
-        suite = _suite(SourceConformance, source, **more)
+        suite = _suite(SourceConformance, source, within_seconds=1.0)
         with pytest.raises(AssertionError):
             getattr(suite, name)()
+
+    @pytest.mark.parametrize("where", ["main thread", "another thread"])
+    @pytest.mark.parametrize(
+        "name",
+        ["test_gives_a_value_or_says_why_not", "test_reads_after_a_fork"],
+    )
+    def test_hangs(self, tmp_path, monkeypatch, name, where):
+        """
+        A source that hangs is broken off, and fails; the test ends.
+        """
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        monkeypatch.setattr(testing_source, "_AROUND_SECONDS", 5.0)
+
+        class Hanging(Good):
+            timeout_seconds = None
+
+            def _read(self, permit, **_):
+                pipe.read_text()  # as nobody thought of
+
+        suite = _suite(SourceConformance, Hanging, within_seconds=0.5)
+        test = getattr(suite, name)
+        begun = time.monotonic()
+        with pytest.raises(AssertionError, match=r"did not end in"):
+            test() if where == "main thread" else _in_thread(test)
+        with suppress(OSError):  # whoever still waits may go
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+        assert time.monotonic() - begun < 60
+
+    def test_other_alarms(self):
+        """
+        Somebody else's timer goes on behind a read.
+        """
+        heard = []
+        before = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            _suite(SourceConformance, Good).test_reads_again()
+            end = time.monotonic() + 30
+            while not heard:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def test_each_test_has_a_source_that_fails_it(self):
         """

@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+import types
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,11 @@ from hypothesis import strategies as st
 import consentkit
 
 from consentkit.anonymise.protect import Protected
+from consentkit.collectors.location import CallableLocation, Fix
 from consentkit.exceptions import UnprotectedError
 from consentkit.gate import OSPermission, Permit, Reason, Refusal
 from consentkit.outbox.records import Record
+from consentkit.testing.permits import FUNCTION, kit_for
 from consentkit.use import Kept, Use
 from tests.support import (
     MAC,
@@ -165,6 +169,72 @@ class TestReads:
         assert place.latitude == pytest.approx(PLACE.latitude, abs=0.02)
         assert place.privacy_class is consentkit.PrivacyClass.DE_IDENTIFIED
         assert spies["location_precise"].reads == 1
+
+    def test_what_is_known_of_a_place(self, tmp_path: Path) -> None:
+        """
+        How exact and of when a place is comes beside it, for a cell no finer
+        than the policy promises; in what is captured there is neither.
+        """
+        at = START - timedelta(seconds=40)
+        hour = at.replace(minute=0, second=0)
+        fix = Fix(
+            latitude=48.85837, longitude=2.29448, accuracy_m=123.4, time=at
+        )
+        with (
+            make_kit(
+                tmp_path, *EVERYTHING, spies=Spies(location_precise=fix)
+            ) as kit,
+            kit.use("connect") as use,
+        ):
+            place = use.location()
+            kept = use.capture(place)
+            (record,) = waiting(kit)
+
+        assert isinstance(place, consentkit.Location)
+        assert (place.accuracy_m, place.time) == (130.0, hour)
+        assert "123" not in repr(place)
+        assert "130" not in repr(place)
+        assert isinstance(kept, Kept)
+        value: Any = record.value
+        assert set(value) == {"latitude", "longitude", "cell_km"}
+
+    def test_what_is_known_of_an_exact_place(self) -> None:
+        """
+        Of a place that is told as it is, so are they.
+        """
+        fix = Fix(
+            latitude=48.85837,
+            longitude=2.29448,
+            accuracy_m=123.4,
+            time=datetime.now(UTC),
+        )
+        source = CallableLocation(lambda: fix, crs="wgs84")
+        with (
+            kit_for("location_precise", sources=[source]) as kit,
+            kit.use(FUNCTION) as use,
+        ):
+            place = use.location()
+
+        assert isinstance(place, consentkit.Location)
+        assert (place.accuracy_m, place.time) == (123.4, fix.time)
+
+    @pytest.mark.parametrize(
+        "fix", [PLACE, types.SimpleNamespace(latitude=1.0, longitude=2.0)]
+    )
+    def test_nothing_is_known_of_a_place(self, tmp_path: Path, fix) -> None:
+        """
+        Where a source says nothing of accuracy and time, there is none.
+        """
+        with (
+            make_kit(
+                tmp_path, *EVERYTHING, spies=Spies(location_precise=fix)
+            ) as kit,
+            kit.use("connect") as use,
+        ):
+            place = use.location()
+
+        assert isinstance(place, consentkit.Location)
+        assert (place.accuracy_m, place.time) == (None, None)
 
     @pytest.mark.obligation("WP-CLIP-1")
     def test_clipboard(self, kit: consentkit.Kit, spies: Spies) -> None:
@@ -480,7 +550,7 @@ class TestRefusals:
     ) -> None:
         """
         A granted system permission grants nothing by itself, and only what it
-        is listed for.
+        is listed for; where something else is missing, it is not asked.
         """
         asked: list[str] = []
 
@@ -495,8 +565,10 @@ class TestRefusals:
             with kit.use("improve") as use:
                 assert use.device("mac_address")
 
-            assert asked == ["location"]
-            assert spies.reads == 1
+                assert use.device("imei")
+
+            assert asked == ["phone"]
+            assert spies.reads == 2
 
     @pytest.mark.obligation("WP-PERM-1")
     def test_one_refusal_leaves_the_rest(

@@ -31,8 +31,12 @@ HEADLINE = (
     "by entry 2 of 2026-11-20 12:02 on policy version 1"
 )
 STRENGTH = (
-    "de-identified; undone by who knows more of 4 km2 or more; joins a "
+    "de-identified; undone by who knows more of about 4 km2; joins a "
     "track, with its other places and their times"
+)
+TOGETHER = (
+    "pseudonymised, with all else that the function gives this recipient, by "
+    "location_precise"
 )
 CLAUSE = "for wifi_connection; protected by grid; kept P1D; to maker"
 AT = "2026-11-20 12:00:00 UTC"
@@ -90,6 +94,8 @@ class TestExplain:
             " yes  the operating system allows it: location, granted",
             "",
             f"What comes out: {STRENGTH}",
+            "",
+            f"Together: {TOGETHER}",
         ]
 
     @pytest.mark.parametrize(
@@ -464,6 +470,22 @@ class TestStrength:
         assert why(gate, "improve").strength is None
         assert why(gate, "improve", "bssid").strength is None
         assert why(gate, "nothing", "imei").strength is None
+
+    def test_together(self) -> None:
+        """
+        It is told what the values of a function are beside each other, of
+        what leaves and to whom it goes, and what makes them so.
+        """
+        gate = granted("improve")
+
+        told = why(gate, "improve", "mac_address")
+
+        assert told.together is not None
+        assert told.together.privacy_class is PrivacyClass.PERSONAL
+        assert told.together.because == ("mac_address", "system_id")
+        assert f"Together: {told.together}" in str(told)
+        assert why(gate, "improve").together is None
+        assert why(gate, "nothing", "imei").together is None
 
     def test_spent_budget(self) -> None:
         """

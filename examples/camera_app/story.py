@@ -29,22 +29,23 @@ import consentkit
 
 from camera_app.app import SDKS, AppFacts, CameraApp
 from consentkit.cli._common import Style
+from consentkit.collectors import USUAL, Sources
 from consentkit.collectors.clipboard import (
     FileClipboard,
     best_clipboard_source,
 )
-from consentkit.collectors.device import default_device_sources
 from consentkit.collectors.location import TrackSource
 from consentkit.receiver import Store, make_app, serve
 
 
 HERE = Path(__file__).parent
-FIXES = 3
 WIDTH = 80
 WITHDRAWN = "product_improvement"
 # The act that agrees, by this policy: the button under the notice.
 CONFIRM = "confirm"
 CLIPBOARD = "the file clipboard.txt"
+# The story has a place and a clipboard of its own.
+OWN = frozenset({"clipboard", "gpsd"})
 
 
 class LogLines:
@@ -219,10 +220,11 @@ class Story:
         self.real_clipboard = best_clipboard_source()
         self.file_clipboard = FileClipboard(HERE / "clipboard.txt")
         self.logs = LogLines(HERE / "app.log.txt")
+        usual = Sources(folder=self.data)
         self.own: tuple[consentkit.Source[Any], ...] = (
             AppFacts(),
             self.track,
-            *default_device_sources(),
+            *(usual.of_id(id_) for id_ in USUAL["desktop"] if id_ not in OWN),
         )
 
     # Telling
@@ -404,7 +406,7 @@ class Story:
         Use the app.
         """
         self.chapter("The app is used, on this machine")
-        bound = app.bind_camera(FIXES)
+        bound = app.bind_camera(1)
         improved = app.improve()
         for line in self.logs:
             app.write_log(line)

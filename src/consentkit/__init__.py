@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from consentkit.transports.delivery import FlushReport
     from consentkit.use import Basis, Kept, Use
 
+    __version__: str
+
 
 __all__ = [
     "Actor",

@@ -71,6 +71,9 @@ class Database:
 
         for_reading: Whether nothing will be written; then a file that
             cannot be written can be read.
+
+        outlives_power_cut: Whether a commit waits for the disk; it outlives
+            a crash of the process either way.
     """
 
     def __init__(
@@ -80,11 +83,13 @@ class Database:
         schema: str,
         version: int,
         for_reading: bool = False,
+        outlives_power_cut: bool = True,
     ) -> None:
         self.path = path
         self._schema = schema
         self._version = version
         self._for_reading = for_reading
+        self._synchronous = "FULL" if outlives_power_cut else "NORMAL"
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -324,7 +329,7 @@ class Database:
             self._check_that_it_is_ours(connection)
             _switch_to_wal(connection)
         # FULL: a commit outlives a power cut, not only a crash.
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA secure_delete = ON")
         if found == 0:
             connection.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,8 @@ a `Permit`, which names the clause and the entry that it rests on, or a
 the operating system's answer come in from outside.
 
 Conditions, in the order in which they are named; the first that fails is the
-reason, and a refusal names the others too:
+reason, and a refusal names the others too, as far as the moment tells: a kit
+asks the operating system only where all else holds:
 
 1.  the ledger can be read;
 2.  the function is declared in the policy, and the policy is in force;
@@ -256,6 +257,8 @@ class Moment:
         os_permission: The operating system's answer for the permission that
             the clause names.
 
+        os_detail: Why that is unknown, where somebody says so.
+
         platform: Where the app runs: ``android``, ``ios``, ``web``,
             ``iot``, ``desktop``.
 
@@ -271,6 +274,7 @@ class Moment:
     """
 
     os_permission: OSPermission = OSPermission.NOT_APPLICABLE
+    os_detail: str = ""
     platform: str = "desktop"
     in_use: bool = True
     act: bool = True
@@ -448,9 +452,8 @@ _REASON_OF: Final[Mapping[Status, Reason]] = {
 # The person has not decided on this by itself.
 _UNDECIDED: Final = frozenset({Reason.NOT_ASKED, Reason.NOT_ANSWERED})
 
-_OS_LETS: Final = frozenset(
-    {OSPermission.GRANTED, OSPermission.NOT_APPLICABLE}
-)
+#: What of the system's answers opens a read.
+OS_LETS: Final = frozenset({OSPermission.GRANTED, OSPermission.NOT_APPLICABLE})
 
 # How many answers are remembered; what is asked for is as many as the policy
 # has clauses, but whoever asks for nonsense must not fill the memory.
@@ -826,8 +829,10 @@ def _declared(
 
 
 def _at_the_moment(permission: str, moment: Moment) -> Iterator[_Failure]:
-    if permission and moment.os_permission not in _OS_LETS:
+    if permission and moment.os_permission not in OS_LETS:
         detail = f"{permission}: {moment.os_permission.value}"
+        if moment.os_detail:
+            detail += f", {moment.os_detail}"
         yield Reason.OS_PERMISSION, detail
 
 

@@ -7,8 +7,6 @@ no logic of its own.
 from __future__ import annotations
 
 import copy
-import os
-import sys
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -17,26 +15,43 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakSet
 
 from attrs import evolve
 
+from consentkit._captures import (
+    Crashes,
+    make_journal_capture,
+    make_log_handler,
+    make_loguru_sink,
+    make_structlog_processor,
+)
+from consentkit._consequences import Consequences, warn
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
+from consentkit._opening import (
+    check_sources,
+    default_data_dir,
+    ledger_of,
+    policy_of,
+    this_platform,
+    transports_of,
+)
+from consentkit._outlet import Outlet
 from consentkit._sqlite import make_private_folder
-from consentkit._surroundings import Surroundings
+from consentkit._subjects import Subjects, with_gpc
+from consentkit._surroundings import Surroundings, bounded
 from consentkit._waiting import Waiting
 from consentkit.consent._unrecorded import Unrecorded
 from consentkit.consent.choices import Consent
 from consentkit.consent.environment import SignalReader
-from consentkit.consent.results import Destroyed, Withdrawal
+from consentkit.consent.results import Withdrawal
 from consentkit.consent.signals import (
     DevicePolicy,
     SignalRow,
     Signals,
 )
 from consentkit.consent.state import State
-from consentkit.exceptions import PolicyError, StoreError, UnwritableError
+from consentkit.exceptions import StoreError
 from consentkit.gate import (
     Gate,
     Moment,
@@ -47,10 +62,7 @@ from consentkit.gate import (
 )
 from consentkit.ledger.base import Ledger, check_subject
 from consentkit.ledger.entries import LOCAL, Entry
-from consentkit.ledger.sqlite import SQLiteLedger
 from consentkit.limits import Limits
-from consentkit.policy.fault import Fault
-from consentkit.policy.load import load_policy
 from consentkit.policy.model import (
     Clause,
     Function,
@@ -66,7 +78,6 @@ from consentkit.why import Explanation, explain
 if TYPE_CHECKING:
     from consentkit.anonymise.budget import Budget
     from consentkit.anonymise.response import Spent
-    from consentkit.anonymise.series import Series
     from consentkit.collectors import Sources
     from consentkit.collectors.crash import CrashCapture
     from consentkit.collectors.journal import JournalCapture
@@ -81,16 +92,11 @@ if TYPE_CHECKING:
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
     from consentkit.transports import Transport
-    from consentkit.transports.delivery import Delivery, FlushReport
+    from consentkit.transports.delivery import FlushReport
 
 
 __all__ = ["Kit", "default_data_dir", "open"]
 
-
-# How many kits of single subjects are kept at hand for delivery.
-_MOST_SUBJECTS = 4096
-
-_PLATFORMS = {"android": "android", "ios": "ios", "emscripten": "web"}
 
 _NO_SIGNALS = Signals(
     device=(
@@ -108,45 +114,12 @@ _NEEDED_IN_USE = (
 )
 
 
-def default_data_dir(policy: Policy) -> Path:
-    """
-    Name the folder for the files of *policy*, by the platform's custom.
-
-    Raises:
-        UnwritableError: If this user has no home folder to put it into.
-    """
-    from platformdirs import user_data_path
-
-    folder = Path("~")
-    with suppress(RuntimeError):
-        folder = user_data_path("consentkit", appauthor=False)
-    if folder.is_absolute():
-        return folder / policy.id
-    raise UnwritableError(
-        folder,
-        problem="this user has no home folder",
-        cure="name a data folder: data_dir=..., --data-dir DIR or "
-        "CONSENTKIT_DATA_DIR",
-    )
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _not_applicable(_: str) -> OSPermission:
-    return OSPermission.NOT_APPLICABLE
-
-
 def _no_condition(_: str) -> bool:
     return False
-
-
-def this_platform() -> str:
-    """
-    Name the platform that this runs on, in the words of a policy.
-    """
-    return _PLATFORMS.get(sys.platform, "desktop")
 
 
 def open(  # noqa: A001 - read as consentkit.open
@@ -155,7 +128,7 @@ def open(  # noqa: A001 - read as consentkit.open
     transport: str | Transport | Mapping[str, str | Transport] | None = None,
     data_dir: str | Path | None = None,
     sources: Iterable[Source[Any] | str] = (),
-    os_permission: Callable[[str], OSPermission] = _not_applicable,
+    os_permission: Callable[[str], OSPermission] | None = None,
     conditions: Callable[[str], bool] = _no_condition,
     platform: str | None = None,
     sdk_entries: Mapping[str, SDKEntry] | None = None,
@@ -185,8 +158,11 @@ def open(  # noqa: A001 - read as consentkit.open
             app's own, or ids of built-in ones, such as ``"geoclue"``.
 
         os_permission: Tells what the operating system allows, by the
-            policy's id of the permission. It is asked at each read. By
-            default nothing needs a permission, as on a Linux desktop.
+            policy's id of the permission. It is asked at each read, in a
+            thread of its own, and has a second to answer; a `PermissionBook
+            <consentkit.collectors.permissions.PermissionBook>` asks as its
+            adapter wants. By default the platform's own permissions are asked: see
+            `consentkit.collectors.permissions`.
 
         conditions: Tells whether a condition that a function ``requires``
             holds now, by the policy's name of it. By default none does.
@@ -218,71 +194,25 @@ def open(  # noqa: A001 - read as consentkit.open
 
         ValueError: If a source is named wrongly.
     """
-    document = policy if isinstance(policy, Policy) else load_policy(policy)
-    if document.template:
-        fault = Fault(
-            path="$.policy.template",
-            problem="a template is nobody's policy",
-            cure="fill in what it leaves open, and take this key out",
-        )
-        named = None if isinstance(policy, Policy) else Path(policy)
-        raise PolicyError(named, [fault])
-    if strict:
-        _check_strictly(document, policy)
+    document = policy_of(policy, strict=strict)
     sources = tuple(sources)
-    if any(isinstance(source, str) for source in sources):
-        _check_named(sources)
+    check_sources(sources)
     folder = default_data_dir(document) if data_dir is None else data_dir
+    platform = platform or this_platform()
     return Kit(
         document,
         data_dir=Path(folder),
         transport=transport,
         sources=sources,
-        os_permission=os_permission,
+        os_permission=bounded(os_permission, platform),
         conditions=conditions,
-        platform=platform or this_platform(),
+        platform=platform,
         sdk_entries=sdk_entries,
         clock=clock,
         limits=limits or Limits(),
-        ledger=_ledger_of(ledger, Path(folder)),
+        ledger=ledger_of(ledger, Path(folder)),
         signals=signals or SignalReader().read,
     )
-
-
-def _ledger_of(named: str | Ledger | None, folder: Path) -> Ledger:
-    if named is None:
-        return SQLiteLedger(folder / "ledger.sqlite3", keys=folder / "keys")
-    if isinstance(named, str):
-        from consentkit.ledger.base import ledger_from_url
-
-        return ledger_from_url(named, keys=folder / "keys")
-    return named
-
-
-def _check_named(sources: Iterable[object]) -> None:
-    from consentkit.collectors import BUILT_IN
-
-    for name in sources:
-        if isinstance(name, str) and name not in BUILT_IN:
-            known = ", ".join(sorted(BUILT_IN))
-            msg = f"no source is called {name!r}; one of {known}"
-            raise ValueError(msg)
-
-
-def _check_strictly(document: Policy, named: str | Path | Policy) -> None:
-    from consentkit.policy.lint import lint
-
-    faults = [
-        Fault(
-            path=finding.path,
-            problem=f"{finding.message} ({finding.rule})",
-            cure=finding.cure,
-        )
-        for finding in lint(document)
-    ]
-    if faults:
-        file = None if isinstance(named, Policy) else Path(named)
-        raise PolicyError(file, faults)
 
 
 class Kit:
@@ -334,22 +264,28 @@ class Kit:
         self._sdk_entries = sdk_entries
         #: The kit that others for single subjects were made from.
         self._root = self
-        self._crashes: WeakSet[CrashCapture] = WeakSet()
-        self._subjects: dict[str, Kit] = {}
         self._own_sources = tuple(sources)
         self._platform = platform
         self._sources: Sources | None = None
-        self._transports = _by_recipient(policy, transport)
-        self._store: OutboxStore | None = None
-        self._quarantine: Quarantine | None = None
-        self._delivery: Delivery | None = None
+        self._crashes = Crashes()
+        self._subjects = Subjects(lambda tag: self._child(lambda _: tag, tag))
+        self._outlet = Outlet(
+            data_dir,
+            transports=transports_of(policy, transport),
+            limits=limits,
+            clock=self.now,
+            may_send=lambda lane: self._of(lane.subject)._lets(lane),  # noqa: SLF001
+            problem=lambda: self.gate().state.problem,
+        )
         self._lock = Mutex()
         self._gate: Gate | None = None
         self._closed = False
         self.ledger = ledger
         self._unrecorded = Unrecorded(data_dir / "unrecorded")
         self._bind(lambda _: LOCAL, LOCAL)
-        self._reconcile()
+        self._consequences.reconcile(
+            lambda tag: self._of(tag)._standing()  # noqa: SLF001
+        )
 
     def _bind(
         self, subject: Callable[[bool], str | None], person: str
@@ -358,22 +294,29 @@ class Kit:
         Make this the kit of one subject.
         """
         self._gate = None
-        self._surroundings = self._asked(lost=self._record_lost)
-        self._series: Series | None = None
         self._budget: Budget | None = None
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
+        self._consequences = Consequences(
+            self,
+            waiting=self._waiting,
+            outlet=self._outlet,
+            crashes=self._crashes,
+        )
+        self._surroundings = self._asked(
+            lost=self._consequences.permission_lost
+        )
         self.consent: Consent = Consent(
             policy=self.policy,
             ledger=self.ledger,
             clock=self.now,
-            carry_out=self._carry_out,
-            granted=self._granted,
+            carry_out=self._consequences.carry_out,
+            granted=self._consequences.granted,
             signals=self.signals,
             subject=subject,
             person=person,
             unrecorded=self._unrecorded,
-            changed=self._changed,
+            changed=self._consequences.changed,
         )
         self.registry: Registry = Registry(
             policy=self.policy,
@@ -433,17 +376,7 @@ class Kit:
         made = copy.copy(self)
         if gpc is not None:
             around = self._root._signals  # noqa: SLF001 - the same class
-            seen: dict[int, tuple[Signals, Signals]] = {}
-
-            def with_gpc() -> Signals:
-                # The very same while nothing changed, as it remembers.
-                now = around()
-                if id(now) not in seen:
-                    seen.clear()
-                    seen[id(now)] = (now, evolve(now, gpc=gpc))
-                return seen[id(now)][1]
-
-            made._signals = with_gpc  # noqa: SLF001 - as above
+            made._signals = with_gpc(around, gpc=gpc)  # noqa: SLF001
         made._bind(subject, person)  # noqa: SLF001 - made of the same class
         return made
 
@@ -451,15 +384,7 @@ class Kit:
         """
         Give the kit of a subject by its tag, as lanes name it.
         """
-        if tag == LOCAL:
-            return self._root
-        known = self._root._subjects  # noqa: SLF001 - the same class
-        if tag not in known:
-            if len(known) >= _MOST_SUBJECTS:
-                known.clear()
-            made = self._root._child(lambda _: tag, tag)  # noqa: SLF001
-            return known.setdefault(tag, made)
-        return known.get(tag) or self._root._child(lambda _: tag, tag)  # noqa: SLF001
+        return self._root if tag == LOCAL else self._subjects.of(tag)
 
     def forget(self, id: str) -> Withdrawal:  # noqa: A002
         """
@@ -497,6 +422,8 @@ class Kit:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._root is self:
+            self._crashes.leave(exc_type, exc, traceback)
         self.close()
 
     # Deciding
@@ -516,7 +443,7 @@ class Kit:
         if gate is None or gate.state is not state:
             self._gate = gate = Gate(policy=self.policy, state=state)
             # Time, a signal or another process may have closed something.
-            self._changed()
+            self._consequences.changed()
         return gate
 
     def decide(
@@ -529,44 +456,68 @@ class Kit:
         in_use: bool = False,
         act: bool = False,
         attested: bool = False,
+        again: bool = False,
         basis: str = "",
         holds: Callable[[Permit], bool] | None = None,
     ) -> Permit | Refusal:
         """
         Decide on one data type of one function, now.
 
-        Only a function in use gets a permit: see `use`.
+        Only a function in use gets a permit: see `use`. The operating system
+        is asked last, where nothing else stands in the way.
+
+        Args:
+            function: Id of the function.
+
+            data_type: Id of the data type.
+
+            purpose: Why; the clause's first purpose by default.
+
+            recipient: For whom; the clause's first recipient by default.
+
+            in_use: Whether the function is in use by the caller.
+
+            act: Whether the person just acted.
+
+            attested: Whether the person vouched for what the function asks.
+
+            again: Whether it is about what was read already, which no
+                frequency forbids to keep.
+
+            basis: Hash of the entry that records the use of another lawful
+                basis, instead of consent.
+
+            holds: Tells, whenever the permit is used, whether it still
+                holds.
         """
         if self._is_closed():
             return Refusal(
                 reason=Reason.CLOSED, function=function, data_type=data_type
             )
-        answer = self.gate().decide(
+        gate, holds = self.gate(), holds or self.still_granted
+        moment = self._moment(
             function,
-            data_type,
-            purpose,
-            recipient,
-            self.moment(
-                function, data_type, in_use=in_use, act=act, attested=attested
-            ),
-            basis,
-            holds or self.still_granted,
+            "" if again else data_type,
+            in_use=in_use,
+            act=act,
+            attested=attested,
+        )
+        answer = gate.decide(
+            function, data_type, purpose, recipient, moment, basis, holds
         )
         if isinstance(answer, Refusal):
             return answer
-        clause = answer.clause
-        if clause.frequency is not None and self._is_too_soon(
-            answer.function, clause
-        ):
+        clause, now = answer.clause, moment
+        if not again and self._is_too_soon(function, clause):
             # An older promise of the clause may be rarer than the policy's.
-            return Refusal(
-                reason=Reason.TOO_OFTEN,
-                function=function,
-                data_type=data_type,
-                purpose=answer.purpose,
-                recipient=answer.recipient,
-            )
-        return answer
+            now = evolve(moment, too_soon=True)
+        elif clause.permission:
+            now = self._surroundings.ask(clause.permission, moment)
+        if now is moment:
+            return answer
+        return gate.decide(
+            function, data_type, purpose, recipient, now, basis, holds
+        )
 
     def moment(
         self,
@@ -579,28 +530,48 @@ class Kit:
     ) -> Moment:
         """
         Gather what holds now, beside policy and choices.
+
+        The operating system is asked, whatever else holds.
+        """
+        moment = self._moment(
+            function, data_type, in_use=in_use, act=act, attested=attested
+        )
+        found = self.policy.functions.get(function)
+        if found is None:
+            return moment
+        guarded = found.clauses.get(data_type, found)
+        return self._surroundings.ask(guarded.permission, moment)
+
+    def _moment(
+        self,
+        function: str,
+        data_type: str = "",
+        *,
+        in_use: bool,
+        act: bool,
+        attested: bool,
+    ) -> Moment:
+        """
+        Gather what can be known without asking the operating system.
         """
         found = self.policy.functions.get(function)
         clause = found.clauses.get(data_type) if found else None
         return self._surroundings.moment(
             found,
-            clause,
             in_use=in_use,
             act=act,
             attested=attested,
-            too_soon=found is not None
-            and clause is not None
-            and clause.frequency is not None
-            and self._is_too_soon(found, clause),
+            too_soon=clause is not None
+            and self._is_too_soon(function, clause),
         )
 
-    def _is_too_soon(self, function: Function, clause: Clause) -> bool:
-        if clause.frequency is None or not self._is_there("outbox.sqlite3"):
+    def _is_too_soon(self, function: str, clause: Clause) -> bool:
+        if clause.frequency is None or not self._outlet.exists():
             return False
         with suppress(StoreError):
             return self.store.reads.is_too_soon(
                 self._tag(),
-                function.id,
+                function,
                 clause.type,
                 now=self.now(),
                 period=clause.frequency,
@@ -648,7 +619,7 @@ class Kit:
         """
         if self._is_closed():
             return Refusal(reason=Reason.CLOSED, function=function)
-        moment = self.moment(function, in_use=True, act=True, attested=True)
+        moment = self._moment(function, in_use=True, act=True, attested=True)
         return self.gate().function(function, moment=moment)
 
     def why(
@@ -685,18 +656,6 @@ class Kit:
         return ()
 
     @property
-    def series(self) -> Series:
-        """
-        The last places that were told, in memory.
-        """
-        with self._lock:
-            if self._series is None:
-                from consentkit.anonymise.series import Series
-
-                self._series = Series()
-            return self._series
-
-    @property
     def budget(self) -> Budget:
         """
         What answers at random have told of the person.
@@ -721,55 +680,6 @@ class Kit:
         with suppress(StoreError):
             entries = self.consent.history()
         return self.signals().rows(self.policy, function, entries)
-
-    def _record_lost(self, permission: str, answer: OSPermission) -> None:
-        """
-        Record which consents a permission that was taken away stops.
-        """
-        for function in self.policy.functions.values():
-            guarded = function.permission == permission or any(
-                c.permission == permission for c in function.clauses.values()
-            )
-            if not guarded or not self.consent.state().permits(function.id):
-                continue
-            cause = f"os_permission {permission}: {answer.value}"
-            # Nothing is read either way; the record is for the person.
-            with suppress(StoreError):
-                self.consent.record_mask(function.id, cause)
-        self._discard_guarded(permission)
-
-    def _guarding(self) -> tuple[str, ...]:
-        """
-        Name the permissions by which anything that waits may have been read.
-        """
-        if not self._is_there("outbox.sqlite3"):
-            return ()
-        named = (
-            clause.permission
-            for function in self.policy.functions.values()
-            for clause in function.clauses.values()
-        )
-        return tuple(dict.fromkeys(filter(None, named)))
-
-    def _discard_guarded(self, permission: str) -> None:
-        """
-        Destroy what waits and was read by a permission that is gone.
-        """
-        guarded = {
-            (function.id, clause.type)
-            for function in self.policy.functions.values()
-            for clause in function.clauses.values()
-            if clause.permission == permission
-        }
-        if not guarded or not self._is_there("outbox.sqlite3"):
-            return
-        try:
-            self.store.discard(
-                lambda record: (record.function, record.data_type) in guarded,
-                reason="permission_lost",
-            )
-        except StoreError as error:
-            _warn(error)
 
     # Using
 
@@ -845,9 +755,7 @@ class Kit:
 
             options: What `consentkit.collectors.logs.LogHandler` takes.
         """
-        from consentkit.collectors.logs import LogHandler
-
-        return LogHandler(self, function, **options)
+        return make_log_handler(self, function, **options)
 
     def structlog_processor(
         self, function: str, **options: Any
@@ -861,9 +769,7 @@ class Kit:
             options: What
                 `consentkit.collectors.log_adapters.StructlogProcessor` takes.
         """
-        from consentkit.collectors.log_adapters import StructlogProcessor
-
-        return StructlogProcessor(self, function, **options)
+        return make_structlog_processor(self, function, **options)
 
     def loguru_sink(self, function: str, **options: Any) -> LoguruSink:
         """
@@ -875,9 +781,7 @@ class Kit:
             options: What `consentkit.collectors.log_adapters.LoguruSink`
                 takes.
         """
-        from consentkit.collectors.log_adapters import LoguruSink
-
-        return LoguruSink(self, function, **options)
+        return make_loguru_sink(self, function, **options)
 
     def crash_capture(self, function: str, **options: Any) -> CrashCapture:
         """
@@ -889,19 +793,16 @@ class Kit:
             options: What `consentkit.collectors.crash.CrashCapture` takes.
 
         Raises:
-            ValueError: If this is the kit of one subject among others.
+            ValueError: If this is the kit of one subject among others, the
+                policy has no such function, or it collects no crashes.
         """
-        from consentkit.collectors.crash import CrashCapture
-
         if self._root is not self:
             msg = (
                 "a crash is the whole process's: ask the app's own kit, "
                 "not that of one subject"
             )
             raise ValueError(msg)
-        made = CrashCapture(self, function, **options)
-        self._crashes.add(made)
-        return made
+        return self._crashes.make(self, function, **options)
 
     def journal(self, function: str, **options: Any) -> JournalCapture:
         """
@@ -913,9 +814,7 @@ class Kit:
             options: What `consentkit.collectors.journal.JournalCapture`
                 takes.
         """
-        from consentkit.collectors.journal import JournalCapture
-
-        return JournalCapture(self, function, **options)
+        return make_journal_capture(self, function, **options)
 
     def source(
         self, data_type: str, read_from: str = ""
@@ -928,6 +827,8 @@ class Kit:
 
             read_from: Id of the source, where the policy names one.
         """
+        if self._root is not self:
+            return self._root.source(data_type, read_from)
         with self._lock:
             if self._sources is None:
                 from consentkit.collectors import Sources
@@ -944,41 +845,7 @@ class Kit:
         """
         The outbox; its file is made when the first record is kept.
         """
-        if self._root is not self:
-            return self._root.store
-        with self._lock:
-            if self._store is None:
-                from consentkit.outbox.store import (
-                    OutboxStore,
-                )
-
-                self._store = OutboxStore(
-                    self.data_dir / "outbox.sqlite3",
-                    keys=self.data_dir / "keys",
-                    limits=self.limits,
-                )
-            return self._store
-
-    def _deliverer(self) -> Delivery:
-        if self._root is not self:
-            return self._root._deliverer()  # noqa: SLF001 - the same class
-        store = self.store
-        with self._lock:
-            if self._delivery is None:
-                from consentkit.transports.delivery import (
-                    Delivery,
-                )
-
-                self._delivery = Delivery(
-                    store=store,
-                    transports=self._transports,
-                    may_send=lambda lane: self._of(lane.subject)._lets(lane),  # noqa: SLF001
-                    problem=lambda: self.gate().state.problem,
-                    clock=self.now,
-                    limits=self.limits,
-                    lock=self.data_dir / "delivery.lock",
-                )
-            return self._delivery
+        return self._outlet.store
 
     def _lets(self, lane: LaneStatus) -> bool:
         """
@@ -1004,13 +871,14 @@ class Kit:
 
             return FlushReport(problems=("the kit is closed",))
         # A permission that was taken away is noticed now at the latest.
-        for permission in self._surroundings.look_again(self._guarding()):
-            self._discard_guarded(permission)
+        guarding = self._consequences.guarding()
+        for permission in self._surroundings.look_again(guarding):
+            self._consequences.discard_guarded(permission)
         try:
             self._waiting.settle()
         except StoreError as error:
-            _warn(error)
-        return self._deliverer().flush(timeout_seconds=timeout_seconds)
+            warn(error)
+        return self._outlet.delivery.flush(timeout_seconds=timeout_seconds)
 
     def status(self) -> OutboxStatus:
         """
@@ -1021,10 +889,6 @@ class Kit:
         """
         return self.store.status()
 
-    def _is_there(self, name: str) -> bool:
-        # Unlike `Path.exists`, it also says no where it may not look.
-        return os.path.exists(self.data_dir / name)  # noqa: PTH110
-
     # Holding
 
     def hold(self, held: Held, pending: Pending) -> bool:
@@ -1034,7 +898,12 @@ class Kit:
         Raises:
             StoreError: If it cannot be stored.
         """
-        return self._waiting.hold(held, pending)
+        # Of what waits for an answer, nobody has asked the system yet.
+        function = self.policy.functions[held.function]
+        clause = function.clauses[function.events[held.event].type]
+        return self._surroundings.lets(
+            clause.permission
+        ) and self._waiting.hold(held, pending)
 
     def last_entry(self) -> int:
         """
@@ -1050,92 +919,9 @@ class Kit:
         """
         Events that wait for an answer on disk, sealed.
         """
-        with self._lock:
-            if self._quarantine is None:
-                from consentkit.outbox.held import Quarantine
-
-                self._quarantine = Quarantine(
-                    self.data_dir / "held.sqlite3",
-                    keys=self.data_dir / "keys",
-                )
-            return self._quarantine
+        return self._outlet.quarantine
 
     # Carrying out
-
-    def _granted(self, element: str) -> None:
-        """
-        Keep what was held for an answer, which is a yes.
-        """
-        function = self.policy.function_of(element)
-        if function.pending is Pending.DROP:
-            return
-        try:
-            self._waiting.promote(function.id)
-        except StoreError as error:
-            _warn(error)
-
-    def _changed(self) -> None:
-        """
-        Stop the SDKs that nothing permits any more.
-        """
-        if self.registry.running:
-            self.registry.settle()
-        self._settle_crashes()
-
-    def _settle_crashes(self) -> None:
-        """
-        Arm or disarm what writes down how the process dies.
-        """
-        for crashes in tuple(self._crashes):
-            crashes.settle()
-
-    def _carry_out(
-        self, elements: frozenset[str], grants: frozenset[str]
-    ) -> tuple[Destroyed, tuple[str, ...]]:
-        """
-        Destroy what rested on *grants*, and stop the SDKs of *elements*.
-        """
-        destroyed = Destroyed()
-        try:
-            try:
-                self._waiting.drop(elements)
-            finally:
-                # What is held elsewhere, and cannot be destroyed, must not
-                # save the rest.
-                if self._series is not None:
-                    self._series.forget()
-                if grants:
-                    destroyed = self.store.destroy(grants, now=self.now())
-                    self._deliverer().cut_short(grants)
-        finally:
-            # Last, as it runs code of others; but whatever came before.
-            running = tuple(
-                sdk
-                for function in _whole_or_party(elements)
-                for sdk in self.registry.withdrawn(function)
-            )
-            self._settle_crashes()
-        return destroyed, running
-
-    def _reconcile(self) -> None:
-        """
-        Complete a withdrawal that a crash cut short, before all else.
-        """
-        for complete in (self.consent.settle, self._waiting.settle):
-            try:
-                complete()
-            except StoreError as error:
-                _warn(error)
-        if not self._is_there("outbox.sqlite3"):
-            return
-        try:
-            self.store.expire(self.now())
-            self.store.reconcile(
-                lambda tag: self._of(tag)._standing(),  # noqa: SLF001
-                now=self.now(),
-            )
-        except StoreError as error:
-            _warn(error)
 
     def _standing(self) -> frozenset[str] | None:
         """
@@ -1156,23 +942,8 @@ class Kit:
         self._closed = True
         if self._root is not self:
             return
-        if self._delivery is not None:
-            self._delivery.close()
-        if self._store is not None:
-            self._store.close()
-        if self._quarantine is not None:
-            self._quarantine.close()
+        self._outlet.close()
         self.ledger.close()
-
-
-def _whole_or_party(elements: frozenset[str]) -> tuple[str, ...]:
-    """
-    Name the functions of *elements* that an SDK cannot go on without: what
-    it starts with gives to all its recipients at once.
-    """
-    split = ((e, *split_element(e)) for e in sorted(elements))
-    found = (name for e, name, rest in split if e == name or rest[:1] == "@")
-    return tuple(dict.fromkeys(found))
 
 
 def _decided(state: State, element: str, entry: Entry) -> bool:
@@ -1185,35 +956,3 @@ def _decided(state: State, element: str, entry: Entry) -> bool:
         and choice.entry is not None
         and choice.entry.hash == entry.hash
     )
-
-
-def _warn(error: StoreError) -> None:
-    import logging
-
-    logging.getLogger("consentkit").warning("%s", error)
-
-
-def _by_recipient(
-    policy: Policy,
-    transport: str | Transport | Mapping[str, str | Transport] | None,
-) -> Mapping[str, Transport]:
-    if transport is None:
-        return {}
-    from consentkit.transports import transport_from_url
-
-    named: Mapping[str, str | Transport]
-    if isinstance(transport, Mapping):
-        named = transport
-    else:
-        named = {policy.controller.id: transport}
-    unknown = named.keys() - policy.recipients.keys()
-    if unknown:
-        msg = (
-            f"the policy has no recipient {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(policy.recipients)}"
-        )
-        raise ValueError(msg)
-    return {
-        recipient: transport_from_url(t) if isinstance(t, str) else t
-        for recipient, t in named.items()
-    }

@@ -5,12 +5,14 @@ A function in use: the only place where values are read and captured.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
@@ -20,7 +22,11 @@ import attrs
 from attrs import frozen
 
 from consentkit.consent.state import CLOSED_TO_BASES
-from consentkit.exceptions import DeadPermitError, StoreError
+from consentkit.exceptions import (
+    DeadPermitError,
+    MissingExtraError,
+    StoreError,
+)
 from consentkit.gate import (
     ATTESTATION,
     MOMENTARY,
@@ -33,12 +39,15 @@ from consentkit.policy.model import (
     Function,
     Pending,
     Policy,
+    Protection,
     ProtectionName,
 )
 from consentkit.policy.scope import Atom
 
 
 if TYPE_CHECKING:
+    from consentkit.anonymise.digests import PseudonymKeys
+    from consentkit.anonymise.grid import Cell
     from consentkit.anonymise.observations import (
         ClipboardText,
         Device,
@@ -47,6 +56,7 @@ if TYPE_CHECKING:
         LogLine,
     )
     from consentkit.anonymise.protect import Protected
+    from consentkit.anonymise.series import HeldPlace
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source, Unavailable
     from consentkit.kit import Kit
@@ -65,6 +75,9 @@ _entered: ContextVar[tuple[object, ...]] = ContextVar(
 # How long a refusal is remembered: less than the 50 ms within which a choice
 # of another process is to be seen.
 _REFUSED_FOR_SECONDS: Final = 0.005
+
+# What a crash may take from the count of what one use has obtained.
+_COUNTED_AT_MOST: Final = 1_000
 
 _LOCATION: Final = ("location_coarse", "location_precise")
 _CLIPBOARD: Final = "clipboard_share_code"
@@ -208,6 +221,8 @@ class Use:
         self._refused: dict[
             tuple[str, str | None], tuple[float, int, Refusal]
         ] = {}
+        #: What was obtained and is not written down yet; as of the tally.
+        self._obtained: dict[tuple[str, str, str], tuple[int, date, date]] = {}
         self._thread = 0
         self._open = False
 
@@ -228,6 +243,7 @@ class Use:
     ) -> None:
         self._open = False
         _entered.set(tuple(u for u in _entered.get() if u is not self))
+        self._write_down()
 
     def _in_use(self) -> bool:
         # The context says which task, the thread is asked too: a context
@@ -299,6 +315,8 @@ class Use:
         recipient: str | None,
         basis: str,
         holds: Callable[[Permit], bool] | None = None,
+        *,
+        again: bool = False,
     ) -> Permit | Refusal:
         return self._kit.decide(
             self.function,
@@ -308,6 +326,7 @@ class Use:
             in_use=self._in_use(),
             act=bool(self.act),
             attested=bool(self.attested),
+            again=again,
             basis=basis,
             holds=holds,
         )
@@ -406,10 +425,6 @@ class Use:
 
         Returns:
             What was learnt; or the first refusal, if nothing was permitted.
-
-        Raises:
-            MissingExtraError: If the extra ``device`` is not installed and
-                a source needs it.
         """
         from consentkit.anonymise.observations import (
             Device,
@@ -489,7 +504,8 @@ class Use:
             Unavailable,
         )
 
-        got = self._read(chosen, recipient)
+        beside: dict[str, Any] = {}
+        got = self._read(chosen, recipient, beside=beside)
         if not isinstance(got, Protected):
             return got
         place: Any = got.value
@@ -501,6 +517,7 @@ class Use:
             longitude=place["longitude"],
             cell_km=place.get("cell_km"),
             noise_km=place.get("noise_km"),
+            **beside,
         )
 
     def clipboard(
@@ -587,6 +604,7 @@ class Use:
         )
         if isinstance(got, Refusal):
             return got
+        self._count(permit)
         if isinstance(got, Unavailable):
             return self._no(Reason.STAYS_ON_DEVICE, permit.clause.type)
         value: Any = got.value
@@ -604,10 +622,24 @@ class Use:
         return data_types[0]
 
     def _read(
-        self, data_type: str, recipient: str | None, *, scene: str = ""
+        self,
+        data_type: str,
+        recipient: str | None,
+        *,
+        scene: str = "",
+        beside: dict[str, Any] | None = None,
     ) -> Protected | Unavailable | Refusal:
         """
         Decide, read, protect: the raw value goes no further than this.
+
+        Args:
+            data_type: What is read.
+
+            recipient: For whom.
+
+            scene: The situation, where the policy names some.
+
+            beside: Gets what may be known of a place beside it.
         """
         permit = self.permit(data_type, recipient=recipient)
         if isinstance(permit, Refusal):
@@ -628,15 +660,23 @@ class Use:
         def read() -> Protected | Unavailable | Refusal:
             if not self._kit.claim_read(permit):
                 return self._no(Reason.TOO_OFTEN, data_type)
-            if permit.clause.scenes:
-                raw = self._read_in_scene(permit, source, scene)
-            else:
-                raw = source.read(permit)
-            if isinstance(raw, Unavailable):
+            before = source.reads
+            try:
+                if permit.clause.scenes:
+                    raw = self._read_in_scene(permit, source, scene)
+                else:
+                    raw = source.read(permit)
+            except MissingExtraError as error:
+                # The others are read all the same, and the reason names it.
+                raw = Unavailable(data_type, str(error))
+            finally:
+                if source.reads > before:
+                    self._count(permit)
+            if isinstance(raw, Unavailable | Refusal):
                 return raw
-            return protect(
-                permit, raw, series=self._kit.series, **self._means()
-            )
+            if beside is not None:
+                beside.update(_beside(raw, permit.clause.protection))
+            return protect(permit, raw, places=self._place, **self._means())
 
         return self._or_refusal(data_type, read)
 
@@ -644,20 +684,52 @@ class Use:
         self, permit: Permit, source: Source[Any], scene: str
     ) -> Any:
         """
-        Read, and put on record that it was read, however that ends.
+        Put on record that it is read, read it, and record what came of it.
+
+        What cannot be put on record is not read.
         """
         from consentkit.collectors.source import Unavailable
 
-        before, found = source.reads, False
+        consent, data_type = self._kit.consent, permit.clause.type
+        before = source.reads
         try:
-            raw = source.read(permit, scene=scene)
+            begun = consent.record_read(self.function, data_type, scene)
+            try:
+                raw = source.read(permit, scene=scene)
+            except BaseException:
+                found = False if source.reads > before else None
+                with suppress(StoreError):
+                    consent.record_read_end(begun, found=found)
+                raise
             found = not isinstance(raw, Unavailable)
+            is_read = found or source.reads > before
+            consent.record_read_end(begun, found=found if is_read else None)
+        except StoreError as error:
+            problem = str(error)
+        else:
             return raw
-        finally:
-            if source.reads > before:
-                self._kit.consent.record_read(
-                    self.function, permit.clause.type, scene, found=found
-                )
+        return self._no(Reason.LEDGER_UNREADABLE, data_type, problem)
+
+    def _count(self, permit: Permit) -> None:
+        """
+        Count what was obtained: it is what was really collected.
+        """
+        today = self._kit.now().date()
+        key = (permit.entry.subject, self.function, permit.clause.type)
+        n, first, _ = self._obtained.get(key, (0, today, today))
+        self._obtained[key] = (n + 1, first, today)
+        if n + 1 == _COUNTED_AT_MOST:
+            self._write_down()
+
+    def _write_down(self) -> None:
+        """
+        Put on the tally what was obtained.
+        """
+        if self._obtained:
+            counted, self._obtained = self._obtained, {}
+            # Where the disk takes nothing, nothing of it is kept either.
+            with suppress(StoreError):
+                self._kit.store.tally.add(counted)
 
     def _or_refusal(
         self, data_type: str, make: Callable[[], T]
@@ -685,9 +757,19 @@ class Use:
             "budget": self._kit.budget,
         }
 
-    def _secret(self, permit: Permit) -> bytes | None:
+    def _secret(self, permit: Permit) -> PseudonymKeys | None:
+        # Asked for each value: the grant may have ended in any process.
         lane = self._kit.store.lane(permit)
-        return None if lane is None else lane.pseudonym_secret
+        return None if lane is None else lane.keys
+
+    def _place(
+        self,
+        permit: Permit,
+        side_km: float,
+        choose: Callable[[Cell | None], Cell],
+    ) -> HeldPlace | None:
+        # The outbox is opened for a place only.
+        return self._kit.store.places.hold(permit, side_km, choose)
 
     def _no(
         self, reason: Reason, data_type: str = "", detail: str = ""
@@ -777,6 +859,7 @@ class Use:
             return self._no(
                 Reason.UNDECLARED_EVENT, spec.type, f"{name}: {made}"
             )
+        self._count(permit)
         return made
 
     def _hold(
@@ -798,6 +881,7 @@ class Use:
         ):
             return refusal
         from consentkit.anonymise.protect import clean_event
+        from consentkit.anonymise.series import time_of
         from consentkit.outbox.held import Held
         from consentkit.outbox.records import new_id
 
@@ -807,9 +891,10 @@ class Use:
             detail = f"{spec.name}: {value}"
             return self._no(Reason.UNDECLARED_EVENT, spec.type, detail)
         at = self._kit.now()
+        cut = time_of(at, clause.protection)
         longest = at + timedelta(seconds=self._kit.limits.held_seconds)
         held = Held(
-            id=new_id(),
+            id=new_id(cut if clause.protection.time_step else None),
             function=self.function,
             event=spec.name,
             value=value,
@@ -864,6 +949,10 @@ class Use:
         )
         if isinstance(event, Refusal):
             return event
+        if isinstance(event, str):
+            detail = f"{held.event}: {event}"
+            return self._no(Reason.UNDECLARED_EVENT, spec.type, detail)
+        self._count(permit)
         made = self._record(event, held=held)
         if isinstance(made, Refusal):
             return made
@@ -873,14 +962,16 @@ class Use:
     def _keep(self, values: tuple[Protected, ...]) -> Kept | Refusal:
         pairs: list[tuple[Permit, Record]] = []
         refused: list[Refusal] = []
+        news: dict[str, str] = {}
         for value in values:
             made = self._record(value)
             if isinstance(made, Refusal):
                 refused.append(made)
             else:
                 pairs.append(made)
+                news[made[1].id] = value.news
         try:
-            reasons = self._kit.store.keep(pairs) if pairs else ()
+            reasons = self._kit.store.keep(pairs, news=news) if pairs else ()
         except StoreError as error:
             problem = str(error)
         else:
@@ -898,7 +989,9 @@ class Use:
             if reason is None:
                 ids.append(record.id)
             else:
-                refused.append(self._no(reason, permit.clause.type))
+                told = reason is Reason.NO_VALUE
+                detail = "the place is in the cell that was told" * told
+                refused.append(self._no(reason, permit.clause.type, detail))
         if ids:
             return Kept(ids=tuple(ids), refused=tuple(refused))
         if refused:
@@ -934,12 +1027,9 @@ class Use:
             permit.purpose,
             permit.recipient,
             self._recorded.get(needed, ""),
-        )
-        if isinstance(now, Refusal) and now.reason is Reason.TOO_OFTEN:
             # It was read in time; keeping it is no second read.
-            if not self._kit.still_granted(permit):
-                return self._no(Reason.CONSENT_CHANGED, data_type)
-            now = permit
+            again=True,
+        )
         if isinstance(now, Refusal):
             return now
         if now.grant != permit.grant:
@@ -967,6 +1057,26 @@ class Use:
             consent=permit.grant,
             policy_version=permit.policy_version,
         )
+
+
+def _beside(raw: object, protection: Protection) -> dict[str, Any]:
+    """
+    Give how exact and of when a fix is, no finer than its place is told.
+    """
+    from consentkit.anonymise.series import time_of
+    from consentkit.collectors.location import Fix
+
+    if not isinstance(raw, Fix):
+        return {}
+    accuracy, at = raw.accuracy_m, raw.time
+    if accuracy and protection.name is ProtectionName.GRID:
+        # Of a data base of places, an odd number would name the place.
+        step = 10.0 ** (math.floor(math.log10(accuracy)) - 1)
+        accuracy = round(math.ceil(accuracy / step) * step, 6)
+    return {
+        "accuracy_m": accuracy,
+        "time": None if at is None else time_of(at, protection),
+    }
 
 
 def _snake_case(name: str) -> str:

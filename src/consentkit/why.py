@@ -18,12 +18,13 @@ from consentkit.policy.scope import Atom
 
 
 if TYPE_CHECKING:
+    from consentkit.anonymise.classes import PrivacyClass
     from consentkit.anonymise.response import Spent
     from consentkit.anonymise.strength import Strength
     from consentkit.consent.signals import SignalRow
 
 
-__all__ = ["Condition", "Explanation", "explain"]
+__all__ = ["Condition", "Explanation", "Together", "explain"]
 
 
 @frozen(kw_only=True)
@@ -47,6 +48,27 @@ class Condition:
 
 
 @frozen(kw_only=True)
+class Together:
+    """
+    What values are beside each other, whatever each is by itself.
+
+    Attributes:
+        privacy_class: What all of them are.
+
+        because: The data types that make them so, sorted.
+    """
+
+    privacy_class: PrivacyClass
+    because: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.privacy_class.value}, with all else that the function "
+            f"gives this recipient, by {', '.join(self.because)}"
+        )
+
+
+@frozen(kw_only=True)
 class Explanation:
     """
     A decision with all its conditions, in the order they are asked.
@@ -62,6 +84,9 @@ class Explanation:
             the policy lists one.
 
         spent: What answers at random have told so far.
+
+        together: What all that the function gives the recipient may become
+            together; ``None`` where each is what it is by itself.
     """
 
     permitted: bool
@@ -70,6 +95,7 @@ class Explanation:
     signals: tuple[SignalRow, ...] = ()
     strength: Strength | None = None
     spent: tuple[Spent, ...] = ()
+    together: Together | None = None
 
     def __str__(self) -> str:
         lines = [self.headline, *map(str, self.conditions)]
@@ -78,6 +104,8 @@ class Explanation:
         lines += map(str, self.signals)
         if self.strength is not None:
             lines += ["", f"What comes out: {self.strength}"]
+        if self.together is not None:
+            lines += ["", f"Together: {self.together}"]
         if self.spent:
             lines += ["", "Spent so far, and not to be had back:"]
         lines += map(str, self.spent)
@@ -138,7 +166,28 @@ def explain(
             and data_type in (None, one.data_type)
             and recipient in (None, one.recipient)
         ),
+        together=_together(gate, function, data_type, recipient),
     )
+
+
+def _together(
+    gate: Gate, function: str, data_type: str | None, recipient: str | None
+) -> Together | None:
+    found = gate.policy.functions.get(function)
+    clause = found.clauses.get(data_type) if found and data_type else None
+    if found is None or clause is None or clause.protection.name in _STAYS:
+        return None
+    from consentkit.anonymise.together import expected
+
+    party = recipient or clause.recipients[0]
+    group = expected(
+        (one.type, one.protection.name)
+        for one in found.clauses.values()
+        if party in one.recipients
+    )
+    if group is None or group.privacy_class is None:
+        return None
+    return Together(privacy_class=group.privacy_class, because=group.because)
 
 
 def _strength(
@@ -146,11 +195,12 @@ def _strength(
 ) -> Strength | None:
     found = gate.policy.functions.get(function)
     clause = found.clauses.get(data_type) if found and data_type else None
-    if clause is None:
+    if found is None or clause is None:
         return None
     from consentkit.anonymise.strength import strength_of
 
-    return strength_of(clause.type, clause.protection)
+    events = [e for e in found.events.values() if e.type == clause.type]
+    return strength_of(clause.type, clause.protection, events=events)
 
 
 def _conditions(
@@ -195,7 +245,7 @@ def _conditions(
             holds=not permission
             or moment.os_permission
             in (OSPermission.GRANTED, OSPermission.NOT_APPLICABLE),
-            detail=_guarded(permission, moment.os_permission),
+            detail=_guarded(permission, moment),
         )
     yield from _of_use(gate, found, moment)
     if data_type is not None and moment.too_soon:
@@ -340,12 +390,13 @@ def _said(choice: Choice) -> str:
     return "; ".join(filter(None, (word, now, *known, stopped)))
 
 
-def _guarded(permission: str, answer: OSPermission) -> str:
+def _guarded(permission: str, moment: Moment) -> str:
     if not permission:
         return "no permission is needed"
-    if answer is OSPermission.NOT_APPLICABLE:
+    if moment.os_permission is OSPermission.NOT_APPLICABLE:
         return f"{permission}, which nothing guards here"
-    return f"{permission}, {answer.value}"
+    said = (permission, moment.os_permission.value, moment.os_detail)
+    return ", ".join(filter(None, said))
 
 
 # What was done, and how that stands now, where a status alone would not tell.

@@ -90,9 +90,10 @@ class TestAddresses:
         [
             ("203.0.113.77", "203.0.113.0/24"),
             (" 203.0.113.77\n", "203.0.113.0/24"),
-            ("2001:db8:1:2::3", "2001:db8:1::/48"),
-            ("::ffff:203.0.113.77", "203.0.113.0/24"),
-            ("fe80::1%eth0", "fe80::/48"),
+            ("2001:db8:1:2::3", "2001:db8::/32"),
+            ("fe80::1%eth0", "fe80::/32"),
+            ("::1", "::/32"),
+            ("::", "::/32"),
             ("203.0.113.777", None),
             ("unknown", None),
             ("", None),
@@ -100,21 +101,47 @@ class TestAddresses:
     )
     def test_the_network_is_left(self, text, network):
         """
-        The last octet, or the last 80 bits, are gone.
+        The last octet, or the last 96 bits, are gone.
         """
         assert truncate_ip(text) == network
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "::203.0.113.77",
+            "::ffff:203.0.113.77",
+            "::ffff:0:203.0.113.77",
+            "64:ff9b::203.0.113.77",
+            "2002:cb00:714d::1",
+            "2002:cb00:714d:1:2:3:4:5",
+            "2001:0:4136:e378:8000:63bf:34ff:8eb2",
+        ],
+    )
+    def test_an_address_inside_is_truncated(self, text):
+        """
+        An IPv6 address that is made of an IPv4 one tells no more of it than
+        the network: compatible, mapped, translated, NAT64, 6to4, Teredo.
+        """
+        assert truncate_ip(text) == "203.0.113.0/24"
+
+    def test_one_customer_is_not_told_from_another(self):
+        """
+        Two networks that a provider gives to two customers are one here.
+        """
+        one, other = "2001:db8:1::1", "2001:db8:2::1"
+
+        assert truncate_ip(one) == truncate_ip(other)
 
     @given(st.ip_addresses())
     def test_the_address_is_in_the_network(self, address):
         """
         Nothing is moved into another network.
         """
-        mapped = getattr(address, "ipv4_mapped", None)
-
         network = ipaddress.ip_network(truncate_ip(str(address)) or "")
 
-        assert (mapped or address) in network
-        assert network.prefixlen == {4: 24, 6: 48}[network.version]
+        assert network.prefixlen == {4: 24, 6: 32}[network.version]
+        if network.version == address.version:
+            assert address in network
 
     @given(st.text())
     def test_any_text_is_answered(self, text):

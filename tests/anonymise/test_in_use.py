@@ -14,9 +14,17 @@ import attrs
 
 import consentkit
 
-from consentkit.collectors.source import Unavailable
 from consentkit.policy import Policy, parse_policy
-from tests.support import PLACE, Spies, make_kit, tables, to_toml
+from tests.support import (
+    MAC,
+    PLACE,
+    Clock,
+    Spies,
+    make_kit,
+    say_yes,
+    tables,
+    to_toml,
+)
 
 
 @attrs.frozen
@@ -64,8 +72,8 @@ class TestPlace:
 
     def test_one_record_a_cell(self, tmp_path: Path) -> None:
         """
-        Of many reads in one cell one is kept, by the hour, and its id tells
-        no more than the hour either.
+        Of many reads in one cell, which give the same, one is kept, by the
+        hour, and its id tells no more than the hour either.
         """
         promised = place_policy()
         spies = Spies()
@@ -82,7 +90,9 @@ class TestPlace:
                 assert first.noise_km == 3.0
                 kept = use.capture(first)
                 again = use.location()
-                assert isinstance(again, Unavailable)
+                assert isinstance(again, consentkit.Location)
+                assert again.latitude == first.latitude
+                assert not use.capture(again)
                 spies["location_precise"].value = attrs.evolve(
                     PLACE, latitude=PLACE.latitude + 1
                 )
@@ -149,3 +159,43 @@ class TestAnswer:
             assert kit.subject("ann").budget.spent() == ()
             assert len([*(tmp_path / "spent").iterdir()]) == 1
             assert kit.subject("bob").budget.spent() == told
+
+
+class TestPseudonym:
+    """
+    Tests for pseudonyms whose key has an epoch.
+    """
+
+    def test_keys_rotate_and_die(self, tmp_path: Path) -> None:
+        """
+        A device has one name within an epoch, another in the next, and yet
+        another under a new grant of the same epoch: the key of a grant that
+        was withdrawn is gone, and so is the way back to its names.
+        """
+        promised = policy(
+            {
+                "type": "mac_address",
+                "protect": {"name": "keyed", "epoch": "P30D"},
+            }
+        )
+        clock = Clock()
+        with make_kit(
+            tmp_path, "improve", policy=promised, clock=clock
+        ) as kit:
+
+            def name() -> object:
+                with kit.use("improve") as use:
+                    return use.device("mac_address")["mac_address"]
+
+            first = name()
+            assert name() == first
+            clock.tick(days=30)
+            second = name()
+            assert name() == second
+
+            kit.consent.withdraw("improve")
+            say_yes(kit.consent, "improve")
+            assert len({MAC, first, second, name()}) == 4
+            # Back in the first epoch its key is another one, too.
+            clock.tick(days=-30)
+            assert name() != first

@@ -12,11 +12,15 @@ import sys
 import time
 
 from pathlib import Path
+from urllib.parse import quote
 
+import attrs
 import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
+
+import consentkit
 
 from consentkit.anonymise import intents
 from consentkit.anonymise.intents import (
@@ -25,6 +29,7 @@ from consentkit.anonymise.intents import (
     Take,
     take,
 )
+from consentkit.anonymise.scrub import scrub
 
 
 LABELLED = [
@@ -44,11 +49,33 @@ ALL = tuple(INTENTS)
 #: Beginnings of the patterns, over and over: their worst company.
 WORST = [
     "a", "1", " ", "-", ".", "https://a", "https://a/", "https://a/'",
-    "http://", "a-share:", "￥", "￥aaaaaaaa", "口令#", "口令#aaaaaa", "验证码",
+    "http://", "https://a/hook/a", "https://a/?a=%2541", "a-share:", "￥", "￥aaaaaaaa", "口令#", "口令#aaaaaa", "验证码",
     "验证码 1234", "1234-", "1234 is your ", "G-1234 is your a ", "otp is ",
     "1234 is your aaaaaaaaaaaaaaaaaaaa aaaaaaaaaaaaaaaaaaaa ",
     "邀请码 AAAA-", "invite code ", "invite code AAAAAAAAAAAA",
 ]  # fmt: skip
+
+
+#: Links with a secret that the scrubber knows.
+SECRET_LINKS = [
+    "hooks.slack.com/services/T00000000/B00000000/" + "X" * 24,
+    "discord.com/api/webhooks/123456789012345678/" + "aB3" * 20,
+    "x.com/cb?access_key=abcd1234abcd1234",
+    "x.com/?private_key=abc",
+    "x.com/?secret_key=abc",
+    "x.com/?PHPSESSID=abcdef0123456789abcdef",
+    "x.com/?credential=xyz",
+    "x.com/?x=npm_" + "aB3" * 12,
+    "x.com/?x=hf_" + "aB3" * 11,
+    "x.com/?x=SG." + "aB3" * 7 + "." + "aB3" * 14,
+    "x.com/?iban=DE89370400440532013000",
+    "x.com/?ssn=078-05-1120",
+    "x.com/?u=ann@notes.example",
+    "x.com/?tel=13905550148",
+    "x.com/?mac=00:1B:44:11:3A:B7",
+    "x.com/?ip=203.0.113.7",
+    "203.0.113.7/?ip=203.0.113.9",
+]
 
 
 def is_luhn(digits: str) -> bool:
@@ -173,6 +200,91 @@ class TestTake:
         assert take(text, ALL) is None
 
     @pytest.mark.obligation("WP-CLIP-2")
+    @pytest.mark.parametrize("rest", SECRET_LINKS)
+    def test_what_the_scrubber_finds_is_refused(self, rest):
+        """
+        Of a link in which the scrubber finds something nothing is taken,
+        and its own text shows that it finds it.
+        """
+        link = f"https://{rest}"
+
+        assert scrub(link).spans
+        assert take(link, ["link"]) is None
+        # So it is in a link to where it leads.
+        assert take(f"https://x.com/?to={quote(link)}", ["link"]) is None
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            "?pass=hunter2",
+            "?key=0123456789abcdef0123456789abcdef",
+            "?key=0a1b2c3d-1111-2222-3333-444455556666",
+            "?apikey_v2=abc",
+            "?jwt=abc.def",
+            "?bearer=abc",
+            "?otp_code=1234",
+            "?userotp=1234",
+            "?oauth_verifier=abc",
+            "?accessToken=abc",
+            "?clientSecret=abc",
+            "?X-Amz-Signature=abc",
+            "?sv=2020&sig=abc%3D",
+            "?%74oken=abc",
+            "?u=https%253A%252F%252Fy.com%252Fr%253Ftoken%253Dabc",
+            "?refresh=eyJhbGciOi",
+            "?x=sk-proj-abc",
+            ";jsessionid=abc",
+            "#/me?access_token=abc",
+            "bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/getMe",
+            "bot/v2/hook/0a1b2c3d-1111-2222-3333-444455556666",
+            "4111.1111.1111.1111",
+            "?c=4111+1111+1111+1111",
+            "?c=4111%201111%201111%201111",
+            "?c=4111%2D1111%2D1111%2D1111",
+            "?c=4111_1111_1111_1111",
+            "?c=x4111111111111111y",
+            "?tel=139.0555.0148",
+            "?tel=%2B8613905550148",
+            "?u=ann%40notes.example",
+            "?%E5%AF%86%E7%A0%81=abcdef",
+        ],
+    )
+    def test_in_the_spelling_of_links_too(self, rest):
+        """
+        A link that names a credential in its own words, or spells what the
+        scrubber knows in its own way, is refused.
+        """
+        assert take(f"https://x.com/{rest}", ["link"]) is None
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            "203.0.113.7/share/1",
+            "192.168.1.20:8080/s/abc",
+            "x.com/?invite_code=AB12CD34",
+            "x.com/?author=bob&shopping=1&keyword=shoes&monkey=1",
+            "x.com/?key=shoes",
+            "x.com/?passenger=2&compass=1&pinned=1&spin=1",
+            "x.com/?from=app&share_id=abcdef0123456789abcdef0123456789",
+            "x.com/docs/hooks/use-callback-with-refs",
+            "x.com/task-force/desk-top",
+            "x.com/2026/05/06/12:30",
+            "x.com/a_20260506_588705.jpg",
+            "x.com/v1.2.3.4/y?ver=10.0.26100.1742",
+            "x.com/%E4%BD%A0?q=%E5%A5%BD+%E4%BD%A0&a=100%&b=2",
+            "x.com/watch?v=dQw4w9WgXcQ&si=AbCdEf123456&t=42",
+        ],
+    )
+    def test_a_link_without_a_secret_is_taken(self, rest):
+        """
+        A link is taken whole, also to a server without a name.
+        """
+        link = f"https://{rest}"
+
+        assert take(link, ["link"]) == Take("link", link)
+
+    @pytest.mark.obligation("WP-CLIP-2")
     def test_a_bank_card_beside_a_code_stays(self):
         """
         Of a card and a code, only the code leaves.
@@ -290,6 +402,7 @@ class TestPatterns:
         """
         8 KiB of a pattern's own beginnings take under 100 ms (here 5) of the processor, however busy the machine is.
         """
+        take("see https://x.com", ["link"])  # loads the scrubber
         slowest = 0.0
         for fragment in WORST:
             text = (fragment * LIMIT_CHARACTERS)[:LIMIT_CHARACTERS]
@@ -307,27 +420,63 @@ class TestAlone:
     """
 
     @pytest.mark.obligation("WP-CLIP-2")
-    def test_it_runs_without_the_package(self):
+    def test_without_a_match_it_needs_no_package(self):
         """
-        A bare interpreter, without site-packages, can match; of the package
-        and attrs nothing is loaded.
+        A bare interpreter, without site-packages, finds that there is
+        nothing; of the package and attrs nothing is loaded.
         """
-        program = (
-            "import runpy, sys\n"
-            f"here = runpy.run_path({intents.__file__!r})\n"
-            "taken = here['take'](sys.stdin.read(), ['share_code'])\n"
-            "assert not {'attr', 'attrs', 'consentkit'} & set(sys.modules)\n"
-            "sys.stdout.write(taken.value)\n"
-        )
+        loaded = run_alone("see you at six", [])
 
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-X", "utf8", "-c", program],
-            input="secret words, ck-share:SxXBWlznUleZ and more",
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
+        assert not {"attr", "attrs", "consentkit"} & loaded
 
-        assert done.stdout == "ck-share:SxXBWlznUleZ"
-        assert not done.stderr
+    @pytest.mark.obligation("WP-CLIP-2")
+    def test_with_a_match_it_loads_the_rules(self):
+        """
+        For what it found it loads the scrubber, and little else.
+        """
+        folders = [
+            Path(str(m.__file__)).parents[1] for m in (consentkit, attrs)
+        ]
+        loaded = run_alone("words, ck-share:SxXBWlznUleZ and more", folders)
+        ours = {name for name in loaded if name.startswith("consentkit.")}
+
+        assert "consentkit.anonymise.scrub" in ours
+        assert not {"sqlite3", "cryptography", "asyncio"} & loaded
+        assert {name.split(".")[1] for name in ours} <= {
+            "_fork",
+            "anonymise",
+            "exceptions",
+        }
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    def test_without_the_rules_nothing_is_taken(self):
+        """
+        Where the scrubber cannot be loaded, nothing is given out.
+        """
+        with pytest.raises(subprocess.CalledProcessError):
+            run_alone("words, ck-share:SxXBWlznUleZ and more", [])
+
+
+def run_alone(text, folders):
+    """
+    Take from *text* in a bare interpreter; give what modules it has then.
+    """
+    program = (
+        "import runpy, sys\n"
+        f"sys.path += {[*map(str, folders)]!r}\n"
+        f"here = runpy.run_path({intents.__file__!r})\n"
+        "taken = here['take'](sys.stdin.read(), ['share_code'])\n"
+        f"assert bool(taken) == {bool(folders)}\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", program],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    assert not done.stderr
+    return {*done.stdout.split()}

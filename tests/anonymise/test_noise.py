@@ -7,7 +7,6 @@ Tests for noise that repetition does not average away.
 from __future__ import annotations
 
 import math
-import random
 import statistics
 
 from datetime import UTC, datetime, timedelta
@@ -22,10 +21,10 @@ from hypothesis import strategies as st
 from consentkit.anonymise.grid import Cell, bounds_of, cell_of
 from consentkit.anonymise.noise import moved, noisy_cell, uniform
 from consentkit.anonymise.protect import Protected, protect
-from consentkit.anonymise.series import Series
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import Permit
 from consentkit.policy import Period, ProtectionName
+from tests.anonymise.places import fixes, memory
 from tests.anonymise.test_protect import permit, policy_with, secret
 from tests.support import PLACE, permit_for
 
@@ -173,7 +172,8 @@ def reported(asked: Permit, place: object, **more: Any) -> Cell:
     """
     Give what the recipient sees of a place.
     """
-    got = protect(asked, place, secret=secret, **{"at": AT, **more})
+    means: dict[str, Any] = {"at": AT, "places": memory(), **more}
+    got = protect(asked, place, secret=secret, **means)
     assert isinstance(got, Protected), got
     assert isinstance(got.value, dict)
     value: Any = got.value
@@ -185,54 +185,30 @@ class TestAttack:
     Attacks on a place that is reported again and again.
     """
 
-    def nearby(self, place: Any, count: int, *, metres: float) -> list[Any]:
+    @pytest.mark.parametrize("noise_km", [0.0, 2.0])
+    @pytest.mark.parametrize("accuracy_m", [None, 300.0])
+    def test_500_reports_from_a_corner(
+        self, noise_km: float, accuracy_m: float | None
+    ) -> None:
         """
-        Make fixes of one place, as a receiver that wavers gives them.
+        Where three cells meet the first one holds, so that the corner does
+        not show, however far off the fixes are.
         """
-        draw = random.Random(5)
-        wide = metres / 111_195
-        return [
-            attrs.evolve(
-                place,
-                latitude=place.latitude + draw.gauss(0, wide),
-                longitude=place.longitude + draw.gauss(0, wide),
-            )
-            for _ in range(count)
-        ]
-
-    def test_500_reports_tell_no_more_than_one(self) -> None:
-        """
-        All 500 reports from one place are the same one, so that no mean of
-        them comes nearer.
-        """
-        asked = permit("location_coarse", ProtectionName.GRID, noise_km=2.0)
-        middle = attrs.evolve(
-            PLACE, latitude=HERE.latitude, longitude=HERE.longitude
+        asked = permit(
+            "location_coarse", ProtectionName.GRID, noise_km=noise_km
         )
-
-        seen = {
-            reported(asked, fix) for fix in self.nearby(middle, 500, metres=20)
-        }
-
-        assert len(seen) == 1
-
-    def test_500_reports_from_a_corner(self) -> None:
-        """
-        Where four cells meet the last one holds, so that the corner does
-        not show.
-        """
-        asked = permit("location_coarse", ProtectionName.GRID, noise_km=2.0)
-        edges = bounds_of(HERE)
+        edges, places = bounds_of(HERE), memory()
         corner = attrs.evolve(
-            PLACE, latitude=edges.south, longitude=edges.west
+            PLACE,
+            latitude=edges.south,
+            longitude=edges.west,
+            accuracy_m=accuracy_m,
         )
-        fixes = self.nearby(corner, 500, metres=20)
-        series = Series()
+        # The radius holds two fixes of three.
+        seen = fixes(corner, 500, metres=(accuracy_m or 30) / 1.5)
 
-        seen = {reported(asked, fix, series=series) for fix in fixes}
-
-        assert len({cell_of(f.latitude, f.longitude) for f in fixes}) > 2
-        assert len(seen) == 1
+        assert len({cell_of(f.latitude, f.longitude) for f in seen}) == 3
+        assert len({reported(asked, f, places=places) for f in seen}) == 1
 
     def test_noise_drawn_anew_is_averaged_away(self) -> None:
         """
@@ -268,32 +244,72 @@ class TestAttack:
         assert one == reported(asked, PLACE, at=AT + timedelta(hours=11))
         assert one != reported(asked, PLACE, at=AT + timedelta(hours=12))
 
-    def test_recipients_have_noise_of_their_own(self) -> None:
+    def test_persons_draw_for_themselves(self) -> None:
         """
-        Two recipients do not get the same draw.
+        Two people in one cell are moved to different ones.
         """
-        clause = permit(
-            "location_coarse", ProtectionName.GRID, noise_km=100.0
-        ).clause
-        policy = policy_with("location_coarse", clause.protection)
-        one, two = (
-            reported(
-                permit_for(
-                    "improve", "location_coarse", policy=policy, recipient=who
-                ),
-                PLACE,
-            )
-            for who in ("maker", "helper")
+        asked = permit("location_coarse", ProtectionName.GRID, noise_km=100.0)
+
+        assert reported(asked, PLACE) != reported(
+            asked, PLACE, places=memory(bytes(32))
         )
 
-        assert one != two
+    def test_all_get_the_same_draw(self) -> None:
+        """
+        One place has one draw, for whichever recipient and data type: each
+        draw more would tell more of it.
+        """
+        seen = set()
+        for data_type in ("location_coarse", "location_precise"):
+            clause = permit(
+                data_type, ProtectionName.GRID, noise_km=100.0
+            ).clause
+            policy = policy_with(data_type, clause.protection)
+            for who in ("maker", "helper"):
+                asked = permit_for(
+                    "improve", data_type, policy=policy, recipient=who
+                )
+                seen.add(reported(asked, PLACE))
 
-    def test_needs_the_grants_secret(self) -> None:
+        assert len(seen) == 1
+
+    def test_two_sizes_have_two_draws(self) -> None:
+        """
+        What two clauses with different noise tell does not lie on one line
+        from the true cell: their lengths are known, and would undo it.
+        """
+        true = cell_of(PLACE.latitude, PLACE.longitude)
+        short, long = (
+            reported(
+                permit("location_coarse", ProtectionName.GRID, noise_km=far),
+                PLACE,
+            )
+            for far in (100.0, 200.0)
+        )
+        stretched = [
+            2 * (one - where)
+            for one, where in (
+                (short.latitude, true.latitude),
+                (short.longitude, true.longitude),
+            )
+        ]
+        guessed = Cell(
+            true.latitude + stretched[0],
+            true.longitude + stretched[1],
+            2.0,
+            "",
+        )
+
+        assert km(long, guessed) > 20
+
+    def test_needs_the_persons_secret(self) -> None:
         """
         Once the grant has ended there is no noise, and so no place.
         """
         asked = permit("location_coarse", ProtectionName.GRID, noise_km=2.0)
-        got = protect(asked, PLACE, secret=lambda _: None, at=AT)
+        got = protect(
+            asked, PLACE, secret=secret, places=lambda *_: None, at=AT
+        )
 
         assert isinstance(got, Unavailable)
 
@@ -302,7 +318,7 @@ class TestAttack:
         Who gets a place is told by how much it was moved.
         """
         asked = permit("location_coarse", ProtectionName.GRID, noise_km=2.0)
-        got = protect(asked, PLACE, secret=secret, at=AT)
+        got = protect(asked, PLACE, secret=secret, places=memory(), at=AT)
 
         assert isinstance(got, Protected)
         assert isinstance(got.value, dict)

@@ -47,6 +47,7 @@ from consentkit.policy import (
     ProtectionName,
     load_vocabulary,
 )
+from tests.anonymise.places import memory
 from tests.support import (
     IMEI,
     MAC,
@@ -116,7 +117,12 @@ def protected(
     """
     Protect *raw*, which must have a value.
     """
-    got = protect(permit(data_type, name, **parameters), raw, secret=secret)
+    got = protect(
+        permit(data_type, name, **parameters),
+        raw,
+        secret=secret,
+        places=memory(),
+    )
     assert isinstance(got, Protected), got
     return got
 
@@ -199,6 +205,38 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
         {"message": "mobile=<MOBILE_CN>", "line": 3},
         "linkable",
     ),
+    "scrub, a name": (
+        "real_name",
+        P.SCRUB,
+        {},
+        "Ann Smith",
+        "Ann Smith",
+        "personal",
+    ),
+    "scrub, a letter": (
+        "support_conversation",
+        P.SCRUB,
+        {},
+        "I am Ann Smith, call 13800138000",
+        "I am Ann Smith, call <MOBILE_CN>",
+        "personal",
+    ),
+    "scrub, what one did": (
+        "operation_log",
+        P.SCRUB,
+        {},
+        "opened settings",
+        "opened settings",
+        "linkable",
+    ),
+    "take, anything": (
+        "clipboard_content",
+        P.TAKE,
+        {"intents": ("share_code",)},
+        Take("share_code", SHARE_CODE),
+        {"intent": "share_code", "value": SHARE_CODE},
+        "personal",
+    ),
     "take": (
         "clipboard_share_code",
         P.TAKE,
@@ -275,7 +313,13 @@ class TestProtect:
         for data_type in load_vocabulary().data_types:
             asked = permit(data_type, technique, intents=("link",), **more)
             for raw in raws:
-                got = protect(asked, raw, secret=secret, budget=Budget())
+                got = protect(
+                    asked,
+                    raw,
+                    secret=secret,
+                    places=memory(),
+                    budget=Budget(),
+                )
                 if isinstance(got, Protected):
                     classes.add(got.privacy_class)
 

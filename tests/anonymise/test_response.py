@@ -202,8 +202,8 @@ class TestBudget:
         (spent,) = budget.spent()
         assert (spent.answers, spent.epsilon) == (2, 3.0)
         assert str(spent) == (
-            "improve/network_type to maker in P30D:683: 2 different answers "
-            "at random, epsilon 3 spent"
+            "improve/network_type to maker in the 30 days from 2026-02-06: "
+            "2 different answers at random, epsilon 3 spent"
         )
 
     @pytest.mark.parametrize(

@@ -85,10 +85,71 @@ FOUND = [
     ("JWT", "Authorization: Bearer ⟦eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.aGk-_x⟧"),
     ("API_KEY", "aws key ⟦AKIAABCDEFGHIJKLMNOP⟧ loaded"),
     ("API_KEY", "key ⟦ghp_abcdefghijklmnopqrstuvwxyz0123456789⟧"),
+    ("API_KEY", "key ⟦rk_test_abcdefghijklmnop0123⟧"),
     ("SECRET_VALUE", "POST /login password=⟦P@ss0777!⟧&remember=1"),
     ("SECRET_VALUE", '{"password": "⟦two words⟧", "n": 1}'),
     ("SECRET_VALUE", r"{\"token\":\"⟦abcdef⟧\"}"),
     ("SECRET_VALUE", "密码：⟦hunter22⟧，请勿泄露"),
+    ("SECRET_VALUE", "password=⟦hunt(er2xyz⟧"),
+    ("SECRET_VALUE", "password=⟦hunt{er2xyz⟧ ok"),
+    ("SECRET_VALUE", "login ok password=⟦Tr0ub4dor(3⟧"),
+    ("SECRET_VALUE", r'{"password":"⟦a\"b,cdefgh⟧","x":1}'),
+    ("SECRET_VALUE", "password='⟦it''s; a secret⟧' x=1"),
+    ("SECRET_VALUE", "password=⟦hunter;2xyz99⟧"),
+    ("SECRET_VALUE", "password=⟦hunter&2xyz99⟧"),
+    ("SECRET_VALUE", "password=⟦hunter,2xyz99⟧, then"),
+    ("SECRET_VALUE", "pwd=⟦abc123⟧;Encrypt=yes"),
+    ("SECRET_VALUE", "User(password=⟦abc123⟧, name=bob)"),
+    ("SECRET_VALUE", "AWS4 SignedHeaders=host, Signature=⟦fe5f80f77d5fa3be⟧"),
+    ("SECRET_VALUE", "pass=⟦hunter2xyz⟧"),
+    ("SECRET_VALUE", '"pass": "⟦hunter2xyz⟧"'),
+    ("SECRET_VALUE", "DB_PASS=⟦hunter2xyz⟧"),
+    ("SECRET_VALUE", "session=⟦abcdef0123456789⟧"),
+    ("SECRET_VALUE", "PIN: ⟦4711⟧"),
+    ("SECRET_VALUE", "otp ⟦482133⟧"),
+    ("SECRET_VALUE", "cvv=⟦123⟧"),
+    ("SECRET_VALUE", "passcode: ⟦482133⟧"),
+    ("SECRET_VALUE", "Passwort=⟦geheim12⟧"),
+    ("SECRET_VALUE", "mot de passe: ⟦geheim12⟧"),
+    ("SECRET_VALUE", "contraseña=⟦geheim12⟧"),
+    ("SECRET_VALUE", "<db:password>⟦geheim12⟧</db:password>"),
+    ("SECRET_VALUE", '{"tokens":[⟦"abc1","def2"⟧]}'),
+    ("SECRET_VALUE", "key=⟦9aB8cD7eF6gH5iJ4kL3m⟧"),
+    ("URL_CREDENTIALS", "curl -u ⟦ann:hunter2xyz⟧ https://x.example"),
+    (
+        "SECRET_VALUE",
+        (
+            "⟦-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQOYBF1234567890abcd"
+            "\n-----END PGP PRIVATE KEY BLOCK-----⟧ ok"
+        ),
+    ),
+    (
+        "SECRET_VALUE",
+        (
+            "⟦---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAi4AAAA3aW"
+            "\n---- END SSH2 ENCRYPTED PRIVATE KEY ----⟧ ok"
+        ),
+    ),
+    ("SECRET_VALUE", "⟦-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG⟧"),
+    ("MOBILE_CN", "⟦139-0555\u20110148⟧ and"),
+    ("MOBILE_CN", "⟦139\xa00555\xa00148⟧ and"),
+    ("MOBILE_CN", "⟦139\u20130555\u20130148⟧ and"),
+    ("MOBILE_CN", r"b'⟦1\x003\x009\x000\x005\x005\x005\x000\x001\x004\x008⟧'"),
+    ("US_SSN", "ssn=⟦78051120⟧"),
+    ("HOST_IP", "ec2-⟦183-201-57-83⟧.compute-1.amazonaws.com"),
+    ("IPV6", "登录IP：⟦2001:db8::1⟧"),
+    ("PHONE_INTL", "phone=%2B⟦447700900123⟧&x=1"),
+    ("GEO_POINT", "POINT(⟦2.2944813 48.8583701⟧)"),
+    ("NATIONAL_ID", "pesel=⟦85010112345⟧ status=200"),
+    ("NATIONAL_ID", "SVNR ⟦1237 010180⟧"),
+    ("API_KEY", "⟦key-0123456789abcdef0123456789abcdef⟧"),
+    ("GEO_POINT", "at ⟦48°51'30.1\"N 2°17'40.1\"E⟧"),
+    ("GEO_POINT", "⟦+48.8583+002.2944/⟧"),
+    ("BANK_CARD", "card ⟦3607 050000 1020⟧"),
+    ("EMAIL", "mail to ⟦o'neill@privat.example⟧"),
+    ("PHONE_INTL", "⟦+44 (0)161 496 0123⟧"),
+    ("USERNAME_PATH", "/mnt/c/Users/⟦ann⟧/x"),
+    ("USERNAME_PATH", r"C:\Documents and Settings\⟦ann⟧\x"),
     ("SECRET_VALUE", "Set-Cookie: ⟦sid=1; path=/⟧"),
     ("SECRET_VALUE", "argv: tool --db-password ⟦hunter2⟧ run"),
     ("SECRET_VALUE", "Authorization: Basic ⟦dXNlcjpwYXNz⟧"),
@@ -136,6 +197,7 @@ FOUND = [
     ("NATIONAL_ID", "cf ⟦RSSMRA85T10A562S⟧ ok"),
     ("NATIONAL_ID", "nir ⟦2 55 08 14 168 025 38⟧ ok"),
     ("NATIONAL_ID", "nir ⟦255081416802538⟧ ok"),
+    ("NATIONAL_ID", "nir ⟦185052A00412356⟧ ok"),
     ("NATIONAL_ID", "hetu ⟦131052-308T⟧ ok"),
     ("NATIONAL_ID", "pnr ⟦811218-9876⟧ ok"),
     ("NATIONAL_ID", "rrn ⟦85.07.30-033.28⟧ ok"),
@@ -159,6 +221,11 @@ KEPT = [
     "track no SF167830897869",
     "token count=128 limit=4096",
     "token=Token{a64f992",
+    "token=getToken(abc) password=config.get('password')",
+    "token_type=Bearer expires_in=3600 max_tokens=4096",
+    "user@1000.service getty@tty1.service icon@2x.png /home/index.html",
+    "pass=31 fail=0, PASS: test_login_2",
+    "parser: expected -----BEGIN RSA PRIVATE KEY----- marker",
     "token: android.os.BinderProxy@9bd99ce",
     "authentication failure; logname= uid=0 euid=0",
     "zookeeper 0:0:0:0:0:0:0:0:2181",
@@ -184,6 +251,7 @@ KEPT = [
     "000-12-3456 and 666-12-3456 and 123-00-4567",
     "GB82WEST12345698765433 and XX82WEST12345698765432",
     "DNI 12345678A, cf RSSMRA85T10A562T, nir 255081416802539",
+    "n 430564594649579 x",
     "patient 943 476 5918, hetu 131052-308U, pnr 811218-9875",
     "steuer 86 095 742 718, rrn 85.07.30-033.29, pps 1234567A",
     "call 2017-05-16 then call 42",
@@ -208,8 +276,16 @@ WORST = [
     "call 1", "call me at 1 ", "1 1 1 ", "11-11 ", "1-office", "1 1-", "GB82",
     "GB82 ", "GB82WEST", "ssn ", "ssn: 1", "111-11-", "passport: 1", "1111111A",
     "11111111-", "RSSMRA85", "driver's license ", "(111)", "(111) 111-", "+1-",
+    "password=a,", "password=((", "pass=", "key=", "pin=", "<password>",
+    "curl ", "curl -u ", "---- begin private key ----", "authorization: -",
     "001 ", "0800 ", "hooks.slack.com/services/", "11111111:AA", "111111+",
 ]  # fmt: skip
+
+#: Signs that nobody sees, and colours of a terminal.
+HIDDEN = [
+    *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\xad", "\u202d"),
+    *("\0", "\x1b[1m", "\x1b[38;5;8m", "\x1b[0m\x1b[K"),
+]
 
 #: Values with nothing in common with what stands around them.
 SENTINELS = {
@@ -397,6 +473,70 @@ class TestLine:
             scrub(b"13812345678")  # type: ignore[arg-type]
 
         assert "138" not in str(caught.value)
+
+
+class TestHidden:
+    """
+    Signs that nobody sees, inside values.
+    """
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize("sign", HIDDEN, ids=ascii)
+    def test_a_number_is_found(self, sign):
+        """
+        A number with such signs inside is found, and its span counts them.
+        """
+        text = f"call {sign}138{sign}0013{sign}8000 now"
+
+        result = scrub(text)
+
+        start = len(f"call {sign}")
+        assert result.text == f"call {sign}<MOBILE_CN> now"
+        assert result.spans == (Span(start, len(text) - 4, "MOBILE_CN"),)
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @given(
+        st.sampled_from(sorted(SENTINELS.values())),
+        st.lists(
+            st.tuples(st.integers(0, 40), st.sampled_from(HIDDEN)),
+            min_size=1,
+        ),
+    )
+    def test_wherever_they_stand(self, value, signs):
+        """
+        Whatever signs are put into a value, wherever, nothing of it passes
+        that would not pass without them.
+        """
+        hidden = value
+        # From the end, so that no sign is put into another.
+        places = [(min(at, len(value)), sign) for at, sign in signs]
+        for at, sign in sorted(places, reverse=True):
+            hidden = hidden[:at] + sign + hidden[at:]
+
+        left = scrub(f"a {hidden} b").text
+        for _, sign in signs:
+            left = left.replace(sign, "")
+
+        assert value not in left
+        assert not re.search("[0-9]{3}|s3nt|sentinel", left)
+
+    def test_numbers_side_by_side_stay_apart(self):
+        """
+        Where such a sign ends a field, what is beyond is a value of its own.
+        """
+        made = scrub("id=7\x0013800138000\x009")
+
+        assert made.text == "id=7\0<MOBILE_CN>\x009"
+        assert made.spans == (Span(5, 16, "MOBILE_CN"),)
+
+    @pytest.mark.parametrize(
+        "text", ["one\n\ttwo\r\n", "\U0001f469\u200d\U0001f467 ok", "\x1b[1m7"]
+    )
+    def test_a_sign_that_hides_nothing_stays(self, text):
+        """
+        Text is not changed where there is nothing to find.
+        """
+        assert scrub(text) == Scrubbed(text, ())
 
 
 class TestLimit:

@@ -18,7 +18,7 @@ from consentkit.anonymise import _gates, _re2
 from consentkit.anonymise._rule import PackRule
 from consentkit.anonymise.scrub import PACKS, RULES, Scrubber
 from consentkit.exceptions import MissingExtraError
-from tests.anonymise.test_scrub import FOUND, KEPT, WORST
+from tests.anonymise.test_scrub import FOUND, HIDDEN, KEPT, WORST
 
 
 class Ungated(Scrubber):
@@ -35,12 +35,23 @@ UNGATED = Ungated()
 RE = Scrubber(engine="re")
 
 
+def _nearly(line, at, sign):
+    at %= len(line) + 1
+    return line[:at] + sign + line[at + 1 :]
+
+
 def _pieces():
     lines = [line.replace("⟦", "").replace("⟧", "") for _, line in FOUND]
     words = [word for rule in RULES for word in rule.words]
     known = st.sampled_from([*lines, *KEPT, *WORST, *words])
     return st.lists(
         known
+        | st.builds(
+            _nearly,
+            st.sampled_from(lines),
+            st.integers(0, 99),
+            st.sampled_from(["", *"0aZ -.:+@=/\\", *HIDDEN]),
+        )
         | st.text(max_size=12)
         | st.from_regex(r"[0-9 ().+-]{1,20}", fullmatch=True)
         | st.from_regex(r"[A-Za-zKİ]{1,4}[ =:.-]{0,2}", fullmatch=True),

@@ -167,6 +167,34 @@ class TestValue:
         assert len(made) <= LIMIT_ITEMS + 1
         assert made[-1] == DROPPED
 
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        ("value", "kept"),
+        [
+            (
+                [["authorization", "Basic YQ=="], ["accept", "x"]],
+                [["authorization", "<SECRET_VALUE>"], ["accept", "x"]],
+            ),
+            ([(b"cookie", b"a=1")], [["cookie", "<SECRET_VALUE>"]]),
+            (
+                {"name": "password", "value": "abc"},
+                {"name": "password", "value": "<SECRET_VALUE>"},
+            ),
+            ({"name": "ann", "value": 7}, {"name": "ann", "value": 7}),
+            ({"pin": 4711}, {"pin": "<SECRET_VALUE>"}),
+            ({"spin": 4711}, {"spin": 4711}),
+            ({"phone": ["139", "0555", "0148"]}, {"phone": ["<MOBILE_CN>"]}),
+            (["4111", "1111", "1111", "1111"], ["<BANK_CARD>"]),
+            ({"n": [100, 200, 300]}, {"n": [100, 200, 300]}),
+            ("13905550148".encode("utf-16-le"), "<MOBILE_CN>"),
+        ],
+    )
+    def test_pairs_and_parts(self, value, kept):
+        """
+        A name beside a value tells of it; groups of one number count as one.
+        """
+        assert scrub_value(value) == kept
+
     def test_huge_numbers(self):
         """
         Numbers that no text can hold, or that are none, are not kept.

@@ -15,69 +15,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.anonymise.grid import bounds_of, cell_of
+from consentkit.anonymise.grid import Cell, bounds_of, cell_of
 from consentkit.anonymise.protect import Protected, protect
-from consentkit.anonymise.series import Series, epoch_name, time_of
+from consentkit.anonymise.series import (
+    HeldPlace,
+    News,
+    Places,
+    epoch_name,
+    held_cell,
+    time_of,
+)
 from consentkit.collectors.source import Unavailable
 from consentkit.policy import Period, Protection, ProtectionName
+from tests.anonymise.places import memory
 from tests.anonymise.test_protect import permit, secret
 from tests.support import PLACE
 
 
 AT = datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC)
-NAME = ("grant", "location_coarse", "maker")
 HERE = cell_of(48.8584, 2.2945)
 DAY = Period(seconds=86_400)
 
 
-class TestCell:
+class TestHeldCell:
     """
-    Tests for `Series.cell()`.
+    Tests for `held_cell()`.
     """
+
+    def walk(
+        self, *norths: float, east: float, accuracy_m: float | None = None
+    ) -> list[Cell]:
+        """
+        Give the cells in which somebody is held who goes through places.
+        """
+        cells: list[Cell] = []
+        for north in norths:
+            cell = held_cell(
+                north,
+                east,
+                side_km=2.0,
+                last=cells[-1] if cells else None,
+                accuracy_m=accuracy_m,
+            )
+            cells.append(cell)
+        return cells
 
     def test_holds_until_left(self) -> None:
         """
         Just beyond the edge the last cell holds; clearly beyond, the new one
         does, and on the way back that one.
         """
-        series, edges = Series(), bounds_of(HERE)
+        edges, east = bounds_of(HERE), HERE.longitude
         inside, beyond, far = (
             edges.north - 0.001,
             edges.north + 0.001,
             edges.north + 0.004,
         )
-        east = HERE.longitude
-
-        got = [
-            series.cell(NAME, north, east, side_km=2.0)
-            for north in (inside, beyond, far, beyond, inside)
-        ]
-
         there = cell_of(far, east)
+
+        got = self.walk(inside, beyond, far, beyond, inside, east=east)
+
         assert got == [HERE, HERE, there, there, there]
 
-    def test_series_are_apart(self) -> None:
+    def test_what_the_source_is_not_sure_of_holds(self) -> None:
         """
-        Another grant, type or recipient knows nothing of the last cell.
+        A fix that may be a kilometre off is no proof that a cell was left;
+        three of them are.
         """
-        series, edges = Series(), bounds_of(HERE)
-        series.cell(NAME, HERE.latitude, HERE.longitude, side_km=2.0)
-        north = edges.north + 0.001
+        edges, east = bounds_of(HERE), HERE.longitude
+        way = edges.north - 0.001, edges.north + 0.004, edges.north + 0.028
 
-        other = series.cell(
-            ("other", *NAME[1:]), north, HERE.longitude, side_km=2.0
-        )
+        *held, left = self.walk(*way, east=east, accuracy_m=1000)
 
-        assert other == cell_of(north, HERE.longitude)
+        assert held == [HERE, HERE]
+        assert left == cell_of(way[-1], east)
+        assert self.walk(*way, east=east, accuracy_m=10)[1] != HERE
 
     def test_another_side_is_another_grid(self) -> None:
         """
-        A change of the cells' size forgets the last one.
+        A cell of another size is not held.
         """
-        series = Series()
-        series.cell(NAME, 48.8584, 2.2945, side_km=2.0)
-
-        got = series.cell(NAME, 48.8584, 2.2945, side_km=10.0)
+        got = held_cell(48.8584, 2.2945, side_km=10.0, last=HERE)
 
         assert got == cell_of(48.8584, 2.2945, side_km=10.0)
 
@@ -87,45 +105,29 @@ class TestCell:
         Without a last cell it is the grid's, and asking again gives it
         again.
         """
-        series = Series()
-        first = series.cell(NAME, north, east, side_km=2.0)
+        first = held_cell(north, east, side_km=2.0)
 
         assert first == cell_of(north, east)
-        assert first == series.cell(NAME, north, east, side_km=2.0)
+        assert first == held_cell(north, east, side_km=2.0, last=first)
 
     def test_date_line(self) -> None:
         """
         The first and the last degree are side by side.
         """
-        series = Series()
-        first = series.cell(NAME, 0.005, 179.9999, side_km=2.0)
+        first = held_cell(0.005, 179.9999, side_km=2.0)
+        again = held_cell(0.005, -179.9999, side_km=2.0, last=first)
 
-        assert series.cell(NAME, 0.005, -179.9999, side_km=2.0) == first
+        assert cell_of(0.005, -179.9999) != first
+        assert again == first
 
-    def test_is_bounded(self) -> None:
+    def test_shows_no_place(self) -> None:
         """
-        It forgets the oldest of very many.
+        Neither the cell nor what is told of it is in a text.
         """
-        series = Series()
-        for i in range(3000):
-            series.cell((str(i),), 1.0, 1.0, side_km=2.0)
-            series.is_news((str(i),), "x")
+        held = HeldPlace(HERE, b"secret of places")
 
-        assert repr(series) == "<Series: 1024 last cells>"
-        assert series.is_news(("0",), "x")
-        assert not series.is_news(("2999",), "x")
-
-    def test_repr_and_forget(self) -> None:
-        """
-        It shows no place, and forgets them when told to.
-        """
-        series = Series()
-        series.cell(NAME, 48.8584, 2.2945, side_km=2.0)
-        assert series.is_news(NAME, HERE.index)
-        series.forget()
-
-        assert repr(series) == "<Series: 0 last cells>"
-        assert series.is_news(NAME, HERE.index)
+        assert repr(held) == "HeldPlace()"
+        assert "48" not in repr(News({"latitude": 48.8}, "ab"))
 
 
 class TestOnChange:
@@ -133,56 +135,57 @@ class TestOnChange:
     Tests for a clause that promises a place on a change only.
     """
 
-    def read(self, series: Series | None, place: Any, **more: Any) -> object:
+    def news(self, places: Places | None, place: Any, **more: Any) -> str:
         """
-        Read a place under such a clause.
+        Give what stands for the place that is read under such a clause.
         """
-        asked = permit(
-            "location_coarse", ProtectionName.GRID, on_change=True, **more
-        )
-        return protect(asked, place, secret=secret, series=series, at=AT)
+        asked = permit("location_coarse", ProtectionName.GRID, **more)
+        got = protect(asked, place, secret=secret, places=places, at=AT)
+        assert isinstance(got, Protected)
+        return got.news
 
     def test_same_cell_is_no_news(self) -> None:
         """
-        The first place has a value, the second in the same cell none, and
-        the next cell again.
+        A second place in the same cell stands for the same, one in another
+        cell for another, and none of them tells the cell.
         """
-        series = Series()
+        places = memory()
         near = attrs.evolve(PLACE, latitude=PLACE.latitude + 0.0001)
         far = attrs.evolve(PLACE, latitude=PLACE.latitude + 1)
 
-        got = [self.read(series, p) for p in (PLACE, near, far, far, PLACE)]
-
-        assert [isinstance(one, Protected) for one in got] == [
-            True,
-            False,
-            True,
-            False,
-            True,
-        ]
-        assert got[1] == Unavailable(
-            "location_coarse", "the place is in the cell that was told"
+        one, same, other, back = (
+            self.news(places, place) for place in (PLACE, near, far, PLACE)
         )
 
-    def test_without_a_memory(self) -> None:
-        """
-        Where nothing remembers the last place, the promise gives no value.
-        """
-        got = self.read(None, PLACE)
-
-        assert got == Unavailable(
-            "location_coarse", "nothing here remembers the last place"
-        )
+        assert one == same == back != other
+        assert one != self.news(memory(bytes(32)), PLACE)
 
     def test_noise_does_not_hide_a_repetition(self) -> None:
         """
-        With noise too it is the true cell that has to change.
+        With noise, and in another epoch, it is the true cell that has to
+        change.
         """
-        series = Series()
         noise = {"noise_km": 20.0, "epoch": DAY}
 
-        assert isinstance(self.read(series, PLACE, **noise), Protected)
-        assert isinstance(self.read(series, PLACE, **noise), Unavailable)
+        assert self.news(memory(), PLACE) == self.news(
+            memory(), PLACE, **noise
+        )
+
+    def test_each_time(self) -> None:
+        """
+        Where the policy says so, each place is news.
+        """
+        assert self.news(memory(), PLACE, on_change=False) == ""
+
+    def test_without_a_memory(self) -> None:
+        """
+        Where nothing remembers the last place, there is none.
+        """
+        asked = permit("location_coarse", ProtectionName.GRID)
+
+        assert protect(asked, PLACE, secret=secret) == Unavailable(
+            "location_coarse", "nothing here remembers the last place"
+        )
 
 
 class TestTimeOf:
@@ -202,9 +205,15 @@ class TestTimeOf:
 
     def test_no_step(self) -> None:
         """
-        Without a step the time stays.
+        Without a step the time stays; a place has one if nothing is said.
         """
-        assert time_of(AT, Protection(name=ProtectionName.GRID)) == AT
+        place = Protection(name=ProtectionName.GRID)
+        exact = attrs.evolve(place, time_step=None)
+
+        assert time_of(AT, exact) == AT
+        assert time_of(AT, place) == AT.replace(
+            minute=0, second=0, microsecond=0
+        )
 
     @given(
         st.datetimes(

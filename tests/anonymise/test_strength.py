@@ -18,9 +18,15 @@ from typing import Any
 import attrs
 import pytest
 
-from consentkit.anonymise.aggregate import Aggregate, aggregate, is_exempt
+from consentkit.anonymise.aggregate import is_exempt
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.naming import class_of, is_honest
+from consentkit.anonymise.observations import (
+    ClipboardText,
+    DeviceValue,
+    Location,
+    LogLine,
+)
 from consentkit.anonymise.protect import (
     Protected,
     check_protected,
@@ -37,6 +43,8 @@ from consentkit.anonymise.together import check_class
 from consentkit.exceptions import UnprotectedError
 from consentkit.outbox.records import Record
 from consentkit.policy import (
+    EventField,
+    EventSpec,
     Period,
     Protection,
     ProtectionName,
@@ -95,7 +103,10 @@ class TestStrengthOf:
 
         assert md5.core_seconds == pytest.approx(24_391e6 / CORE_RATE)
         assert md5.gpu_seconds == pytest.approx(24_391e6 / GPU_RATE)
-        assert md5.cost == "6.8 h on one core, 149 ms on one GPU"
+        assert md5.cost == "2.8 min on one core, 149 ms on one GPU"
+        for strength in (md5, keyed):
+            assert "of 24,391,000,000 values" in str(strength)
+        assert f"{md5.cost}, in compiled code" in str(md5)
         assert "everybody" in md5.joins
         assert keyed.core_seconds == keyed.gpu_seconds == math.inf
         assert "one recipient" in keyed.joins
@@ -112,11 +123,26 @@ class TestStrengthOf:
 
     def test_epoch_ends_joining(self) -> None:
         """
-        An epoch is named where it ends what can be joined.
+        An epoch is named where it ends what can be joined; and that all
+        records of a grant name the same consent, which has no epoch.
         """
         month = Protection(name=P.KEYED, epoch=Period(months=1))
 
-        assert strength_of("imei", month).joins.endswith("within P1M")
+        joins = strength_of("imei", month).joins
+        assert "by the pseudonym alone those within 1 month" in joins
+        assert "of a grant, by the consent that they name" in joins
+
+    def test_times_join(self) -> None:
+        """
+        How finely times are told, by which two recipients join theirs, is
+        said.
+        """
+        exact = Protection(name=P.KEYED)
+        hours = Protection(name=P.KEYED, time_step=Period(seconds=3600))
+
+        for protection, cut in ((exact, "the millisecond"), (hours, "1 hour")):
+            joins = strength_of("imei", protection).joins
+            assert f"by their times, which are told to {cut}" in joins
 
     def test_odds_of_an_answer(self) -> None:
         """
@@ -128,6 +154,32 @@ class TestStrengthOf:
             strength_of("network_type", protection)
         )
 
+    def test_odds_of_an_event(self) -> None:
+        """
+        The fields of an event share epsilon, so each is told how likely it
+        is true, by how many values it has.
+        """
+        fields = {
+            "dark": EventField(kind="bool"),
+            "big": EventField(kind="bool"),
+            "lang": EventField(kind="enum", values=("a", "b", "c", "d")),
+        }
+        event = EventSpec(name="set", type="network_status", fields=fields)
+
+        text = str(
+            strength_of(
+                "network_status",
+                Protection(name=P.KRR, epsilon=1.0),
+                events=[event],
+            )
+        )
+
+        assert (
+            "0.58 (set.dark, one of 2), 0.58 (set.big, one of 2), "
+            "0.32 (set.lang, one of 4)" in text
+        )
+        assert "0.73" not in text
+
     def test_noise_is_named(self) -> None:
         """
         A place says its cell and its noise.
@@ -138,7 +190,7 @@ class TestStrengthOf:
             )
         )
 
-        assert "4 km2 or more, moved by 3 km" in text
+        assert "about 4 km2, moved by 3 km" in text
 
     def test_unknown_size(self) -> None:
         """
@@ -147,27 +199,28 @@ class TestStrengthOf:
         strength = strength_of("email_address", Protection(name=P.MD5))
 
         assert strength.core_seconds is None
-        assert "cost not known" in str(strength)
+        assert "of nobody knows how many values" in str(strength)
+        assert "trying all of them takes is not known" in str(strength)
 
     @pytest.mark.parametrize(
-        ("size", "words"),
+        ("seconds", "words"),
         [
-            (1, "less than 1 ms"),
-            (1e5, "100 ms"),
-            (2.5e6, "2.5 s"),
-            (1.2e9, "20 min"),
-            (7.2e9, "2.0 h"),
-            (4.32e11, "5.0 days"),
-            (1e14, "3.2 years"),
+            (1e-6, "less than 1 ms"),
+            (0.1, "100 ms"),
+            (2.5, "2.5 s"),
+            (1.2e3, "20 min"),
+            (7.2e3, "2.0 h"),
+            (4.32e5, "5.0 days"),
+            (1e8, "3.2 years"),
         ],
     )
-    def test_cost_in_words(self, size: float, words: str) -> None:
+    def test_cost_in_words(self, seconds: float, words: str) -> None:
         """
         A time is said with the unit that fits.
         """
         made = attrs.evolve(
             strength_of("imei", Protection(name=P.MD5)),
-            core_seconds=size / CORE_RATE,
+            core_seconds=seconds,
             gpu_seconds=0.01,
         )
 
@@ -289,6 +342,67 @@ class TestAnonymous:
         with pytest.raises(UnprotectedError, match="may not be called"):
             check_protected(forged)
 
+    def test_another_value_is_found(self) -> None:
+        """
+        Who writes another value over a protected one, or has it stand for
+        another clause, has one that nothing takes.
+        """
+
+        class Text(str):
+            __slots__ = ()
+
+        other = permit("imei", P.MD5)
+        for name, value in (
+            ("_text", f'"{MAC}"'),
+            ("_text", Text(self.genuine().value)),
+            ("_text", MAC.encode()),
+            ("_seal", b""),
+            ("_seal", None),
+            ("news", "x"),
+            ("permit", other),
+            ("permit", types.SimpleNamespace(clause=other.clause)),
+        ):
+            forged = self.genuine()
+            object.__setattr__(forged, name, value)
+            with pytest.raises(UnprotectedError):
+                check_protected(forged)
+
+        genuine = self.genuine()
+        with pytest.raises(AttributeError):
+            object.__setattr__(genuine, "value", MAC)
+        assert check_protected(genuine).value != MAC
+
+    def test_one_that_nobody_made(self) -> None:
+        """
+        An object of the type that was never filled is none.
+        """
+        with pytest.raises(UnprotectedError):
+            check_protected(object.__new__(Protected))
+
+    def test_a_value_is_given_anew(self) -> None:
+        """
+        What is done to a value that was given changes nothing of it.
+        """
+        got = protect(
+            permit("service_log", P.SCRUB), {"message": "x"}, secret=secret
+        )
+        assert isinstance(got, Protected)
+        seen: Any = got.value
+        seen["message"] = "13800138000"
+
+        assert check_protected(got).value == {"message": "x"}
+
+    @pytest.mark.parametrize(
+        "kind", [Location, DeviceValue, ClipboardText, LogLine]
+    )
+    def test_no_other_observation(self, kind: type) -> None:
+        """
+        An app's own kind of observation could call itself anything; there
+        is none.
+        """
+        with pytest.raises(UnprotectedError, match="cannot be subclassed"):
+            types.new_class("Anonymous", (kind,))
+
     def test_an_annotation_says_nothing(self) -> None:
         """
         An annotated type is the type: a name for it changes no class.
@@ -300,31 +414,44 @@ class TestAnonymous:
         assert self.genuine().privacy_class is PrivacyClass.PSEUDONYMISED
 
     @pytest.mark.parametrize(
-        "base", [Protected, Aggregate, PrivacyClass], ids=lambda c: c.__name__
+        "base", [Protected, PrivacyClass], ids=lambda c: c.__name__
     )
     def test_a_subclass_cannot_be(self, base: type) -> None:
         """
-        There is no other kind of protected value, aggregate or class.
+        There is no other kind of protected value or class.
         """
         with pytest.raises((UnprotectedError, TypeError)):
             types.new_class("Anonymous", (base,))
 
-    def test_a_look_alike_is_no_aggregate(self) -> None:
+    def test_a_value_is_not_exempt(self) -> None:
         """
-        What only calls itself anonymous, and an aggregate made by hand, is
-        not exempt; what `aggregate()` makes is.
+        No value is exempt from the rules, whatever was done to it.
+        """
+        assert not is_exempt(self.genuine())
+
+    def test_a_class_of_ones_own(self) -> None:
+        """
+        What only says that it equals a class is none: a value that has it
+        is refused, and no clause may be called so.
         """
 
         class Claimed:
-            privacy_class = PrivacyClass.ANONYMOUS
+            value = "anonymous"
 
-        assert not is_exempt(Claimed())
-        assert not is_exempt(object.__new__(Aggregate))
-        assert not is_exempt(self.genuine())
-        assert is_exempt(aggregate([], lambda r: r.function))
-        for seal in (None, object()):
-            with pytest.raises(UnprotectedError):
-                Aggregate(seal=seal, counts={}, least=3, suppressed=False)
+            def __eq__(self, other: object) -> bool:
+                return True
+
+            def __hash__(self) -> int:
+                return hash(PrivacyClass.PERSONAL)
+
+        claimed: Any = Claimed()
+        forged = self.genuine()
+        object.__setattr__(forged, "privacy_class", claimed)
+
+        with pytest.raises(UnprotectedError, match="may not be called"):
+            check_protected(forged)
+        assert not is_honest(claimed, "mac_address", P.MD5)
+        assert is_honest(PrivacyClass.PERSONAL, "mac_address", P.MD5)
 
     @pytest.mark.parametrize(
         "technique", [*(p.value for p in ProtectionName), "", "magic"]

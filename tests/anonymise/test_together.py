@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 
 """
-Tests for what records are together, and for numbers over many of them.
+Tests for what records are together.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.anonymise.aggregate import FEWEST, Aggregate, aggregate
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.naming import class_of
-from consentkit.anonymise.together import check_class, together
+from consentkit.anonymise.together import check_class, expected, together
 from consentkit.exceptions import UnprotectedError
 from consentkit.outbox.records import Record
 from consentkit.policy import ProtectionName, load_vocabulary
@@ -59,6 +59,55 @@ records = st.builds(
     consent=st.sampled_from(["a", "b", "a b", "c", "d e", ""]),
     value=st.sampled_from(["x", "y"]),
 )
+
+
+class TestExpected:
+    """
+    Tests for `expected()`.
+    """
+
+    @pytest.mark.parametrize(
+        ("promised", "class_", "because"),
+        [
+            ([("device_model", "none")], None, ()),
+            (
+                [("device_model", "none"), ("mac_address", "keyed")],
+                PrivacyClass.PERSONAL,
+                ("mac_address",),
+            ),
+            (
+                [("device_model", "none"), ("location_coarse", "grid")],
+                PrivacyClass.PSEUDONYMISED,
+                ("location_coarse",),
+            ),
+            (
+                [("device_model", "none"), ("mac_address", "local_only")],
+                None,
+                (),
+            ),
+        ],
+    )
+    def test_is_what_comes(
+        self,
+        promised: list[tuple[str, str]],
+        class_: PrivacyClass | None,
+        because: tuple[str, ...],
+    ) -> None:
+        """
+        What lies beside an identifier will be personal, beside a series of
+        places pseudonymised; what stays on the device counts for nothing.
+        """
+        group = expected((t, ProtectionName(p)) for t, p in promised)
+
+        assert group is not None
+        assert group.privacy_class is class_
+        assert group.because == because
+
+    def test_of_nothing_that_leaves(self) -> None:
+        """
+        Where nothing leaves there is nothing to be together.
+        """
+        assert expected([("imei", ProtectionName.DROP)]) is None
 
 
 class TestTogether:
@@ -107,6 +156,52 @@ class TestTogether:
         assert group.because == ("account_id", "imei")
         assert group.since == AT + timedelta(minutes=2)
         assert group.until == AT + timedelta(days=5)
+
+    @pytest.mark.parametrize("data_type", sorted(load_vocabulary().data_types))
+    @pytest.mark.parametrize(
+        "protection", [ProtectionName.SCRUB, ProtectionName.TAKE]
+    )
+    def test_what_is_not_found_names_still(
+        self, data_type: str, protection: ProtectionName
+    ) -> None:
+        """
+        A value that names a person or a device names it after rules went
+        over it as well; a sensitive one is no better by them either.
+        """
+        term = load_vocabulary().data_types[data_type]
+        names = term.identifiability in ("direct", "device") or term.sensitive
+        class_ = class_of(data_type, protection)
+        made = record(
+            1,
+            data_type,
+            protection=protection.value,
+            privacy_class=class_.value,
+        )
+
+        (group,) = together([made])
+
+        if names:
+            assert class_ is PrivacyClass.PERSONAL
+            assert group.is_personal
+            with pytest.raises(UnprotectedError):
+                check_class(attrs.evolve(made, privacy_class="linkable"))
+
+    def test_logs_that_came_before(self) -> None:
+        """
+        Lines of a log and properties of a device are no better than
+        linkable by themselves, and personal, the earlier ones too, once an
+        account is beside them.
+        """
+        line = record(
+            1, "service_log", protection="scrub", privacy_class="linkable"
+        )
+        made = [line, record(2), record(3, "account_id")]
+
+        (before,) = together(made[:2])
+        (after,) = together(made)
+
+        assert {*before.classes.values()} == {PrivacyClass.LINKABLE}
+        assert {*after.classes.values()} == {PrivacyClass.PERSONAL}
 
     @given(st.lists(records, max_size=12, unique_by=lambda r: r.id))
     def test_each_is_in_one_group(self, made: list[Record]) -> None:
@@ -198,44 +293,6 @@ class TestCheckClass:
             assert made is not PrivacyClass.ANONYMOUS
 
 
-class TestAggregate:
-    """
-    Tests for `aggregate()`.
-    """
-
-    @given(
-        st.lists(records, max_size=30, unique_by=lambda r: r.id),
-        st.integers(FEWEST, 6),
-    )
-    def test_no_number_below_the_least(
-        self, made: list[Record], least: int
-    ) -> None:
-        """
-        No number is below the least, and nobody is counted twice.
-        """
-        counted = aggregate(made, lambda r: str(r.value), least=least)
-
-        people = len(together(made))
-        for number in counted.counts.values():
-            assert least <= number <= people
-
-    def test_is_sealed(self) -> None:
-        """
-        It is made by `aggregate()` alone, and never changed.
-        """
-        made = aggregate([], lambda r: r.id)
-        with pytest.raises(UnprotectedError):
-            Aggregate()
-        with pytest.raises(UnprotectedError):
-            made.least = 1
-        with pytest.raises(UnprotectedError):
-            del made.least
-        with pytest.raises(UnprotectedError):
-            type("Other", (Aggregate,), {})
-        with pytest.raises(TypeError):
-            made.counts["x"] = 1  # type: ignore[index]
-
-
 class TestSeries:
     """
     Tests for places that are a track together.
@@ -286,6 +343,49 @@ class TestSeries:
 
         assert group.because == ("account_id", "location_coarse")
         assert group.classes["1"] is PrivacyClass.PERSONAL
+
+    @pytest.mark.parametrize(
+        ("data_type", "protection"),
+        [("ip_address", "truncate"), ("location_city", "none")],
+    )
+    def test_networks_and_cities(
+        self, data_type: str, protection: str
+    ) -> None:
+        """
+        Networks and the names of cities are places as cells are: one tells
+        of nobody, two are a track.
+        """
+        class_ = class_of(data_type, ProtectionName(protection)).value
+        made = [
+            record(n, data_type, protection=protection, privacy_class=class_)
+            for n in (1, 2)
+        ]
+
+        assert not together(made[:1])[0].is_personal
+        (group,) = together(made)
+        assert group.series == (data_type,)
+        assert set(group.classes.values()) == {PrivacyClass.PSEUDONYMISED}
+
+    @pytest.mark.parametrize(
+        ("data_type", "protection"),
+        [
+            ("location_city", "krr"),
+            ("location_city", "present"),
+            ("registered_region", "none"),
+        ],
+    )
+    def test_what_is_no_place(self, data_type: str, protection: str) -> None:
+        """
+        Answers at random, that there is a place, and where an account is
+        from do not say where the device was.
+        """
+        class_ = class_of(data_type, ProtectionName(protection)).value
+        made = [
+            record(n, data_type, protection=protection, privacy_class=class_)
+            for n in (1, 2)
+        ]
+
+        assert together(made)[0].series == ()
 
     def test_places_of_two_people(self) -> None:
         """

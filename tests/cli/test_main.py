@@ -135,6 +135,7 @@ class TestJSON:
             ["consent", "refuse-all"],
             ["consent", "age", "--adult"],
             ["consent", "history"],
+            ["collected"],
             ["why", "connect"],
             ["why", "connect", "location_precise", "maker"],
             ["outbox", "status"],
@@ -610,6 +611,7 @@ class TestPlaces:
         for arguments in (
             ("consent", "list"),
             ("consent", "history"),
+            ("collected",),
             ("why", "connect", "location_precise"),
             ("outbox", "status"),
         ):

@@ -129,7 +129,13 @@ class TestInspect:
         assert main(["outbox", "inspect", *place]) == 0
         out = capsys.readouterr().out
         row = out.splitlines()[1].split()
-        assert row[1:] == ["improve", "mac_address", "md5", f'"{MAC_MD5}"']
+        assert row[1:] == [
+            "improve",
+            "mac_address",
+            "md5",
+            "pseudonymised",
+            f'"{MAC_MD5}"',
+        ]
         assert MAC.lower() not in out.lower()
 
     def test_json(

@@ -380,7 +380,12 @@ class TestShow:
             "recipients": ["maker"],
             "retention": "P1D",
             "retention_stated": True,
-            "protection": {"name": "grid", "cell_km": 2.0},
+            "protection": {
+                "name": "grid",
+                "cell_km": 2.0,
+                "on_change": True,
+                "time_step": "PT3600S",
+            },
             "separate": True,
             "permission": "location",
             "scenes": [],

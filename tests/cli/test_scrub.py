@@ -273,6 +273,18 @@ class TestBadInput:
         assert out.endswith(b" <CUT>")
         assert int(err) < 150
 
+    @pytest.mark.obligation("WP-LOG-1")
+    def test_a_mark_without_a_key(self) -> None:
+        """
+        A line that only speaks of a private key hides no line after it.
+        """
+        mark = "parser: expected -----BEGIN RSA PRIVATE KEY----- here"
+        log = f"{mark}\nuser logged in ok\nphone=13812345678 used\n"
+
+        ran = scrubbed(log.encode())
+
+        assert ran.stdout == log.replace("13812345678", "<MOBILE_CN>").encode()
+
     def test_a_key_over_several_lines(self) -> None:
         """
         All lines of a private key go, though none but the first has a form.

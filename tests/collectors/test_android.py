@@ -737,6 +737,42 @@ class TestAndroidPermissions:
         ]
         assert causes == ["os_permission location: denied"]
 
+    def test_asked_by_default(self, play):
+        """
+        A kit that is told nothing of permissions asks Android, and only for
+        what the person has granted.
+        """
+        seen = play("""
+            import consentkit
+            import tempfile
+            from tests.support import say_yes, small
+
+            start()
+            Phone.declare("ACCESS_COARSE_LOCATION")
+            Phone.declare("ACCESS_FINE_LOCATION")
+            Phone.grant("ACCESS_FINE_LOCATION")
+            LocationManager.turnOn("gps")
+            LocationManager.know("gps", Location(48.85837, 2.29448, 5.0, 1.0))
+            kit = consentkit.open(
+                small(), data_dir=tempfile.mkdtemp(), platform="android",
+                sources=[AndroidLocation(timeout_seconds=60)],
+            )
+            book = "consentkit.collectors.permissions"
+            del sys.modules[book]
+            seen = []
+            with kit.use("connect") as use:
+                seen.append(use.location().reason.value)
+                seen.append(book in sys.modules)
+                for element in ("connect", "connect/location_precise"):
+                    say_yes(kit.consent, element)
+                seen.append(type(use.location()).__name__)
+                Phone.revoke("ACCESS_FINE_LOCATION")
+                seen.append(use.location().detail)
+            kit.close()
+        """)
+
+        assert seen == ["not_asked", False, "Location", "location: denied"]
+
 
 class SecurityException(Exception):  # noqa: N818 - as Java names it
     """

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import socket
 import threading
 import time
@@ -25,6 +27,8 @@ import pytest
 
 from attrs import frozen
 
+import consentkit
+
 from consentkit import Refusal, Source, Unavailable
 from consentkit.collectors.gpsd import GpsdSource
 from consentkit.collectors.location import (
@@ -34,6 +38,7 @@ from consentkit.collectors.location import (
 )
 from consentkit.collectors.nmea import NMEAParser, checksum
 from consentkit.exceptions import MissingExtraError
+from consentkit.gate import Permit
 from consentkit.testing import Sentinels, anatomy, logged, permit_for
 from consentkit.testing.permits import FUNCTION, Protect, kit_for
 from tests.faults.support import run
@@ -94,6 +99,40 @@ def _deep() -> object:
         value = [value]
     return value
 
+
+TWO_FACTS = """
+schema = 1
+
+[policy]
+id = "facts"
+title = "A policy of two facts"
+version = "1"
+effective = 2026-01-01
+language = "en"
+
+[controller]
+id = "maker"
+name = "Maker Ltd."
+contact = "privacy@maker.example"
+
+[[functions]]
+id = "facts"
+name = "Facts"
+category = "additional"
+text = "We look at two facts."
+basis = ["consent"]
+on_refusal = "function_unavailable"
+purposes = ["customer_support"]
+retention = "P7D"
+
+[[functions.collects]]
+type = "memory_total"
+protect = "bucket"
+
+[[functions.collects]]
+type = "os_version"
+protect = "none"
+"""
 
 #: What is no place, whoever says so.
 NO_PLACES = {
@@ -236,10 +275,87 @@ class TestLies:
         assert "in _read" in frames, "it was raised there"
         assert error.__context__ is None
 
+    @pytest.mark.parametrize(
+        "error",
+        [SystemExit(SECRET), KeyboardInterrupt(SECRET), GeneratorExit(SECRET)],
+        ids=["exit", "interrupt", "generator"],
+    )
+    def test_leaves(self, error):
+        """
+        A source that would end the app does not.
+        """
+        answer, said = ask("location_precise", error, "local_only")
+
+        assert isinstance(answer, Unavailable)
+        assert type(error).__name__ in answer.reason
+        assert PLANTED.found_in(said) == []
+
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+    def test_the_host_leaves(self, kind):
+        """
+        What the person or the system ends while a source is read ends: a
+        signal's own exception goes through.
+        """
+        over = threading.Event()
+        source = CallableLocation(
+            lambda: (over.wait(60), None)[1],
+            crs="wgs84",
+            timeout_seconds=60,
+        )
+
+        def leave(*_: object) -> None:
+            raise kind
+
+        before = signal.signal(signal.SIGALRM, leave)
+        try:
+            with permit_for("location_precise") as permit:
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+                with pytest.raises(kind):
+                    source.read(permit)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            over.set()
+
+    def test_missing_extra_of_one(self, tmp_path):
+        """
+        Asked by a kit, a missing library is the reason why one value is
+        unavailable, and names the extra; the others are read.
+        """
+        error = MissingExtraError(extra="device", package="psutil")
+        sources = [Liar("memory_total", error), Liar("os_version", "12")]
+        policy = tmp_path / "policy.toml"
+        policy.write_text(TWO_FACTS)
+        with consentkit.open(
+            policy, data_dir=tmp_path / "data", sources=sources
+        ) as kit:
+            kit.consent.grant("facts", method="test")
+            with kit.use("facts") as use:
+                device = use.device()
+
+        assert device["os_version"] == "12"
+        (missing,) = device.unavailable
+        assert str(missing) == (
+            "memory_total: unavailable, psutil is not installed; install it "
+            "with: pip install 'consentkit[device]'"
+        )
+
+    @pytest.mark.parametrize("data_type", ["location_precise", "oaid"])
+    def test_missing_extra_of_all(self, data_type):
+        """
+        So it is where nothing else was asked for.
+        """
+        error = MissingExtraError(extra="qt", package="PySide6")
+        answer, _ = ask(data_type, error)
+        if data_type == "oaid":
+            (answer,) = answer.unavailable
+
+        assert isinstance(answer, Unavailable)
+        assert "consentkit[qt]" in answer.reason
+
     def test_missing_extra(self):
         """
-        Only that a library is missing is raised, as the developer has to
-        know.
+        Read without a kit, only that a library is missing is raised, as the
+        developer has to know.
         """
         error = MissingExtraError(extra="device", package="psutil")
         source = Liar("os_name", error)
@@ -260,6 +376,32 @@ class TestSlow:
         event = threading.Event()
         yield event
         event.set()
+
+    def test_own_source(self, tmp_path):
+        """
+        A source of somebody who did not think of it does not hang either.
+        """
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+
+        class Logger(Source[str]):
+            id = "logger"
+            name = "a logger"
+            data_types = frozenset({"smart_device_uid"})
+            timeout_seconds = 0.2
+
+            def _read(self, permit: Permit, **_: Any) -> str:
+                return pipe.read_text()
+
+        with permit_for("smart_device_uid") as permit:
+            answer = Logger().read(permit)
+        # Let its thread go.
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+        assert answer == Unavailable(
+            "smart_device_uid", "a logger did not answer within the deadline"
+        )
+        assert Source.timeout_seconds == 5.0
 
     def test_hanging_callable_is_called_once(self, over):
         """
@@ -397,7 +539,7 @@ class TestSlow:
             answers = [source.read(permit) for _ in range(2)]
 
         assert {one.reason for one in answers} == {
-            f"{file}: no position was found in time"
+            "the recorded track track: no position was found in time"
         }
         assert time.monotonic() - start < 20
 
@@ -508,7 +650,7 @@ class TestCallableLocation:
             latitude=1.0,
             longitude=2.0,
             accuracy_m=12.0,
-            time=datetime(2026, 3, 4, tzinfo=UTC),
+            time=datetime.now(UTC),
         )
         source = CallableLocation(lambda: fix, crs="wgs84")
         with permit_for("location_coarse") as permit:

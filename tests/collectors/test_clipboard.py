@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from consentkit.collectors.clipboard import (
 )
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ForgedPermitError
+from consentkit.gate import Reason, Refusal
 from consentkit.ledger.entries import Act
 from consentkit.policy.model import Protection, ProtectionName
 from tests.collectors.desktops import SYSTEMS, Desktop, wait_until
@@ -144,6 +146,15 @@ class TestFileClipboard:
         Of a text with a bank card and a code, the code is taken.
         """
         assert self.read(permit, tmp_path, TEXT) == TAKEN
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    def test_secret_in_the_place_of_a_link(self, permit, tmp_path, mode):
+        """
+        A link in which the scrubber finds a key is not taken.
+        """
+        text = "https://e.com/?x=npm_abcdefghijklmnopqrstuvwxyz0123456789"
+
+        assert self.read(permit, tmp_path, text) == NOTHING
 
     @pytest.mark.obligation("WP-CLIP-2")
     @pytest.mark.parametrize(
@@ -467,6 +478,18 @@ def fake_tool(monkeypatch, tmp_path):
 KINDS = 'case "$*" in *TARGETS*) echo UTF8_STRING; exit;; esac\n'
 
 
+#: An app that reads from a clipboard whose tool hangs.
+KILLED = """
+import runpy, sys
+from consentkit.collectors.clipboard import ClipboardSource
+from consentkit.policy.model import Protection, ProtectionName
+build = runpy.run_path(sys.argv[1])["build_permit"]
+permit = build("clipboard_share_code", Protection(
+    name=ProtectionName.TAKE, intents=("share_code",)))
+ClipboardSource(deadline_seconds=3).read(permit)
+"""
+
+
 class TestTool:
     """
     Tools that misbehave, or are not there.
@@ -513,6 +536,30 @@ class TestTool:
 
         assert ClipboardSource().read(permit) == NOTHING
         assert time.monotonic() - start < 20
+
+    @pytest.mark.parametrize("before", ["", KINDS])
+    def test_helper_that_is_killed(self, fake_tool, permit, before):
+        """
+        Where somebody kills the helper, its tool ends with it.
+        """
+        fake_tool(before + "sleep 60 & kill -9 $PPID; sleep 60")
+        source = ClipboardSource(deadline_seconds=30)
+
+        answer = source.read(permit)
+        assert reason_of(answer) == "the clipboard cannot be read"
+
+    def test_app_that_is_killed(self, fake_tool, home):
+        """
+        Where somebody kills the app, helper and tool end at the deadline,
+        with what the tool left running.
+        """
+        fake_tool('sleep 60 & touch "$HOME/called"; sleep 60')
+        command = [sys.executable, "-c", KILLED, str(HERE / "conftest.py")]
+        with subprocess.Popen(command) as app:
+            wait_until((home / "called").exists)
+            app.kill()
+
+        wait_until(lambda: not started_from(home))
 
     def test_secret_is_not_asked_for(self, fake_tool, permit, mode, home):
         """
@@ -864,8 +911,9 @@ class TestLedger:
     @pytest.mark.obligation("WP-CLIP-4", "WP-CLIP-2")
     def test_each_read(self, tmp_path):
         """
-        A match, no match, no file and what is no file are one line each; a
-        refused read is none. Neither length nor hash of a text is kept.
+        A match, no match, no file and what is no file are one line each, and
+        one of what came of it; a refused read is none. Neither length nor
+        hash of a text is kept.
         """
         file = tmp_path / "clipboard.txt"
         source = FileClipboard(file, reads_once=False, deadline_seconds=30)
@@ -885,14 +933,12 @@ class TestLedger:
             everything = " ".join(e.body for e in kit.consent.history())
 
         assert source.reads == len(reads) == len(texts)
-        assert [dict(e.facts) for e in reads] == [
-            {
-                "type": "clipboard_share_code",
-                "scene": "receive_share",
-                "found": found,
-            }
-            for found in ("yes", "no", "no", "no", "no")
-        ]
+        assert {frozenset(e.facts.items()) for e, _ in reads} == {
+            frozenset(
+                {("type", "clipboard_share_code"), ("scene", "receive_share")}
+            )
+        }
+        assert [found for _, found in reads] == ["yes", "no", "no", "no", "no"]
         for text in filter(None, texts):
             assert text[:12] not in everything
             for algorithm in (hashlib.md5, hashlib.sha256):
@@ -917,8 +963,151 @@ class TestLedger:
                 assert "cannot be opened" in reason_of(answer)
             reads = reads_of(kit)
 
-        assert [e.facts["found"] for e in reads] == ["no", "no"]
+        assert [found for _, found in reads] == ["no", "no"]
         assert source.reads == 2
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_killed_after_the_read(self, tmp_path):
+        """
+        What was read is on record, although the app dies before it can say
+        what came of it.
+        """
+        (tmp_path / "clipboard.txt").write_text(TEXT, "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", DYING, str(tmp_path)],
+            cwd=HERE.parents[1],
+            check=False,
+        )
+        with make_kit(tmp_path / "app", sources=[]) as kit:
+            reads = reads_of(kit)
+
+        assert done.returncode == -signal.SIGKILL
+        assert [found for _, found in reads] == ["the app ended"]
+        assert reads[0][0].facts["scene"] == "receive_share"
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_ledger_that_is_held(self, tmp_path):
+        """
+        While another process holds the ledger nothing is read, and the
+        refusal names the ledger.
+        """
+        file = tmp_path / "clipboard.txt"
+        file.write_text(TEXT, "utf-8")
+        source = FileClipboard(file)
+        folder = tmp_path / "app"
+        with (
+            make_kit(folder, "paste", sources=[source]) as kit,
+            kit.use("paste") as use,
+        ):
+            with holding(folder):
+                answer = use.clipboard("receive_share")
+            reads = reads_of(kit)
+
+        assert isinstance(answer, Refusal)
+        assert answer.reason is Reason.LEDGER_UNREADABLE
+        assert "another process holds the file" in answer.detail
+        assert source.reads == len(reads) == 0
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_ledger_that_is_held_meanwhile(self, tmp_path):
+        """
+        Where the ledger is held when it was read, the read is on record all
+        the same, and nothing is given out.
+        """
+        file = tmp_path / "clipboard.txt"
+        file.write_text(TEXT, "utf-8")
+        folder = tmp_path / "app"
+        with contextlib.ExitStack() as stack:
+
+            class Holding(FileClipboard):
+                def _read(self, permit, **options):
+                    stack.enter_context(holding(folder))
+                    return super()._read(permit, **options)
+
+            source = Holding(file)
+            kit = stack.enter_context(
+                make_kit(folder, "paste", sources=[source])
+            )
+            use = stack.enter_context(kit.use("paste"))
+            answer = use.clipboard("receive_share")
+            reads = reads_of(kit)
+
+        assert isinstance(answer, Refusal)
+        assert answer.reason is Reason.LEDGER_UNREADABLE
+        assert CODE not in str(answer)
+        assert [found for _, found in reads] == ["the app ended"]
+        assert source.reads == 1
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_interrupted_read(self, tmp_path):
+        """
+        A read that Ctrl-C ends is on record, with its end.
+        """
+
+        class Interrupted(FileClipboard):
+            def _read(self, permit, **options):
+                raise KeyboardInterrupt
+
+        source = Interrupted(tmp_path / "none")
+        with make_kit(tmp_path / "app", "paste", sources=[source]) as kit:
+            with kit.use("paste") as use, pytest.raises(KeyboardInterrupt):
+                use.clipboard("receive_share")
+            reads = reads_of(kit)
+
+        assert [found for _, found in reads] == ["no"]
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_what_was_not_read_after_all(self, tmp_path):
+        """
+        A source that will not be asked again so soon was not read, and the
+        ledger says so.
+        """
+        file = tmp_path / "clipboard.txt"
+        file.write_text(TEXT, "utf-8")
+        source = FileClipboard(file)
+        source.min_interval_seconds = 3600
+        with make_kit(tmp_path / "app", "paste", sources=[source]) as kit:
+            with kit.use("paste") as use:
+                assert use.clipboard("receive_share")
+                answer = use.clipboard("receive_share")
+            reads = reads_of(kit)
+
+        assert "was just asked" in reason_of(answer)
+        assert [found for _, found in reads] == ["yes", "not_read"]
+        assert source.reads == 1
+
+
+#: An app that dies when it has read.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from consentkit.collectors.clipboard import FileClipboard
+from tests.collectors.test_clipboard import make_kit
+
+class Dying(FileClipboard):
+    def _read(self, permit, **options):
+        super()._read(permit, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path(sys.argv[1])
+source = Dying(folder / "clipboard.txt")
+with make_kit(folder / "app", "paste", sources=[source]) as kit:
+    with kit.use("paste") as use:
+        use.clipboard("receive_share")
+"""
+
+
+@contextlib.contextmanager
+def holding(folder):
+    """
+    Hold the ledger, as another process that writes to it does.
+    """
+    file = folder / "ledger.sqlite3"
+    with contextlib.closing(
+        sqlite3.connect(file, isolation_level=None)
+    ) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def make_kit(folder, *grants, sources):
@@ -933,9 +1122,19 @@ def make_kit(folder, *grants, sources):
 
 def reads_of(kit):
     """
-    Give the reads that the ledger has.
+    Give the reads that the ledger has, each with what came of it.
     """
-    return [e for e in kit.consent.history("paste") if e.act is Act.READ]
+    history = kit.consent.history("paste")
+    ended = {
+        e.facts["of"]: e.facts["found"]
+        for e in history
+        if e.act is Act.READ_ENDED
+    }
+    return [
+        (e, ended.get(e.hash, "the app ended"))
+        for e in history
+        if e.act is Act.READ
+    ]
 
 
 # ---- the figures ---------------------------------------------------------
@@ -1046,7 +1245,8 @@ class TestHelper:
 
     def test_runs_alone(self):
         """
-        The helper and its rules need neither packages nor the app.
+        The helper and its rules need neither packages nor the app, until
+        something matched.
         """
         rules = sys.modules[Take.__module__].__file__
         code = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import consentkit
@@ -229,9 +231,8 @@ class TestProcesses:
         self, granted: Path, program: str, message: str, status: int
     ) -> None:
         """
-        The record outlives the process: class, scrubbed text and frames,
-        without a planted value in any form; the app's own report is as
-        before.
+        The record outlives the process: class and frames, without a planted
+        value in any form; the app's own report is as before.
         """
         done = run(granted, program)
 
@@ -248,9 +249,52 @@ class TestProcesses:
         assert " fail < <string>:" in value["trace"] or (
             value["trace"].split(" < ")[0].endswith(" fail")
         )
+        assert value.keys() == {"message", "level", "exception", "trace"}
         assert IMEI not in str(value)
         assert MAIL not in str(value)
         assert "wolfsbane" not in str(value)
+        assert find_planted(granted) == []
+
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize(
+        "program",
+        [
+            "with crashes: fail('356938035643809')",
+            "with kit: fail('356938035643809')",
+            "with kit, crashes: fail('356938035643809')",
+        ],
+        ids=["capture", "kit", "both"],
+    )
+    def test_what_leaves_a_block_is_kept(
+        self, granted: Path, program: str
+    ) -> None:
+        """
+        An exception that ends the app on its way out of a ``with`` block, of
+        the capture or of the kit, is kept once; the hooks, which would see
+        it when all is closed, are as before.
+        """
+        done = run(
+            granted,
+            f"""
+            before = sys.__excepthook__
+            def told(*arguments):
+                print(sys.excepthook is told, crashes.counts)
+                before(*arguments)
+            crashes.close()
+            sys.excepthook = told
+            crashes.start()
+            {program}
+            """,
+        )
+
+        assert done.returncode == 1
+        assert done.stderr.rstrip().splitlines()[-1].startswith("LookupError")
+        assert done.stdout == f"True {CrashCounts(captured=1)}\n"
+        with open_kit(granted) as kit:
+            (value,) = kept(kit)
+        assert value["message"] == "exception that left its block"
+        assert value["exception"] == "LookupError"
+        assert value["trace"].split(" < ")[0].endswith(" fail")
         assert find_planted(granted) == []
 
     @pytest.mark.parametrize(
@@ -277,9 +321,20 @@ class TestProcesses:
                 1,
             ),
             ("raise BaseExceptionGroup('x', [KeyboardInterrupt()])", 1),
+            ("with kit, crashes: sys.exit(4)", 4),
+            ("with kit, crashes: pass", 0),
             ("pass", 0),
         ],
-        ids=["exit", "message", "interrupt", "cancelled", "group", "end"],
+        ids=[
+            "exit",
+            "message",
+            "interrupt",
+            "cancelled",
+            "group",
+            "exit in a block",
+            "block",
+            "end",
+        ],
     )
     def test_an_ending_is_no_crash(
         self, granted: Path, program: str, status: int
@@ -295,19 +350,41 @@ class TestProcesses:
 
     def test_group_with_a_crash_inside(self, granted: Path) -> None:
         """
-        A group in which one exception is a crash is a crash.
+        A group in which one exception is a crash is a crash; of each member
+        the class and the frames are kept, those of groups inside, too.
         """
         run(
             granted,
             """
-            raise BaseExceptionGroup(
-                "x", [KeyboardInterrupt(), ValueError("y")]
-            )
+            import asyncio
+            async def first():
+                fail("356938035643809")
+            async def second():
+                raise ValueError("356938035643809")
+            async def inner():
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(second())
+            async def main():
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(first())
+                    tasks.create_task(inner())
+            try:
+                asyncio.run(main())
+            except ExceptionGroup as error:
+                members = [KeyboardInterrupt(), *error.exceptions]
+                raise BaseExceptionGroup("356938035643809", members)
             """,
         )
         with open_kit(granted) as kit:
             (value,) = kept(kit)
         assert value["exception"] == "BaseExceptionGroup"
+        none, first, second = value["members"].split(" | ")
+        assert none == "KeyboardInterrupt at ?"
+        assert re.fullmatch(
+            r"LookupError at <string>:\d+ fail < <string>:\d+ first", first
+        )
+        assert re.fullmatch(r"ValueError at <string>:\d+ second", second)
+        assert IMEI not in str(value)
 
     @pytest.mark.obligation("WP-ADD-2", "WP-ADD-3")
     @pytest.mark.parametrize("choice", ["nothing", "deny", "withdraw"])
@@ -712,8 +789,20 @@ class TestReadFault:
             "message": "the process died",
             "level": "CRITICAL",
             "exception": "Segmentation fault",
-            "trace": "deep.py:3 inner < C:\\x:17 <module>",
+            "trace": "deep.py:3 inner < x:17 <module>",
         }
+
+    def test_names_that_code_cannot_have(self) -> None:
+        """
+        A function or file that is named in words is left out.
+        """
+        found = read_fault(
+            "Fatal Python error: Aborted\n\n"
+            '  File "/home/olga/my diary.py", line 3 in dear diary\n'
+            '  File "/home/olga/app.py", line 4 in <module>\n'
+        )
+        assert found is not None
+        assert found["trace"] == "?:3 ? < app.py:4 <module>"
 
     def test_without_frames(self) -> None:
         """
@@ -724,6 +813,15 @@ class TestReadFault:
         )
         assert found is not None
         assert (found["exception"], found["trace"]) == ("Bus error", "")
+
+
+@attrs.define
+class Chosen:
+    """
+    A value of the app's own that is checked.
+    """
+
+    text: str = attrs.field(validator=attrs.validators.in_(["a"]))
 
 
 class TestHooks:
@@ -803,31 +901,148 @@ class TestHooks:
         """
         told: list[Any] = []
         sys.excepthook = lambda *arguments: told.append(arguments)
-        with kit.crash_capture("crashes") as crashes:
+        with kit.crash_capture("crashes", reasons=True) as crashes:
             sys.excepthook(type(error), error, None)
 
         assert told == [(type(error), error, None)]
         counts = crashes.counts
         assert counts.captured + counts.failed == 1
 
-    def test_reasons_can_be_left_out(
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize(
+        "fail",
+        [
+            int,
+            {}.__getitem__,
+            lambda text: subprocess.run(["false", text], check=True),
+            lambda text: Path("/srv", text).read_bytes(),
+            lambda text: time.strptime(text, "%Y"),
+            Chosen,
+            lambda text: _fail(ExceptionGroup(text, [ValueError(text)])),
+            lambda text: _fail(_noted(text)),
+            lambda text: _fail(LookupError(text), KeyError(text)),
+            lambda text: _fail(type(text, (Exception,), {})(text)),
+            lambda text: exec(compile("1 / 0", f"/home/{text}.py", "exec")),
+        ],
+        ids=[
+            "int",
+            "key",
+            "command",
+            "path",
+            "time",
+            "attrs",
+            "group",
+            "note",
+            "cause",
+            "class",
+            "file",
+        ],
+    )
+    def test_what_was_typed_is_nowhere(
+        self, kit: consentkit.Kit, hooks: None, fail: Callable[[str], object]
+    ) -> None:
+        """
+        Text that the app worked on, which no rule knows, is in the texts of
+        many exceptions, and not in what is kept of them.
+        """
+        diary = "Dear diary, today I told Ann Miller"
+        sys.excepthook = lambda *_: None
+        with kit.crash_capture("crashes") as crashes:
+            try:
+                fail(diary)
+            except Exception as error:
+                sys.excepthook(type(error), error, error.__traceback__)
+
+        assert crashes.counts == CrashCounts(captured=1)
+        assert "diary" not in str(kept(kit))
+        assert b"diary" not in on_disk(kit.data_dir)
+
+    def test_reasons_have_to_be_asked_for(
         self, kit: consentkit.Kit, hooks: None
     ) -> None:
         """
-        An app can leave the texts of exceptions out, and then nobody asks
-        for them to be kept.
+        The text of an exception is kept, scrubbed, if the app asks for it;
+        else nobody asks the exception for it.
         """
+        hostile = Hostile()
         sys.excepthook = lambda *_: None
-        with kit.crash_capture("crashes", reasons=False):
-            sys.excepthook(KeyError, KeyError("Ann Lee"), None)
+        with kit.crash_capture("crashes"):
+            sys.excepthook(KeyError, KeyError(hostile), None)
+        with kit.crash_capture("crashes", reasons=True):
+            error = KeyError("no 13800138000")
+            sys.excepthook(KeyError, error, None)
 
-        (value,) = kept(kit)
-        assert value == {
+        first, second = kept(kit)
+        assert first == {
             "message": "uncaught exception",
             "level": "CRITICAL",
             "exception": "KeyError",
             "trace": "",
         }
+        assert hostile.tries == 0
+        assert second == {**first, "reason": "'no <MOBILE_CN>'"}
+
+    def test_groups_of_any_size(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        Of a group that is wide, deep, or gives itself for its members, some
+        are told, and the hook before is called.
+        """
+
+        class Odd(ExceptionGroup):
+            @property
+            def exceptions(self) -> Any:
+                return (self,)
+
+        deep: Exception = ValueError()
+        for _ in range(3000):
+            deep = ExceptionGroup("x", [deep])
+        wide = ExceptionGroup("x", [ValueError() for _ in range(3000)])
+        told: list[object] = []
+        sys.excepthook = lambda *arguments: told.append(arguments[1])
+        errors = [deep, wide, Odd("x", [ValueError()])]
+        with kit.crash_capture("crashes") as crashes:
+            for error in errors:
+                sys.excepthook(type(error), error, None)
+
+        assert told == errors
+        assert crashes.counts == CrashCounts(captured=3)
+        assert [value["members"] for value in kept(kit)] == [
+            "ValueError at ?",
+            " | ".join(["ValueError at ?"] * 16 + ["..."]),
+            "ValueError at ?",
+        ]
+
+    def test_block_whose_exception_is_caught_further_out(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        What leaves the block of a capture is kept, and goes on as it was.
+        """
+        error = LookupError()
+        with (
+            pytest.raises(LookupError) as caught,
+            kit.crash_capture("crashes") as crashes,
+        ):
+            raise error
+
+        assert caught.value is error
+        assert crashes.counts == CrashCounts(captured=1)
+
+    def test_block_of_one_subject(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        The block of a subject's kit ends nothing of the process.
+        """
+        sys.excepthook = lambda *_: None
+        with kit.crash_capture("crashes") as crashes:
+            with contextlib.suppress(LookupError), kit.subject("ann"):
+                raise LookupError
+            assert crashes.counts == CrashCounts()
+            sys.excepthook(ValueError, ValueError(), None)
+            assert crashes.counts == CrashCounts(captured=1)
 
     @pytest.mark.obligation("WP-PERM-8")
     def test_asks_the_permission_for_each_crash(
@@ -896,6 +1111,55 @@ class TestHooks:
         ):
             crashes.watch_loop()
 
+    def test_loop_before_the_start(self, kit: consentkit.Kit) -> None:
+        """
+        A loop that would not be watched is an error that says so.
+        """
+
+        async def main() -> None:
+            kit.crash_capture("crashes").watch_loop()
+
+        with pytest.raises(RuntimeError, match=r"start\(\) it before"):
+            asyncio.run(main())
+
+    @pytest.mark.parametrize(
+        ("function", "options", "problem"),
+        [
+            ("crash", {}, "no function 'crash'; try crashes"),
+            ("", {}, "no function ''; 'consentkit policy show'"),
+            ("crashes/../crashes", {}, "no function"),
+            ("logs", {"data_type": "clipboard"}, "logs does not collect"),
+            ("improve", {}, "improve does not collect 'crash_log'"),
+        ],
+    )
+    def test_names_that_the_policy_does_not_have(
+        self,
+        kit: consentkit.Kit,
+        function: str,
+        options: dict[str, Any],
+        problem: str,
+    ) -> None:
+        """
+        A name that would capture nothing for ever is an error.
+        """
+        with pytest.raises(ValueError, match=problem):
+            kit.crash_capture(function, **options)
+
+    def test_names_of_folders(
+        self, kit: consentkit.Kit, tmp_path: Path
+    ) -> None:
+        """
+        A path in the place of a function leads nowhere.
+        """
+        diary = tmp_path / "notes" / "diary.txt"
+        diary.parent.mkdir()
+        diary.write_text("mine")
+        for name in (str(diary.parent), "../notes", "../../notes"):
+            with pytest.raises(ValueError, match="no function"):
+                kit.crash_capture(name)
+
+        assert diary.read_text() == "mine"
+
     def test_is_not_for_one_subject(self, kit: consentkit.Kit) -> None:
         """
         A crash is nobody's in particular.
@@ -938,3 +1202,13 @@ class TestHooks:
             "<CrashCapture for crashes: CrashCounts(captured=0, refused=0, "
             "failed=0, discarded=0)>"
         )
+
+
+def _fail(error: Exception, cause: Exception | None = None) -> None:
+    raise error from cause
+
+
+def _noted(text: str) -> Exception:
+    error = ValueError()
+    error.add_note(text)
+    return error

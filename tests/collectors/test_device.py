@@ -12,18 +12,20 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zoneinfo
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from consentkit.collectors import USUAL, Sources
 from consentkit.collectors._interfaces import primary_mac
 from consentkit.collectors.device import (
     DeviceSource,
-    default_device_sources,
     make_firmware_source,
     make_locale_source,
     make_machine_id_source,
@@ -32,7 +34,46 @@ from consentkit.collectors.device import (
 )
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ForgedPermitError, MissingExtraError
-from consentkit.policy.vocabulary import load_vocabulary
+from tests.faults.support import run
+
+
+#: The usual ones that keep nothing, and ask no daemon and no helper.
+COMPUTER = [
+    id_
+    for id_ in USUAL["desktop"]
+    if id_ not in {"clipboard", "gpsd", "installation"}
+]
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="files of Linux"
+)
+@pytest.mark.parametrize(
+    "data_type", ["system_id", "device_name", "guid", "os_version"]
+)
+def test_variables_of_another_process(tmp_path, data_type):
+    """
+    A source that reads the variables of process 1 says so; it reads them
+    for what a container would change, and for nothing else.
+    """
+    program = """
+    import sys
+    from pathlib import Path
+    from consentkit.collectors import Sources
+    from consentkit.testing import permit_for
+
+    source = Sources(folder=Path(sys.argv[1])).of(sys.argv[2])
+    seen = set()
+    sys.addaudithook(lambda event, args: event == "open" and seen.add(args[0]))
+    with permit_for(sys.argv[2]) as permit:
+        source.read(permit)
+    named = "/proc/1/environ"
+    print(named in {str(one) for one in seen}, named in source.touches)
+    """
+    opened, told = run(program, tmp_path, data_type).stdout.split()
+
+    assert opened == str(data_type != "os_version")
+    assert told == "True"
 
 
 def has_hardware(*names: str):
@@ -87,6 +128,84 @@ class TestDeviceSource:
         assert source.platforms == {"android"}
         assert source.reads == 0
 
+    def test_hangs(self, make_permit):
+        """
+        A function that hangs costs the deadline, once; what it would give
+        in the end is dropped, and other sources go on.
+        """
+        over = threading.Event()
+        calls = []
+
+        def hang():
+            calls.append(1)
+            over.wait(60)
+            return "wolfsbane-4711"
+
+        source = DeviceSource(
+            "a vendor's SDK",
+            {"oaid": hang, "vaid": lambda: "abc"},
+            timeout_seconds=0.2,
+        )
+        permits = [make_permit(t) for t in ("oaid", "oaid", "vaid")]
+        begun = time.monotonic()
+        answers = [source.read(permit) for permit in permits]
+        taken = time.monotonic() - begun
+        over.set()
+        end = time.monotonic() + 30
+        while source.read(permits[2]) != "abc":
+            assert time.monotonic() < end
+
+        assert {one.reason for one in answers} == {
+            "a vendor's SDK did not answer within the deadline"
+        }
+        assert calls == [1]
+        assert taken < 30
+
+    def test_usual_deadline(self):
+        """
+        Without being told, a function has a deadline, too.
+        """
+        source = DeviceSource("my library", {"oaid": lambda: "abc"})
+
+        assert source.timeout_seconds == 5.0
+
+    def test_context(self, make_permit):
+        """
+        A function sees the context of whoever reads.
+        """
+        account = ContextVar("account", default="")
+        account.set("of this request")
+        source = DeviceSource("the app", {"account_id": account.get})
+
+        assert source.read(make_permit("account_id")) == "of this request"
+
+    def test_thread_of_the_caller(self, make_permit):
+        """
+        Without a deadline it is called where it is read, and what ends the
+        app ends it.
+        """
+        here = DeviceSource(
+            "the app",
+            {"oaid": lambda: str(threading.get_ident())},
+            timeout_seconds=None,
+        )
+        leaving = DeviceSource(
+            "the app", {"oaid": sys.exit}, timeout_seconds=None
+        )
+        permit = make_permit("oaid")
+
+        assert here.read(permit) == str(threading.get_ident())
+        with pytest.raises(SystemExit):
+            leaving.read(permit)
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    def test_no_deadline(self, seconds):
+        """
+        A deadline is a positive, finite number, or none.
+        """
+        with pytest.raises(ValueError, match="timeout_seconds"):
+            DeviceSource("x", {"oaid": str}, timeout_seconds=seconds)
+
     @pytest.mark.parametrize("nothing", [None, ""])
     def test_no_fact(self, make_permit, nothing):
         """
@@ -134,7 +253,7 @@ class TestDeviceSource:
         assert (called, source.reads) == ([], 0)
 
 
-class TestDefaults:
+class TestUsual:
     """
     The sources of this machine together.
     """
@@ -143,30 +262,11 @@ class TestDefaults:
         """
         No data type has two sources.
         """
-        listed = [t for s in default_device_sources() for t in s.data_types]
+        made = Sources()
+        listed = [t for i in COMPUTER for t in made.of_id(i).data_types]
 
         assert len(listed) == len(set(listed))
         assert {"system_id", "mac_address", "timezone"} <= set(listed)
-
-    def test_types_are_of_the_vocabulary(self):
-        """
-        Each data type is one that a policy can declare.
-        """
-        known = load_vocabulary().data_types.keys()
-
-        for source in default_device_sources():
-            assert source.data_types <= known
-
-    def test_each_is_described(self):
-        """
-        Each can be named, says what a read of it touches and where it works.
-        """
-        sources = default_device_sources()
-
-        assert len({source.id for source in sources} - {""}) == len(sources)
-        for source in sources:
-            assert source.touches
-            assert source.platforms == {"desktop", "iot"}
 
     def test_making_them_reads_nothing(self):
         """
@@ -174,11 +274,12 @@ class TestDefaults:
         """
         code = """
 import sys
-from consentkit.collectors.device import default_device_sources
-default_device_sources()  # their modules are imported by this
+from consentkit.collectors import USUAL, Sources
+Sources()  # their modules are imported by this
 seen = []
 sys.addaudithook(lambda event, args: seen.append(event))
-sources = default_device_sources()
+made = Sources()
+sources = [made.of_id(id_) for id_ in USUAL["desktop"]]
 bad = ("open", "socket", "subprocess", "os.", "import", "ctypes")
 assert not [e for e in seen if e.startswith(bad)], seen
 assert not {"psutil", "machineid"} & set(sys.modules)
@@ -193,11 +294,11 @@ assert sum(s.reads for s in sources) == 0
         """
         code = f"""
 import os, runpy, sys
+from consentkit.collectors import Sources
 os.environ.pop("DISPLAY", None)
 permit = runpy.run_path({str(Path(__file__).parent / "conftest.py")!r})
 build = permit["build_permit"]
-from consentkit.collectors import device
-sources = [s for s in device.default_device_sources() if s.id != "psutil"]
+sources = [Sources().of_id(id_) for id_ in {COMPUTER!r} if id_ != "psutil"]
 permits = [(s, build(t)) for s in sources for t in sorted(s.data_types)]
 seen = []
 sys.addaudithook(lambda event, args: seen.append(event))
@@ -267,9 +368,7 @@ def test_missing_extra(make_permit, monkeypatch, data_type, package):
     monkeypatch.setattr("consentkit.collectors.device._IS_LINUX", False)
     for module in ("psutil", "machineid"):
         monkeypatch.setitem(sys.modules, module, None)
-    (source,) = [
-        s for s in default_device_sources() if data_type in s.data_types
-    ]
+    source = Sources().of(data_type)
 
     with pytest.raises(MissingExtraError) as caught:
         source.read(make_permit(data_type))
@@ -287,7 +386,7 @@ def test_no_library_on_linux(make_permit, monkeypatch):
     for module in ("psutil", "machineid"):
         monkeypatch.setitem(sys.modules, module, None)
 
-    for source in default_device_sources():
+    for source in map(Sources().of_id, COMPUTER):
         for data_type in source.data_types - {
             "boot_time",
             "cpu_usage",

@@ -34,13 +34,12 @@ data_dir, watched = Path(sys.argv[1]), sys.argv[2] == "audit"
 import consentkit
 # Counts processors when it is loaded: its own business, and no fact of ours.
 import cryptography.hazmat.bindings._rust
-from consentkit.collectors.device import default_device_sources
-from consentkit.collectors.installation import InstallationSource
+from consentkit.collectors import USUAL, Sources
 from consentkit.collectors.installed import PackagesSource, ProcessesSource
 
+usual = Sources(folder=data_dir)
 own = [
-    *default_device_sources(),
-    InstallationSource(data_dir / "installation"),
+    *map(usual.of_id, {*USUAL["desktop"]} - {"clipboard", "gpsd"}),
     PackagesSource(),
     ProcessesSource(),
 ]

@@ -7,6 +7,7 @@ Fixes from GeoClue2: a fake one on a private bus, and from Qt's own client.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from consentkit.collectors.location import Fix
 from consentkit.collectors.permissions import PermissionBook
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import OSPermission
+from consentkit.policy.model import Protection, ProtectionName
 from consentkit.testing import BadSourceConformance, SourceConformance
 from tests.collectors.dbus.bus import calls, members, private_bus, until
 from tests.support import say_yes, small
@@ -92,6 +94,15 @@ def geoclue(bus, *, rules=None, **told):
     )
 
 
+def make(desktop_id: str = "", seconds: float = PATIENT) -> GeoClueSource:
+    """
+    Make a source that takes a place of any time.
+    """
+    return GeoClueSource(
+        desktop_id, timeout_seconds=seconds, max_age_seconds=math.inf
+    )
+
+
 def reason_of(answer) -> str:
     """
     Give the reason of an answer without a value.
@@ -112,7 +123,7 @@ class TestFix:
         """
         journal = geoclue(bus)
 
-        fix = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        fix = make(APP, PATIENT).read(permit)
 
         assert fix == Fix(
             latitude=48.1173,
@@ -133,9 +144,7 @@ class TestFix:
         """
         geoclue(bus)
 
-        fix = GeoClueSource(APP, timeout_seconds=PATIENT).read(
-            make_permit("location_coarse")
-        )
+        fix = make(APP, PATIENT).read(make_permit("location_coarse"))
 
         assert isinstance(fix, Fix)
         assert (fix.latitude, fix.accuracy_m) == (48.0, 3000.0)
@@ -146,7 +155,7 @@ class TestFix:
         """
         geoclue(bus, most=5)
 
-        fix = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        fix = make(APP, PATIENT).read(permit)
 
         assert isinstance(fix, Fix)
         assert fix.accuracy_m == 3000.0
@@ -161,7 +170,7 @@ class TestFix:
         else:
             journal = geoclue(bus, places={})
 
-        GeoClueSource(APP, timeout_seconds=SHORT).read(permit)
+        make(APP, SHORT).read(permit)
 
         until(lambda: members(journal)[-2:] == ["Stop", "DeleteClient"])
 
@@ -170,7 +179,7 @@ class TestFix:
         A GeoClue that does not run is started by the read, not before.
         """
         journal = bus.offer(NAME, kind="geoclue", geoclue={"places": PLACES})
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
         assert not journal.read_text()
 
         assert isinstance(source.read(permit), Fix)
@@ -182,9 +191,7 @@ class TestFix:
         """
         geoclue(bus, replaced=True)
 
-        assert isinstance(
-            GeoClueSource(APP, timeout_seconds=PATIENT).read(permit), Fix
-        )
+        assert isinstance(make(APP, PATIENT).read(permit), Fix)
 
     def test_impostor(self, bus, permit):
         """
@@ -197,20 +204,17 @@ class TestFix:
             geoclue={"places": {"8": PLACE}},
         )
 
-        answer = GeoClueSource(APP, timeout_seconds=SHORT).read(permit)
+        answer = make(APP, SHORT).read(permit)
 
         assert "within the deadline" in reason_of(answer)
         assert "Start" in members(journal)
         assert "GetAll" not in members(journal)
 
-    @pytest.mark.parametrize(
-        "instant", [[0, 0], [2**63, 0], [1772600767, 2_000_000]]
-    )
-    def test_no_time(self, bus, permit, instant):
+    def test_no_time(self, bus, permit):
         """
-        A time of zero, or one that cannot be, is no time.
+        A time of zero is no time.
         """
-        place = {**PLACE, "Timestamp": ("(tt)", instant)}
+        place = {**PLACE, "Timestamp": ("(tt)", [0, 0])}
         geoclue(bus, places={"8": place})
 
         fix = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
@@ -218,12 +222,58 @@ class TestFix:
         assert isinstance(fix, Fix)
         assert fix.time is None
 
+    @pytest.mark.parametrize(
+        ("since", "reason"),
+        [
+            (timedelta(seconds=20), ""),
+            (timedelta(hours=1), "GeoClue2 gave a place of the past"),
+            (timedelta(hours=-1), "GeoClue2 gave a place of the future"),
+        ],
+    )
+    def test_time(self, bus, permit, since, reason):
+        """
+        A place of another time than now is none.
+        """
+        at = int((datetime.now(UTC) - since).timestamp())
+        place = {**PLACE, "Timestamp": ("(tt)", [at, 0])}
+        geoclue(bus, places={"8": place})
+
+        answer = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+
+        assert isinstance(answer, Fix) == (not reason)
+        assert not reason or reason_of(answer) == reason
+
+    @pytest.mark.parametrize(
+        ("cell_km", "level", "accuracy_m"),
+        [
+            (2.0, AccuracyLevel.STREET, 900.0),
+            (5.0, AccuracyLevel.NEIGHBORHOOD, 3000.0),
+            (20.0, AccuracyLevel.CITY, 15_000.0),
+        ],
+    )
+    def test_as_exact_as_the_cell(
+        self, bus, make_permit, cell_km, level, accuracy_m
+    ):
+        """
+        For a cell, GeoClue is asked for the least level that fits into it;
+        a place that it knows less exactly than that is none.
+        """
+        grid = Protection(name=ProtectionName.GRID, cell_km=cell_km)
+        permit = make_permit("location_coarse", grid)
+        place = {**PLACE, "Accuracy": ("d", accuracy_m)}
+        far = {**PLACE, "Accuracy": ("d", 1000 * cell_km + 1)}
+        geoclue(bus, places={str(level.value): place, "8": far})
+
+        assert isinstance(make(APP).read(permit), Fix)
+        precise = make_permit("location_precise", grid)
+        assert "less exactly" in reason_of(make(APP).read(precise))
+
     def test_too_soon(self, bus, permit):
         """
         Asked again at once, GeoClue is not asked.
         """
         journal = geoclue(bus)
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
         source.min_interval_seconds = 3600.0
         source.read(permit)
 
@@ -244,7 +294,7 @@ class TestNoFix:
             "DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none"
         )
 
-        answer = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        answer = make(APP, PATIENT).read(permit)
 
         assert reason_of(answer) == "the system bus does not answer"
 
@@ -252,7 +302,7 @@ class TestNoFix:
         """
         Where GeoClue is not installed, the reason says so.
         """
-        answer = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        answer = make(APP, PATIENT).read(permit)
 
         assert reason_of(answer) == "GeoClue2 is not running"
 
@@ -262,7 +312,7 @@ class TestNoFix:
         """
         journal = geoclue(bus, rules={"Start": "error AccessDenied"})
 
-        answer = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        answer = make(APP, PATIENT).read(permit)
 
         assert "does not let this app know the place" in reason_of(answer)
         assert "GetAll" not in members(journal)
@@ -293,7 +343,7 @@ class TestNoFix:
         geoclue(bus, rules=rules)
         seconds = SHORT if "deadline" in reason else PATIENT
 
-        answer = GeoClueSource(APP, timeout_seconds=seconds).read(permit)
+        answer = make(APP, seconds).read(permit)
 
         assert reason in reason_of(answer)
 
@@ -304,7 +354,7 @@ class TestNoFix:
         geoclue(bus, places={}, after=0.2)
         begin = time.monotonic()
 
-        answer = GeoClueSource(APP, timeout_seconds=600.0).read(permit)
+        answer = make(APP, 600.0).read(permit)
 
         assert "went away" in reason_of(answer)
         assert time.monotonic() - begin < 300
@@ -318,6 +368,9 @@ class TestNoFix:
             ("Longitude", ("d", -180.0625)),
             ("Accuracy", ("d", -1.0)),
             ("Accuracy", ("d", float("nan"))),
+            ("Timestamp", ("(tt)", [2**39, 0])),
+            ("Timestamp", ("(tt)", [2**63, 0])),
+            ("Timestamp", ("(tt)", [1772600767, 2_000_000])),
             ("Latitude", ("s", "48.1173")),
             ("Longitude", ("v", ("d", 11.5))),
         ],
@@ -328,9 +381,7 @@ class TestNoFix:
         """
         geoclue(bus, places={"8": {**PLACE, name: lie}})
 
-        reason = reason_of(
-            GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
-        )
+        reason = reason_of(make(APP, PATIENT).read(permit))
 
         assert "that cannot be" in reason or "never says" in reason
 
@@ -341,9 +392,7 @@ class TestNoFix:
         half = {k: v for k, v in PLACE.items() if k != "Latitude"}
         geoclue(bus, places={"8": half})
 
-        reason = reason_of(
-            GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
-        )
+        reason = reason_of(make(APP, PATIENT).read(permit))
 
         assert reason == "GeoClue2 does not know it"
 
@@ -415,7 +464,7 @@ class TestBrokenBus:
             listener = Listener(path, says)
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
             seconds = SHORT if "deadline" in reason else PATIENT
-            source = GeoClueSource(APP, timeout_seconds=seconds)
+            source = make(APP, seconds)
             try:
                 answer = source.read(permit)
             finally:
@@ -432,7 +481,7 @@ class TestBrokenBus:
         """
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address or "unix:")
 
-        answer = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        answer = make(APP, PATIENT).read(permit)
 
         assert reason_of(answer) == "the system bus does not answer"
 
@@ -446,7 +495,7 @@ class TestPermission:
         """
         Before GeoClue was started nothing is known of its answer.
         """
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
 
         assert source.permission is OSPermission.UNKNOWN
         assert source.permission_time is None
@@ -467,7 +516,7 @@ class TestPermission:
         """
         geoclue(bus, rules=rules)
         seconds = SHORT if "silent" in rules.values() else PATIENT
-        source = GeoClueSource(APP, timeout_seconds=seconds)
+        source = make(APP, seconds)
         before = datetime.now(UTC)
 
         source.read(permit)
@@ -484,7 +533,7 @@ class TestPermission:
         Asking for the permission learns the answer and no place.
         """
         journal = geoclue(bus)
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
 
         assert source.ask_permission() is OSPermission.GRANTED
         until(lambda: members(journal)[-1] == "DeleteClient")
@@ -497,7 +546,7 @@ class TestPermission:
         A permission that is taken away is noticed by the next read.
         """
         geoclue(bus)
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
         source.min_interval_seconds = 0.0
         source.read(permit)
         answers = [source.permission]
@@ -516,7 +565,7 @@ class TestPermission:
         A GeoClue that does not answer changes nothing of what it said.
         """
         geoclue(bus, rules={"Start": "once error AccessDenied"})
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
         source.ask_permission()
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere")
 
@@ -530,7 +579,7 @@ class TestPermission:
         with private_bus(rule) as own:
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", own.address)
             geoclue(own)
-            source = GeoClueSource(APP, timeout_seconds=PATIENT)
+            source = make(APP, PATIENT)
             answer = source.read(permit)
 
         assert "does not let" in reason_of(answer)
@@ -548,7 +597,7 @@ class TestSource:
         """
         journal = geoclue(bus)
 
-        assert "GeoClue2" in repr(GeoClueSource(APP, timeout_seconds=PATIENT))
+        assert "GeoClue2" in repr(make(APP, PATIENT))
         assert members(journal) == []
 
     def test_no_import_before_a_read(self):
@@ -616,7 +665,7 @@ class TestSource:
         monkeypatch.setenv("GIO_LAUNCHED_DESKTOP_FILE", file)
         monkeypatch.setenv("GIO_LAUNCHED_DESKTOP_FILE_PID", str(os.getpid()))
 
-        fix = GeoClueSource(timeout_seconds=PATIENT).read(permit)
+        fix = make().read(permit)
 
         assert isinstance(fix, Fix)
         asked = [str(c) for c in calls(journal) if c[0] == "Set"]
@@ -637,7 +686,7 @@ class TestSource:
             file = "/tmp/x.desktop" if of == "the parent" else "/tmp/x y"
             monkeypatch.setenv("GIO_LAUNCHED_DESKTOP_FILE", file)
             monkeypatch.setenv("GIO_LAUNCHED_DESKTOP_FILE_PID", str(pid))
-        source = GeoClueSource(timeout_seconds=PATIENT)
+        source = make()
 
         assert "desktop file" in reason_of(source.read(permit))
         assert source.ask_permission() is OSPermission.UNKNOWN
@@ -656,7 +705,7 @@ class TestSource:
         A read leaves no connection behind, whether it succeeds or fails.
         """
         geoclue(bus, rules={"GetAll": "once error AccessDenied"})
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        source = make(APP, PATIENT)
         source.min_interval_seconds = 0.0
         source.read(permit)
         handles = Path("/proc/self/fd")
@@ -682,7 +731,7 @@ class TestConformance(SourceConformance):
         """
         Make one that asks the fake.
         """
-        return GeoClueSource(APP, timeout_seconds=PATIENT)
+        return make(APP, PATIENT)
 
 
 class TestBad(BadSourceConformance):
@@ -708,7 +757,7 @@ class TestBad(BadSourceConformance):
         """
         Make one that asks the fake.
         """
-        return GeoClueSource(APP, timeout_seconds=PATIENT)
+        return make(APP, PATIENT)
 
 
 class TestKit:
@@ -722,8 +771,12 @@ class TestKit:
         Consent opens nothing until GeoClue lets the app; then a cell comes,
         until GeoClue says no: from then on it is not asked.
         """
-        journal = geoclue(bus, rules={"Start": "then then error AccessDenied"})
-        source = GeoClueSource(APP, timeout_seconds=PATIENT)
+        journal = geoclue(
+            bus,
+            rules={"Start": "then then error AccessDenied"},
+            places={"5": PLACE, "8": PLACE},
+        )
+        source = make(APP, PATIENT)
         source.min_interval_seconds = 0.0
         book = PermissionBook(own={"location": lambda: source.permission})
         answers = []
@@ -802,7 +855,7 @@ class TestQt:
             check=True,
             env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         )
-        ours = GeoClueSource(APP, timeout_seconds=PATIENT).read(permit)
+        ours = make(APP, PATIENT).read(permit)
 
         theirs = json.loads(done.stdout)
         if answer == "granted":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from consentkit.collectors.installation import InstallationSource, Scope
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import UnwritableError
 from consentkit.policy.load import load_policy
+from consentkit.testing import Sentinels
+from tests.collectors.trees import grow
 
 
 ID = re.compile(
@@ -210,6 +213,141 @@ class TestFile:
 
         assert isinstance(answer, Unavailable)
         assert isinstance(source.read(make_permit("guid")), str)
+
+
+ELSEWHERE = "5d1b7a90c3e24f86b7d0e1f2a3b4c5d6"
+
+OF_A_MACHINE = {
+    "etc/machine-id": "0123456789abcdef0123456789abcdee\n",
+    "proc/self/mountinfo": "",
+}
+
+
+class TestCopy:
+    """
+    What is not the installation that the id was drawn for.
+    """
+
+    @pytest.fixture
+    def read(self, make_permit, tmp_path):
+        """
+        Read the id in a folder, on a machine of that id.
+        """
+        permit = make_permit("guid")
+
+        def read(folder: Path, machine: str = "", files: dict = {}) -> object:  # noqa: B006
+            number = len(list(tmp_path.glob("root*")))
+            root = tmp_path / f"root{number}"
+            tree = {**OF_A_MACHINE, **files}
+            if machine:
+                tree["etc/machine-id"] = machine
+            return InstallationSource(folder, root=grow(root, tree)).read(
+                permit
+            )
+
+        return read
+
+    @pytest.mark.parametrize("tool", ["cp", "python"])
+    def test_copied_folder(self, read, tmp_path, tool):
+        """
+        A copy of the data folder is another installation; the first one
+        stays what it was, and each keeps its own.
+        """
+        first, copy = tmp_path / "data/ids", tmp_path / "copy/ids"
+        old = read(first)
+        if tool == "cp":
+            subprocess.run(
+                ["cp", "-a", first.parent, copy.parent], check=True, timeout=60
+            )
+        else:
+            shutil.copytree(first.parent, copy.parent)
+        new = read(copy)
+        kept = b"".join(p.read_bytes() for p in copy.iterdir())
+
+        assert ID.fullmatch(str(new))
+        assert new != old
+        assert str(old).encode() not in kept
+        assert (read(first), read(copy)) == (old, new)
+
+    @pytest.mark.skipif(
+        not sys.platform.startswith("linux"), reason="machine ids of Linux"
+    )
+    def test_cloned_machine(self, read, tmp_path):
+        """
+        An image of a whole disk is another installation where its machine
+        id was made anew, as it should be.
+        """
+        folder = tmp_path / "ids"
+        old = read(folder)
+        new = read(folder, ELSEWHERE)
+
+        assert new != old
+        # Two machines may share a folder, too.
+        assert (read(folder), read(folder, ELSEWHERE)) == (old, new)
+
+    def test_moved_folder(self, read, tmp_path):
+        """
+        A folder that was moved is the same one.
+        """
+        old = read(tmp_path / "data/ids")
+        (tmp_path / "data").rename(tmp_path / "moved")
+
+        assert read(tmp_path / "moved/ids") == old
+
+    def test_restored_backup(self, read, tmp_path):
+        """
+        A folder that a backup has put back in its place is the same one.
+        """
+        folder = tmp_path / "data/ids"
+        old = read(folder)
+        shutil.copytree(folder, tmp_path / "backup")
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "backup", folder)
+
+        assert read(folder) == old
+
+    @pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+    def test_other_way_there(self, read, tmp_path):
+        """
+        Two ways into one folder lead to one installation.
+        """
+        old = read(tmp_path / "data/ids")
+        (tmp_path / "link").symlink_to(tmp_path / "data")
+
+        assert read(tmp_path / "link/ids") == old
+
+    def test_container(self, read, tmp_path):
+        """
+        A container that is made anew, over the same volume, from a newer
+        image with another machine id, is the same installation.
+        """
+        files = {".dockerenv": ""}
+        old = read(tmp_path / "volume", files=files)
+
+        assert read(tmp_path / "volume", ELSEWHERE, files) == old
+
+    def test_nothing_of_the_machine_is_kept(self, read, tmp_path):
+        """
+        What is kept to know a copy tells neither the machine nor the
+        folder; of the folder it is another one for each id.
+        """
+        read(tmp_path / "ids", ELSEWHERE)
+        (file,) = (tmp_path / "ids").glob("*.id")
+        first = [file.name, *file.read_text().split()]
+        InstallationSource(tmp_path / "ids").reset()
+        read(tmp_path / "ids", ELSEWHERE)
+        second = [file.name, *file.read_text().split()]
+
+        planted = Sentinels([ELSEWHERE, str(tmp_path)])
+        assert planted.found_in(" ".join(first)) == []
+        # The machine and the consent are the same, the id and its place not.
+        assert [a == b for a, b in zip(first, second, strict=True)] == [
+            True,
+            False,
+            True,
+            False,
+            False,
+        ]
 
 
 class TestRace:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 
 import consentkit
 
-from consentkit.collectors.device import DeviceSource, default_device_sources
+from consentkit.collectors import USUAL, Sources
+from consentkit.collectors.device import DeviceSource
 from consentkit.collectors.installed import PackagesSource, ProcessesSource
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import OSPermission, Reason
@@ -146,6 +148,59 @@ class TestPackages:
         assert isinstance(answer, Unavailable)
         assert "in time" in answer.reason
         assert time.monotonic() - begun < 60
+
+    def test_rpm_has_children(self, packages, tmp_path):
+        """
+        What a program that hangs has started is ended with it.
+        """
+        note = tmp_path / "child"
+        code = (
+            "import subprocess, sys; from pathlib import Path\n"
+            "child = subprocess.Popen(['sleep', '300'])\n"
+            f"Path({str(note)!r}).write_text(str(child.pid))\n"
+            "child.wait()"
+        )
+        answer = packages(
+            {"var/lib/rpm/": ""},
+            rpm=(sys.executable, "-c", code),
+            timeout_seconds=5.0,
+        )
+
+        assert isinstance(answer, Unavailable)
+        stat = Path(f"/proc/{note.read_text()}/stat")
+        end = time.monotonic() + 30
+        while stat.exists() and stat.read_text().split()[2] != "Z":
+            assert time.monotonic() < end, "the child lives on"
+            time.sleep(0.05)
+
+    def test_rpm_without_an_end(self, packages):
+        """
+        A program that prints without an end gives no list, and is not
+        listened to for longer than a list can be.
+        """
+        begun = time.monotonic()
+        tracemalloc.start()
+        try:
+            answer = packages(
+                {"var/lib/rpm/": ""},
+                rpm=("yes", "pkgname"),
+                timeout_seconds=300.0,
+            )
+            kept = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert isinstance(answer, Unavailable)
+        assert kept < 64_000_000
+        assert time.monotonic() - begun < 120
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    def test_deadline(self, seconds):
+        """
+        A program without a deadline cannot be set up.
+        """
+        with pytest.raises(ValueError, match="timeout_seconds"):
+            PackagesSource(timeout_seconds=seconds)
 
     def test_no_program_without_need(self, packages):
         """
@@ -324,13 +379,16 @@ sys.stdin.read()
         assert isinstance(answer, Unavailable)
 
 
-def test_never_unasked():
+@pytest.mark.parametrize("platform", USUAL)
+@pytest.mark.parametrize("data_type", ["installed_apps", "running_processes"])
+def test_never_unasked(platform, data_type):
     """
-    Neither list is among the sources that are used without being named.
+    Neither list has a source where none is named.
     """
-    usual = {t for s in default_device_sources() for t in s.data_types}
+    sources = Sources(platform=platform)
 
-    assert not usual & {"installed_apps", "running_processes"}
+    assert sources.of(data_type) is None
+    assert sources.of("os_name") is not None
 
 
 class TestPermission:

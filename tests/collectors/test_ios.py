@@ -31,7 +31,7 @@ from consentkit.gate import OSPermission
 from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.testing import BadSourceConformance, SourceConformance
 from tests.needs import need_extra
-from tests.support import IMEI, Spy, say_yes, small
+from tests.support import IMEI, Spy, make_kit, say_yes, small
 
 
 IDFV = "5D3A9C7E-1B2F-4E6A-8C0D-9F7E5B3A1C2D"
@@ -500,6 +500,39 @@ class TestApplePermissions:
 
         assert answer.value is OSPermission.UNKNOWN
         assert answer.detail == "asking failed (NameError)"
+
+
+@pytest.mark.parametrize("platform", ["ios", "darwin"])
+class TestByDefault:
+    """
+    A kit that is told nothing of permissions asks Apple.
+    """
+
+    @pytest.mark.parametrize(
+        ("status", "no"), [(2, "location: denied"), (3, "")]
+    )
+    def test_asks_apple(self, tmp_path, monkeypatch, platform, status, no):
+        """
+        Apple's answer counts, and its framework is not loaded before a read
+        that nothing else is in the way of.
+        """
+        bridge = FakeRubicon(status=status)
+        for name in ("rubicon", "rubicon.objc", "rubicon.objc.runtime"):
+            monkeypatch.setitem(sys.modules, name, bridge)
+        options: dict[str, Any] = {}
+        if platform == "ios":
+            options["platform"] = "ios"
+        with make_kit(tmp_path, **options) as kit, kit.use("connect") as use:
+            monkeypatch.setattr(sys, "platform", platform)
+            unasked = use.location()
+            assert unasked.reason is consentkit.Reason.NOT_ASKED
+            assert bridge.loaded == []
+            for element in small().elements:
+                say_yes(kit.consent, element)
+            place = use.location()
+
+        assert bridge.loaded == ["CoreLocation"]
+        assert ("" if place else place.detail) == no
 
 
 class TestConformance(SourceConformance):

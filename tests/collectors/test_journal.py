@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 import time
@@ -37,6 +38,7 @@ from tests.collectors.test_logs import (
     kept,
     on_disk,
 )
+from tests.docs.blocks import DOCS, blocks_of
 from tests.needs import need_tool
 from tests.support import START, Clock, make_kit, say_yes, small
 
@@ -855,6 +857,89 @@ class TestBadConformance(BadSourceConformance):
         Make one that asks the fake.
         """
         return JournalSource(unit=UNIT, deadline_seconds=1)
+
+
+class TestNames:
+    """
+    Tests for what the app names.
+    """
+
+    @pytest.mark.parametrize(
+        ("function", "options", "problem"),
+        [
+            ("log", {}, "no function 'log'; try logs"),
+            ("improve", {}, "improve does not collect 'service_log'"),
+            ("logs", {"data_type": "failure_info"}, "logs does not collect"),
+        ],
+    )
+    def test_the_policy_does_not_have(
+        self,
+        kit: consentkit.Kit,
+        function: str,
+        options: dict[str, Any],
+        problem: str,
+    ) -> None:
+        """
+        A name that would capture nothing for ever is an error, at once.
+        """
+        with pytest.raises(ValueError, match=problem):
+            kit.journal(function, **options)
+
+    def test_of_another_file(self, kit: consentkit.Kit, data: Path) -> None:
+        """
+        A path in the place of a function deletes no file.
+        """
+        diary = data.parent / "diary.json"
+        diary.write_text("mine")
+        for name in (str(diary.with_suffix("")), "../../diary"):
+            with pytest.raises(ValueError, match="no function"):
+                kit.journal(name)
+
+        assert diary.read_text() == "mine"
+
+
+class TestPage:
+    """
+    Tests for the page of the documentation.
+    """
+
+    def test_testing(
+        self,
+        journal: Journal,
+        data: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """
+        The file that the page shows how to write has a line that is
+        captured under a consent of now.
+        """
+        *_, shown = (
+            block
+            for block in blocks_of(DOCS / "collectors" / "journal.md")
+            if block.language == "console"
+        )
+        tool = shutil.which("systemd-journal-remote")
+        assert tool is not None
+        monkeypatch.chdir(tmp_path)
+        with make_kit(data, "logs") as kit:
+            for line in shown.text.splitlines():
+                command = line.removeprefix("$ ").replace(
+                    "/lib/systemd/systemd-journal-remote", tool
+                )
+                subprocess.run(
+                    ["sh", "-c", command],
+                    check=True,
+                    capture_output=True,
+                    timeout=60,
+                )
+            source = JournalSource(
+                unit=UNIT, files=["notes.journal"], deadline_seconds=60
+            )
+            counts = kit.journal("logs", source=source).capture()
+
+            assert counts == JournalCounts(captured=1)
+            assert messages(kit) == ["hello"]
 
 
 class TestRepr:

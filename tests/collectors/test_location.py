@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+import tracemalloc
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +32,7 @@ from consentkit.collectors.location import Fix, TrackError, TrackSource
 from consentkit.collectors.nmea import NMEAParser, checksum
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ForgedPermitError
+from consentkit.policy.model import Protection, ProtectionName
 
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "nmea"
@@ -182,6 +187,52 @@ class TestNMEA:
         assert "no fix" in str(parser.passed_over)
 
     @pytest.mark.parametrize(
+        ("body", "problem"),
+        [
+            ("GPGGA,120000,4807.0380,N,01131.0000,E,7,08,0.9", "by hand"),
+            ("GPGGA,120000,4807.0380,N,01131.0000,E,8,08,0.9", "simulated"),
+            (
+                "GPRMC,120000,A,4807.0380,N,01131.0000,E,0,0,010624,,,M",
+                "by hand",
+            ),
+            (
+                "GPRMC,120000,A,4807.0380,N,01131.0000,E,0,0,010624,,,S",
+                "simulated",
+            ),
+            ("GPGLL,4807.0380,N,01131.0000,E,120000,A,M", "by hand"),
+            ("GPGLL,4807.0380,N,01131.0000,E,120000,A,S", "simulated"),
+        ],
+    )
+    def test_nobody_was_there(self, body, problem):
+        """
+        A position that was put in by hand or simulated is none.
+        """
+        parser = NMEAParser()
+
+        assert parser.feed(sentence(body)) == []
+        assert problem in str(parser.passed_over)
+        assert parser.dropped == 1
+
+    @pytest.mark.parametrize("clock", ["000000", ""])
+    def test_clock_that_stands_still(self, clock):
+        """
+        Where the clock tells no instants apart, each round of sentences is
+        one, and no place is lost.
+        """
+        rounds = [
+            sentence(f"GPGGA,{clock},4{n}00,N,01100,E,1,08,0.9")
+            + (
+                sentence(f"GPRMC,{clock},A,4{n}00,N,01100,E,0,0,,,,A")
+                if clock
+                else b""
+            )
+            for n in range(4)
+        ]
+        fixes = NMEAParser().feed(b"".join(rounds))
+
+        assert [fix.latitude for fix in fixes] == [40.0, 41.0, 42.0, 43.0]
+
+    @pytest.mark.parametrize(
         "fields",
         [
             "4860.0000,N,01131.0000,E",
@@ -314,14 +365,17 @@ class TestGPX:
     )
     def test_broken(self, permit, tmp_path, text, line, problem):
         """
-        A broken file is told by name, line and problem, without a place.
+        A broken file is told by name, line and problem, without a place and
+        without its folders.
         """
         file = tmp_path / "broken.gpx"
         file.write_text(text)
         _, answer = places(TrackSource(file), permit)
 
         assert isinstance(answer, Unavailable)
-        assert answer.reason.startswith(f"{file}, line {line}: ")
+        assert answer.reason.startswith(
+            f"the recorded track {file.name}, line {line}: "
+        )
         assert problem in reason_of(answer)
         assert not any(d in reason_of(answer) for d in DIGITS)
 
@@ -356,6 +410,71 @@ class TestGPX:
                 parser.feed(b"48.1173 " * 2_048)
 
         assert fed <= 1_048_576 + 2 * 16_384
+
+    @pytest.mark.parametrize(
+        ("piece", "problem"),
+        [
+            (lambda n: b"<a>" * 5_000, "tags in tags"),
+            (
+                lambda n: b"".join(
+                    b"<n%x/>" % i for i in range(n * 3_000, (n + 1) * 3_000)
+                ),
+                "names that no GPX has",
+            ),
+            (
+                lambda n: b"".join(
+                    b'<a n%x=""/>' % i
+                    for i in range(n * 1_500, (n + 1) * 1_500)
+                ),
+                "names that no GPX has",
+            ),
+            (lambda n: b"<%s/>" % (b"n" * 300), "names that no GPX has"),
+        ],
+        ids=["depth", "tags", "attributes", "long"],
+    )
+    def test_bomb(self, piece, problem):
+        """
+        What a parser of XML keeps to the end of a document is bounded: it
+        takes less memory than the document has bytes.
+        """
+        parser, fed = GPXParser(), 0
+        parser.feed(b"<gpx>")
+        tracemalloc.start()
+        try:
+            with pytest.raises(TrackError, match=problem):
+                while fed < 64_000_000:
+                    fed += len(data := piece(fed // 16_000))
+                    parser.feed(data)
+            kept = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert fed < 64_000
+        assert kept < 2_000_000
+
+    def test_deep_enough(self):
+        """
+        Extensions of points may nest, and have names of their own.
+        """
+        inside = "".join(f"<x:n{n}>" for n in range(40))
+        inside += "".join(f"</x:n{n}>" for n in reversed(range(40)))
+        point = f'<trkpt lat="1" lon="2"><extensions>{inside}</extensions>'
+
+        assert len(GPXParser().feed(gpx(f"{point}</trkpt>").encode())) == 1
+
+    @pytest.mark.parametrize("encoding", ["foo", "gb18030", "rot13", "hex"])
+    def test_unknown_encoding(self, permit, tmp_path, encoding):
+        """
+        An encoding that is not read is told, each time in the same words.
+        """
+        file = tmp_path / "track.gpx"
+        head = f'<?xml version="1.0" encoding="{encoding}"?>'
+        file.write_text(head + gpx('<trkpt lat="1" lon="2"/>'))
+        source = TrackSource(file)
+        reasons = {reason_of(source.read(permit)) for _ in range(3)}
+
+        problem = "an encoding that is not read"
+        assert reasons == {f"the recorded track track.gpx, line 1: {problem}"}
 
     def test_long_text(self):
         """
@@ -438,19 +557,61 @@ class TestTrackSource:
         assert [lat for lat, _ in found] == [n / 100 for n in range(1, count)]
         assert reason_of(answer) == "the track is at its end"
 
-    def test_fixes_before_a_fault(self, permit, tmp_path):
+    @pytest.mark.parametrize("length", [0, 20_000])
+    def test_fixes_before_a_fault(self, permit, tmp_path, length):
         """
-        What stands before a fault is given; then the fault stays.
+        What stands before a fault is given, however near; then the fault
+        stays.
         """
         file = tmp_path / "half.gpx"
-        filler = f"<!--{'x' * 20_000}-->"
-        file.write_text(gpx(f'<trkpt lat="1" lon="2"/>{filler}<trkpt/>'))
+        filler = "x" * length
+        file.write_text(
+            gpx(f'<trkpt lat="1" lon="2"/><!--{filler}--><trkpt/>')
+        )
         source = TrackSource(file)
         found, answer = places(source, permit)
 
         assert found == [(1, 2)]
         assert "line 3" in reason_of(answer)
         assert source.read(permit) == answer
+
+    @pytest.mark.parametrize("kind", ["gpx", "nmea"])
+    def test_threads(self, permit, tmp_path, kind):
+        """
+        Threads that read one track together get each fix once, all of them.
+        """
+        count, file = 4_000, tmp_path / "track"
+        if kind == "gpx":
+            points = (
+                f'<trkpt lat="{n / 100}" lon="2"/>' for n in range(count)
+            )
+            file.write_text(gpx("\n".join(points)))
+        else:
+            file.write_bytes(
+                b"".join(
+                    sentence(f"GPGGA,,{n // 60:02d}{n % 60:02d},N,00200,E,1")
+                    for n in range(count)
+                )
+            )
+        source = TrackSource(file)
+        answers: list[object] = []
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [
+                threading.Thread(
+                    target=lambda: answers.extend(places(source, permit)[0])
+                )
+                for _ in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(before)
+
+        assert len(answers) == len(set(answers)) == count
 
     def test_file_that_comes_later(self, permit, tmp_path):
         """
@@ -460,7 +621,8 @@ class TestTrackSource:
         source = TrackSource(file)
 
         assert source.read(permit) == Unavailable(
-            "location_precise", f"{file}: No such file or directory"
+            "location_precise",
+            f"the recorded track {file.name}: No such file or directory",
         )
         file.write_text(GPX)
         assert isinstance(source.read(permit), Fix)
@@ -487,7 +649,8 @@ class TestTrackSource:
         file.write_bytes(content)
         answer = TrackSource(file).read(permit)
 
-        assert str(file) in reason_of(answer)
+        assert "the recorded track track" in reason_of(answer)
+        assert str(tmp_path) not in f"{answer} {TrackSource(file)!r}"
         assert reason in reason_of(answer)
         assert not any(d in reason_of(answer) for d in DIGITS)
 
@@ -499,7 +662,9 @@ class TestTrackSource:
         os.mkfifo(pipe)
         answer = TrackSource(pipe).read(permit)
 
-        assert reason_of(answer) == f"{pipe}: it is no regular file"
+        assert reason_of(answer) == (
+            "the recorded track pipe: it is no regular file"
+        )
 
     @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
     def test_deadline(self, seconds, tmp_path):
@@ -566,15 +731,17 @@ def running_gpsd(*arguments: str):
 def talking_receiver(port: int, body: str):
     """
     Send what a receiver would say, by UDP, until the end of the block.
+
+    Args:
+        port: Where to.
+
+        body: The sentence, with the time as `datetime.strftime` has it.
     """
     quiet = threading.Event()
 
     def talk() -> None:
-        second = 0
         while not quiet.wait(0.1):
-            second = (second + 1) % 60
-            clock = f"1200{second:02d}.00"
-            line = sentence(body.format(clock=clock))
+            line = sentence(f"{datetime.now(UTC):{body}}")
             speaker.sendto(line, ("127.0.0.1", port))
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
@@ -598,7 +765,7 @@ class TestRealGpsd:
         A receiver's position comes through the real daemon.
         """
         udp = free_port(socket.SOCK_DGRAM)
-        body = "GPRMC,{clock},A,4807.0380,N,01131.0000,E,0,0,010624,,,A"
+        body = "GPRMC,%H%M%S.00,A,4807.0380,N,01131.0000,E,0,0,%d%m%y,,,A"
         with (
             running_gpsd(f"udp://127.0.0.1:{udp}") as port,
             talking_receiver(udp, body),
@@ -614,7 +781,7 @@ class TestRealGpsd:
         A receiver that has no fix makes none, within the deadline.
         """
         udp = free_port(socket.SOCK_DGRAM)
-        body = "GPRMC,{clock},V,,,,,,,010624,,,N"
+        body = "GPRMC,%H%M%S.00,V,,,,,,,%d%m%y,,,N"
         with (
             running_gpsd(f"udp://127.0.0.1:{udp}") as port,
             talking_receiver(udp, body),
@@ -635,6 +802,74 @@ class TestRealGpsd:
             answer = GpsdSource(port=port, timeout_seconds=0.5).read(permit)
 
         assert "no receiver" in reason_of(answer)
+
+
+@contextlib.contextmanager
+def playing_gpsd(log: Path):
+    """
+    Play a recording to a real gpsd by ``gpsfake``; give the daemon's port.
+    """
+    port = free_port()
+    command = ["gpsfake", "-n", "-q", "-c", "0.02", "-P", str(port), str(log)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            for _ in range(200):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                time.sleep(0.05)
+            yield port
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.need_tool("gpsd", "gpsfake")
+class TestPlayedToGpsd:
+    """
+    The daemon of this machine, on a terminal that a recording is played to.
+    """
+
+    @pytest.fixture
+    def port(self):
+        """
+        Give the port of a daemon that a recorded walk is played to.
+        """
+        with playing_gpsd(VECTORS / "quay.nmea") as found:
+            yield found
+
+    def test_fixes(self, permit, port):
+        """
+        The places of the walk come through the real daemon, each with its
+        time, and with what the daemon believes of its accuracy.
+        """
+        walk = {
+            datetime.fromisoformat(when): tuple(place)
+            for when, *place in json.loads((VECTORS / "quay.json").read_text())
+        }
+        source = GpsdSource(
+            port=port, timeout_seconds=30.0, max_age_seconds=math.inf
+        )
+        fixes = [fix_of(source.read(permit)) for _ in range(5)]
+
+        for fix in fixes:
+            assert fix.time is not None
+            place = walk[fix.time]
+            found = (fix.latitude, fix.longitude)
+            assert found == pytest.approx(place, abs=1e-6)
+            assert fix.accuracy_m is not None
+
+    def test_of_the_past(self, permit, port):
+        """
+        A recording is no place of now, unless it is asked for as one.
+        """
+        answer = GpsdSource(port=port, timeout_seconds=30.0).read(permit)
+
+        assert "gave a place of the past" in reason_of(answer)
 
 
 @contextlib.contextmanager
@@ -702,6 +937,7 @@ class TestGpsdSource:
             b'{"class":' + b"9" * 5_000 + b"}\n",
             b" " * 300_000 + tpv(lat=1),
             tpv(mode=1),
+            tpv(status=8),
             tpv(lat="48.1173"),
             tpv(lat=True),
             tpv(lat=float("nan")),
@@ -710,7 +946,8 @@ class TestGpsdSource:
             tpv(eph=7.5, time="2026-03-04T05:06:07.500Z"),
         ]
         with fake_gpsd(*pieces) as port:
-            fix = fix_of(GpsdSource(port=port).read(permit))
+            source = GpsdSource(port=port, max_age_seconds=math.inf)
+            fix = fix_of(source.read(permit))
 
         assert fix == Fix(
             latitude=48.1173,
@@ -728,6 +965,52 @@ class TestGpsdSource:
             fix = fix_of(GpsdSource(port=port).read(permit))
 
         assert (fix.accuracy_m, fix.time) == (5.0, None)
+
+    def test_simulated(self, permit):
+        """
+        A place that the receiver simulates is none, and is told as that.
+        """
+        with fake_gpsd(tpv(status=8)) as port:
+            answer = GpsdSource(port=port, timeout_seconds=0.3).read(permit)
+
+        assert reason_of(answer) == "the receiver of gpsd simulates a place"
+
+    def test_less_exact_than_the_cell(self, make_permit):
+        """
+        A fix that is less exact than the cell that the policy promises has
+        no cell; without such a promise it is a fix.
+        """
+        far = tpv(eph=2001.0)
+        grid = Protection(name=ProtectionName.GRID, cell_km=2.0)
+        answers = []
+        for protection in (grid, ProtectionName.NONE):
+            permit = make_permit("location_coarse", protection)
+            with fake_gpsd(far) as port:
+                answers.append(GpsdSource(port=port).read(permit))
+
+        assert "less exactly" in reason_of(answers[0])
+        assert fix_of(answers[1]).accuracy_m == 2001.0
+
+    def test_time(self, permit):
+        """
+        A fix of another time than now is none.
+        """
+        reasons = []
+        for hours in (-1, 1):
+            at = datetime.now(UTC) + timedelta(hours=hours)
+            with fake_gpsd(tpv(time=at.isoformat())) as port:
+                answer = GpsdSource(port=port).read(permit)
+            reasons.append(reason_of(answer).rpartition(" a ")[2])
+
+        assert reasons == ["place of the past", "place of the future"]
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+    def test_age(self, seconds):
+        """
+        An age is a positive number.
+        """
+        with pytest.raises(ValueError, match="max_age_seconds"):
+            GpsdSource(max_age_seconds=seconds)
 
     def test_silent_end(self, permit):
         """

@@ -191,6 +191,147 @@ class TestStructlog:
             assert secret not in told
         assert len(kept(kit)) == 1
 
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("pw", "auth", "session", "otp", "pin", "passcode", "cookie"),
+            *("set_cookie", "csrf", "signature", "key", "cvv", "secret"),
+            *("Authorization", "x-api-key", "userPIN", "PINCode", "cvv2"),
+            *("csrfToken", "sid", "jwt", "db_pw_old", "ssn", "验证码"),
+            *("l" * 70 + "password", b"password"),
+        ],
+    )
+    def test_names_of_secrets(
+        self, kit: consentkit.Kit, structlog: Any, name: str | bytes
+    ) -> None:
+        """
+        What stands under the name of a secret goes whole, whatever it is.
+        """
+        log = make_logger(
+            structlog, kit.structlog_processor("logs"), Seen(structlog)
+        )
+        values: list[object] = [
+            "open sesame now",
+            "Tr0ub4dor&3",
+            "8f14e45fceea167a5a36dedd4bea2543",
+            78051120,
+            ["8f14e45f", "ceea167a"],
+            {"id": "8f14e45fceea167a"},
+        ]
+        log.info("event", body=[{name: value} for value in values])
+
+        (told,) = kept(kit)
+        del told["message"], told["level"], told["logger"]
+        assert [*told.values()] == ["<SECRET_VALUE>"] * len(values)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"author": "Ann", "monkey": 1, "keyboard": "us", "keys": 3},
+            {"passengers": 3, "pinned": 2, "design": "x", "sort": "key"},
+            {"auth": True, "session": False},
+            {"rgb": [255, 128, 0], "size": [1920, 1080], "v": [3, 11, 9]},
+            {"took": [0.25, 0.5], "hist": [1, 2, 3, 4, 5, 6, 7, 8]},
+            {"names": ["name", "value"], "pair": ["name", "Ann"]},
+            {"user": {"name": "session_manager", "tries": 4}},
+        ],
+        ids=["words", "parts", "flags", "lists", "times", "pairs", "name"],
+    )
+    def test_names_of_no_secrets(
+        self, kit: consentkit.Kit, structlog: Any, fields: dict
+    ) -> None:
+        """
+        Names and lists that are only like those of secrets stay.
+        """
+        log = make_logger(
+            structlog, kit.structlog_processor("logs"), Seen(structlog)
+        )
+        log.info("event", **fields)
+
+        assert "<" not in str(kept(kit))
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"name": "password", "value": "wolfsbane"},
+            {"Key": "Cookie", "Value": ["wolfsbane"]},
+            [("Set-Cookie", "wolfsbane"), ("Accept", "any")],
+            {"headers": [[b"authorization", "wolfsbane"]]},
+            ("token", {"it": "wolfsbane"}),
+        ],
+        ids=["mapping", "capitals", "pairs", "bytes", "nested"],
+    )
+    def test_names_beside_their_values(
+        self, kit: consentkit.Kit, structlog: Any, value: object
+    ) -> None:
+        """
+        A name that stands beside its value tells what that is, too.
+        """
+        log = make_logger(
+            structlog, kit.structlog_processor("logs"), Seen(structlog)
+        )
+        log.info("event", it=value)
+
+        (told,) = kept(kit)
+        assert "wolfsbane" not in str(told)
+        assert "<SECRET_VALUE>" in told.values()
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        ("name", "parts", "told"),
+        [
+            ("card", [4111, 1111, 1111, 1111], "<BANK_CARD>"),
+            ("to", ["4111", "1111", "1111", "1111"], "<BANK_CARD>"),
+            ("phone", ["139", "0555", "0148"], "<MOBILE_CN>"),
+            ("to", ("139", "05550148"), "<MOBILE_CN>"),
+            ("digits", [*map(int, "13905550148")], "<MOBILE_CN>"),
+            ("iban", ["DE89", "3704", "0044", "0532", "0130", "00"], "<IBAN>"),
+            ("peer", [203, 0, 113, 7], "<IPV4>"),
+            ("place", [48.117312, 11.516667], "<GEO_POINT>"),
+        ],
+    )
+    def test_numbers_in_parts(
+        self,
+        kit: consentkit.Kit,
+        structlog: Any,
+        name: str,
+        parts: object,
+        told: str,
+    ) -> None:
+        """
+        A number that is told as a list of its groups is found.
+        """
+        log = make_logger(
+            structlog, kit.structlog_processor("logs"), Seen(structlog)
+        )
+        log.info("event", body={name: parts})
+
+        (value,) = kept(kit)
+        assert value[f"body.{name}"] == told
+
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize("reasons", [False, True])
+    def test_text_of_an_exception_has_to_be_asked_for(
+        self,
+        kit: consentkit.Kit,
+        loguru: Any,
+        reasons: bool,  # noqa: FBT001
+    ) -> None:
+        """
+        The text of an exception is kept, scrubbed, if the app asks for it.
+        """
+        processor = kit.structlog_processor("logs", reasons=reasons)
+        kit.loguru_sink("logs", reasons=reasons).add_to(loguru)
+        error = ValueError("Dear diary, 13905550148")
+        processor(None, "error", {"event": "boom", "exc_info": error})
+        loguru.opt(exception=error).error("boom")
+
+        wanted = "Dear diary, <MOBILE_CN>" if reasons else None
+        assert [v.get("reason") for v in kept(kit)] == [wanted, wanted]
+        assert [v["exception"] for v in kept(kit)] == ["ValueError"] * 2
+
     @pytest.mark.obligation("WP-LOG-2")
     @pytest.mark.parametrize("form", ["flag", "error", "tuple"])
     def test_exceptions(
@@ -283,12 +424,12 @@ class TestStructlog:
         log = make_logger(
             structlog, kit.structlog_processor("logs"), Seen(structlog)
         )
-        log.info("event", order=hostile, raw=b"\0\1", key={hostile: 1})
+        log.info("event", order=hostile, raw=b"\0\1", by={hostile: 1})
 
         (value,) = kept(kit)
         assert value["order"] == "(Hostile)"
         assert value["raw"] == "(bytes)"
-        assert value["key.field"] == 1
+        assert value["by.field"] == 1
         assert hostile.tries == 0
 
     def test_texts_with_ideas_of_their_own(

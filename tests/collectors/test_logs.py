@@ -6,10 +6,12 @@ Tests for the handler that scrubs log records and captures them.
 
 from __future__ import annotations
 
+import json
 import linecache
 import logging
 import logging.handlers
 import queue
+import re
 import sys
 import threading
 import time
@@ -24,7 +26,7 @@ import pytest
 
 import consentkit
 
-from consentkit.anonymise.scrub import DROPPED
+from consentkit.anonymise.scrub import DROPPED, scrub
 from consentkit.collectors.logs import LogCounts, LogHandler, clear_text
 from consentkit.gate import OSPermission, Reason, Refusal
 from consentkit.policy import Policy
@@ -186,8 +188,8 @@ class TestCapture:
         self, kit: consentkit.Kit, app: logging.Logger, tmp_path: Path
     ) -> None:
         """
-        Of a crash its kind, files, lines and functions are kept; message and
-        local values are scrubbed or left.
+        Of a crash its kind, files, lines and functions are kept; messages
+        are scrubbed, local values left.
         """
 
         def fail(password: str) -> None:
@@ -195,7 +197,7 @@ class TestCapture:
             msg = f"no such file: {path}, call 13800138000"
             raise FileNotFoundError(msg)
 
-        app.addHandler(kit.log_handler("logs"))
+        app.addHandler(kit.log_handler("logs", reasons=True))
         try:
             fail("hunter2sentinel")
         except FileNotFoundError:
@@ -216,6 +218,25 @@ class TestCapture:
         assert "hunter2sentinel" not in value["trace"]
         for secret in (b"13800138000", b"annlee", b"ann.lee@"):
             assert secret not in on_disk(tmp_path)
+
+    @pytest.mark.obligation("WP-LOG-2")
+    def test_text_of_an_exception_has_to_be_asked_for(
+        self, kit: consentkit.Kit, app: logging.Logger
+    ) -> None:
+        """
+        What the app worked on is in the texts of exceptions, and is not kept
+        with them.
+        """
+        app.addHandler(kit.log_handler("logs"))
+        try:
+            int("Dear diary")
+        except ValueError:
+            app.exception("cannot count")
+
+        (value,) = kept(kit)
+        assert value["exception"] == "ValueError"
+        assert "reason" not in value
+        assert "diary" not in str(value)
 
     def test_trace_reads_no_source_file(
         self, kit: consentkit.Kit, app: logging.Logger, tmp_path: Path
@@ -283,6 +304,26 @@ class TestCapture:
         app.error("keep this")
 
         assert [value["message"] for value in kept(kit)] == ["keep this"]
+
+    @pytest.mark.skipif(
+        sys.version_info < (3, 12), reason="filters only say yes or no"
+    )
+    def test_filter_that_gives_another_record(
+        self, kit: consentkit.Kit, app: logging.Logger
+    ) -> None:
+        """
+        What a filter puts in the place of a record is captured instead.
+        """
+
+        def swap(_: object) -> Any:
+            return logging.makeLogRecord({"name": "other", "msg": "hidden"})
+
+        handler = kit.log_handler("logs")
+        handler.addFilter(swap)
+        app.addHandler(handler)
+        app.info("Dear diary")
+
+        assert [value["message"] for value in kept(kit)] == ["hidden"]
 
     def test_behind_a_queue(
         self, kit: consentkit.Kit, app: logging.Logger
@@ -369,19 +410,34 @@ class TestRefused:
         assert kept(kit) == []
         kit.close()  # looking opens the outbox anew
 
-    def test_undeclared_type(
-        self, kit: consentkit.Kit, app: logging.Logger
+    @pytest.mark.parametrize(
+        "make", ["log_handler", "structlog_processor", "loguru_sink"]
+    )
+    @pytest.mark.parametrize(
+        ("function", "options", "problem"),
+        [
+            ("log", {}, "no function 'log'; try logs"),
+            ("nothing", {}, "no function 'nothing'; 'consentkit policy show'"),
+            (
+                "logs",
+                {"data_type": "operation_log"},
+                "logs does not collect 'operation_log'; it collects service_",
+            ),
+        ],
+    )
+    def test_names_that_the_policy_does_not_have(
+        self,
+        kit: consentkit.Kit,
+        make: str,
+        function: str,
+        options: dict[str, Any],
+        problem: str,
     ) -> None:
         """
-        A handler for a log that the function does not declare drops all.
+        A name that would capture nothing for ever is an error, at once.
         """
-        hostile = Hostile()
-        handler = kit.log_handler("logs", data_type="operation_log")
-        app.addHandler(handler)
-        app.info("%s", hostile)
-
-        assert hostile.tries == 0
-        assert handler.counts == LogCounts(refused=1)
+        with pytest.raises(ValueError, match=problem):
+            getattr(kit, make)(function, **options)
 
     @pytest.mark.obligation("WP-ADD-3")
     def test_withdrawal_stops_a_running_handler(
@@ -402,18 +458,6 @@ class TestRefused:
 
         assert [value["message"] for value in kept(kit)] == ["three"]
         assert handler.counts == LogCounts(captured=2, refused=1)
-
-    def test_unknown_function(
-        self, kit: consentkit.Kit, app: logging.Logger
-    ) -> None:
-        """
-        A handler for a function that there is not drops everything.
-        """
-        handler = kit.log_handler("nothing")
-        app.addHandler(handler)
-        app.info("hello")
-
-        assert handler.counts == LogCounts(refused=1)
 
 
 class TestNeverRaises:
@@ -473,7 +517,7 @@ class TestNeverRaises:
             __str__ = Hostile.__str__
             tries = 0
 
-        handler = kit.log_handler("logs")
+        handler = kit.log_handler("logs", reasons=True)
         app.addHandler(handler)
         try:
             raise OddError
@@ -715,6 +759,71 @@ class TestHidden:
         assert [value["message"] for value in kept(kit)] == [
             "call <MOBILE_CN> now"
         ]
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "call 13800138000".encode("utf-16"),
+            "call 13800138000".encode("utf-16-be"),
+            "call 13800138000".encode("utf-32"),
+            "电话13800138000".encode(),
+            "电话13800138000".encode("gbk"),
+            json.dumps("call:\n13800138000"),
+            json.dumps("电话13800138000"),
+            repr("call 138\u200b0013\u200b8000 now"),
+            repr("call \x1b[1m138\x1b[0m00138000 now"),
+        ],
+        ids=[
+            "UTF-16",
+            "big-endian",
+            "UTF-32",
+            "UTF-8",
+            "GBK",
+            "line",
+            "JSON",
+            "zero width",
+            "colour",
+        ],
+    )
+    def test_are_looked_through_where_they_are_escaped(
+        self, kit: consentkit.Kit, app: logging.Logger, text: str | bytes
+    ) -> None:
+        """
+        A number is found among the escapes by which bytes and texts are
+        written, and what is around it stays.
+        """
+        app.addHandler(kit.log_handler("logs"))
+        app.info("%s", text)
+
+        (value,) = kept(kit)
+        assert "<MOBILE_CN>" in value["message"]
+        assert not re.search(r"(8\D*){2,}", value["message"][-30:])
+        assert value["message"][:2] == str(text)[:2]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            r"C:\temp\notes\x86\release.txt",
+            r"\d+\s* does not match \u4e2d\u6587\n",
+            repr(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ],
+        ids=["path", "pattern", "picture"],
+    )
+    def test_other_backslashes_stay(self, text: str) -> None:
+        """
+        Text with nothing behind its escapes is kept as it is.
+        """
+        assert clear_text(text) == text
+
+    def test_escapes_in_long_texts(self) -> None:
+        """
+        What is taken out at the front brings nothing in at the end.
+        """
+        text = r"b'1\x003800138000' " * 600
+        told = scrub(clear_text(text))
+        assert "3800138" not in told.text
+        assert told.text.endswith("<CUT>")
 
     def test_numbers_side_by_side_stay_apart(self) -> None:
         """

@@ -316,9 +316,28 @@ class TestNothing:
         """
         A value of another type is none.
         """
-        start(bus, (path, interface, name, pair))
+        objects = copy.deepcopy(second_modem_gone({**MODEMS, **SIMS}))
+        objects[path][interface][name] = pair
+        bus.start(NAME, objects=objects)
 
         assert "never says" in reason_of(read(data_type))
+
+    @pytest.mark.parametrize(
+        ("path", "name", "pair"),
+        [
+            (FIRST, "Sim", ("s", "no path")),
+            (CHIP, "Imsi", ("as", ["001010123456789"])),
+            (CHIP, "Imsi", ("v", ("s", "001010123456789"))),
+        ],
+    )
+    def test_odd_modem_before_a_sound_one(self, bus, read, path, name, pair):
+        """
+        A modem of which something is said that cannot be hides no other.
+        """
+        interface = MODEM if path == FIRST else SIM
+        start(bus, (path, interface, name, pair))
+
+        assert read("imsi") == "999700000000012"
 
     @pytest.mark.parametrize(
         ("rules", "reason"),

@@ -262,6 +262,22 @@ class TestNetwork:
 
         assert read("bssid") == "00:11:22:33:44:55"
 
+    @pytest.mark.parametrize(
+        ("name", "spelled"),
+        [
+            (b"\x1b[31mred\n", r"\x1b[31mred\x0a"),
+            ("a\u202eb".encode(), r"a\xe2\x80\xaeb"),
+            ("Küche 厨房".encode(), "Küche 厨房"),
+        ],
+    )
+    def test_not_printable(self, bus, read, name, spelled):
+        """
+        What would end a line, or command a terminal, is written as bytes.
+        """
+        bus.start(NAME, objects=changed(of_point("Ssid", "ay", list(name))))
+
+        assert read("ssid") == spelled
+
     def test_other_encoding(self, bus, read):
         """
         A name that is not UTF-8 is always spelled in the same way.
@@ -458,7 +474,6 @@ class TestNothing:
             ("ssid", of_point("Ssid", "s", "cafe")),
             ("network_signal_strength", of_point("Strength", "y", 101)),
             ("network_signal_strength", of_point("Strength", "i", -40)),
-            ("wifi_list", of_point("Strength", "y", 255)),
             ("wifi_list", of_root("Devices", "as", [CARD])),
         ],
     )
@@ -469,6 +484,45 @@ class TestNothing:
         bus.start(NAME, objects=changed(change))
 
         assert "never says" in reason_of(read(data_type))
+
+    @pytest.mark.parametrize(
+        ("name", "pair"),
+        [
+            ("Strength", ("y", 200)),
+            ("Strength", ("i", -40)),
+            ("Ssid", ("ay", list(b"x" * 33))),
+            ("Ssid", ("s", "cafe")),
+            ("Ssid", None),
+            ("HwAddress", None),
+        ],
+    )
+    def test_one_odd_point(self, bus, read, name, pair):
+        """
+        An access point of which something is said that cannot be, or too
+        little, is left out of the list; the others are in it.
+        """
+        objects = changed((POINTS[1], f"{NAME}.AccessPoint", name, pair))
+        if pair is None:
+            del objects[POINTS[1]][f"{NAME}.AccessPoint"][name]
+        bus.start(NAME, objects=objects)
+
+        assert [dict(one) for one in read("wifi_list")] == OWN_LIST[1:]
+
+    def test_only_odd_points(self, bus, read):
+        """
+        Where all of them are odd, the reason is not that there is none.
+        """
+        bus.start(
+            NAME,
+            objects=changed(
+                *(
+                    (path, f"{NAME}.AccessPoint", "Strength", ("y", 200))
+                    for path in POINTS
+                )
+            ),
+        )
+
+        assert "never says" in reason_of(read("wifi_list"))
 
     def test_state_unknown(self, bus, read):
         """

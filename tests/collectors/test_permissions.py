@@ -14,8 +14,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import partial
@@ -25,6 +27,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+
+from attrs import frozen
 
 import consentkit
 
@@ -40,6 +44,7 @@ from consentkit.collectors.permissions import (
     WindowsPermissions,
     system_permissions,
 )
+from consentkit.consent.signals import Signals
 from consentkit.gate import OSPermission, Reason
 from consentkit.policy.vocabulary import load_vocabulary
 from tests.needs import need_extra
@@ -53,6 +58,15 @@ NOT_APPLICABLE = OSPermission.NOT_APPLICABLE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+
+ON_LINUX = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or Path("/.flatpak-info").exists(),
+    reason="for a Linux without sandbox",
+)
+
+#: A Snap that the package is a part of.
+assert consentkit.__file__ is not None
+SNAP = str(Path(consentkit.__file__).parents[1])
 
 #: No answer is late because a machine is slow.
 patient = partial(PermissionBook, timeout_seconds=60)
@@ -169,9 +183,9 @@ class TestPermissionBook:
             assert book("other") is GRANTED
         finally:
             gate.set()
-        for _ in range(600):
-            if book("camera") is GRANTED:
-                break
+        end = time.monotonic() + 60
+        while book("camera") is not GRANTED and time.monotonic() < end:
+            time.sleep(0.01)
         assert book("camera") is GRANTED
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
@@ -259,6 +273,71 @@ class TestPermissionBook:
         assert len(named) >= 8
         assert {book(permission) for permission in named} == {GRANTED}
         assert sorted(desk.asked) == sorted(named)
+
+
+@frozen
+class SessionEnded:
+    """
+    An event of the small policy.
+    """
+
+    seconds: float
+
+
+def first(tree: dict[str, Any]) -> dict[str, Any]:
+    """
+    Give the row of the small policy that reads the place.
+    """
+    row: dict[str, Any] = tree["functions"][0]["collects"][0]
+    return row
+
+
+ALL = ("connect", "connect/location_precise")
+
+#: By what else is in the way of a place: what is granted, how it is used,
+#: what is changed of the function, and the refusal's reasons.
+BEFORE_THE_SYSTEM: dict[str, tuple[Any, ...]] = {
+    "nobody was asked": (
+        (),
+        {},
+        {},
+        (Reason.NOT_ASKED, Reason.SEPARATE_CONSENT_NEEDED),
+    ),
+    "no decision of its own": (
+        ("connect",),
+        {},
+        {},
+        (Reason.SEPARATE_CONSENT_NEEDED,),
+    ),
+    "another purpose": (
+        ALL,
+        {"purpose": "advertising"},
+        {},
+        (Reason.UNDECLARED_PURPOSE,),
+    ),
+    "out of use": (ALL, {}, {}, (Reason.NOT_IN_USE,)),
+    "no act": (ALL, {}, {"user_act": True}, (Reason.NO_ACT,)),
+    "a condition": (ALL, {}, {"requires": ["indoors"]}, (Reason.CONDITION,)),
+    "nobody vouches": (
+        ALL,
+        {},
+        {"attest": "I own it."},
+        (Reason.NOT_ATTESTED,),
+    ),
+    "all of it": (
+        (),
+        {"purpose": "advertising"},
+        {"user_act": True, "requires": ["indoors"], "attest": "I own it."},
+        (
+            Reason.UNDECLARED_PURPOSE,
+            Reason.NOT_ASKED,
+            Reason.SEPARATE_CONSENT_NEEDED,
+            Reason.NO_ACT,
+            Reason.CONDITION,
+            Reason.NOT_ATTESTED,
+        ),
+    ),
+}
 
 
 class TestInTheKit:
@@ -360,6 +439,151 @@ class TestInTheKit:
             assert bool(use.location()) is opens
         assert spies.reads == int(opens)
 
+    @pytest.mark.parametrize("blocks", [True, False])
+    @pytest.mark.parametrize("name", [*BEFORE_THE_SYSTEM, "nothing"])
+    def test_system_is_asked_last(self, tmp_path, name, blocks):
+        """
+        Where anything else is in the way, the system is not asked and no
+        thread waits for it; the refusal names all else that is.
+        """
+        grants, how, changes, reasons = BEFORE_THE_SYSTEM.get(
+            name, (ALL, {}, {}, ())
+        )
+        desk = Desk(DENIED if reasons else GRANTED, blocks=blocks)
+        with make_kit(
+            tmp_path,
+            *grants,
+            policy=small(
+                changed=lambda tree: tree["functions"][0].update(changes)
+            ),
+            os_permission=patient(desk),
+        ) as kit:
+            use = kit.use("connect", **how)
+            with use if name != "out of use" else nullcontext():
+                answer = use.location()
+            if not reasons:
+                assert (bool(answer), desk.asked) == (True, ["location"])
+                return
+            assert (answer.reason, *answer.also) == reasons
+            assert desk.asked == []
+            # Who wants to know all conditions is told of the system too.
+            rows = kit.why("connect", "location_precise").conditions
+
+        assert "location, denied" in {row.detail for row in rows}
+
+    def test_gone_between_a_rare_read_and_its_record(self, tmp_path):
+        """
+        What may be read once a day is kept right after it was read; not if
+        the permission is gone by then.
+        """
+        desk = Desk()
+        rare = small(changed=lambda t: first(t).update(frequency="P1D"))
+        clock = Clock()
+        with (
+            make_kit(
+                tmp_path,
+                *small().elements,
+                policy=rare,
+                os_permission=patient(desk),
+                clock=clock,
+            ) as kit,
+            kit.use("connect") as use,
+        ):
+            place = use.location()
+            assert use.location().reason is Reason.TOO_OFTEN
+            assert use.capture(place)
+            clock.tick(days=2)
+            place = use.location()
+            desk.answer = DENIED
+            refused = use.capture(place)
+
+        assert refused.reason is Reason.OS_PERMISSION
+
+    def test_own_function_hangs(self, tmp_path):
+        """
+        An app's own function that hangs is waited for as long as a book
+        waits, once, and then refuses; it says why.
+        """
+        over = threading.Event()
+        asked = []
+
+        def hang(permission):
+            asked.append(permission)
+            over.wait(60)
+            return GRANTED
+
+        spies = Spies()
+        begun = time.monotonic()
+        with (
+            make_kit(
+                tmp_path, *small().elements, spies=spies, os_permission=hang
+            ) as kit,
+            kit.use("connect") as use,
+        ):
+            answers = [use.location() for _ in range(20)]
+            over.set()
+
+        assert {one.reason for one in answers} == {Reason.OS_PERMISSION}
+        assert "no answer within 1 s" in answers[0].detail
+        assert asked == ["location"]
+        assert spies.reads == 0
+        assert time.monotonic() - begun < 30
+
+    @pytest.mark.parametrize("pending", ["memory", "quarantine"])
+    @pytest.mark.parametrize(("answer", "held"), [(GRANTED, 1), (DENIED, 0)])
+    def test_while_the_person_has_not_answered(
+        self, tmp_path, pending, answer, held
+    ):
+        """
+        An event waits for the person's answer only if the system lets the
+        app have it.
+        """
+
+        def guard(tree: dict[str, Any]) -> None:
+            tree["consent"] = {"pending": pending}
+            (row,) = [
+                row
+                for row in tree["functions"][1]["collects"]
+                if row["type"] == "app_usage_time"
+            ]
+            row["permission"] = "phone"
+
+        with make_kit(
+            tmp_path,
+            policy=small(guard=guard),
+            os_permission=lambda _: answer,
+            signals=Signals,
+        ) as kit:
+            with kit.use("improve") as use:
+                refused = use.capture(SessionEnded(4.2))
+            assert refused.held is bool(held)
+            kit.consent.grant("improve")
+
+            assert kit.status().waiting == held
+
+    def test_flush_asks_for_what_waits(self, tmp_path):
+        """
+        Before what waits goes out, the system is asked whether it may still
+        be had; of functions that nobody granted it is not asked.
+        """
+        desk = Desk()
+        with make_kit(tmp_path, "improve", os_permission=patient(desk)) as kit:
+            with kit.use("improve") as use:
+                assert use.capture(use.device("mac_address"))
+            kit.flush()
+            assert desk.asked == ["phone"]
+            for element in ALL:
+                say_yes(kit.consent, element)
+            with kit.use("connect") as use:
+                assert use.capture(use.location())
+            desk.asked.clear()
+            desk.answer = DENIED
+            kit.flush()
+
+            assert {*desk.asked} == {"location", "phone"}
+            assert kit.status().counts["permission_lost"] == 1
+            assert kit.status().waiting == 1
+
     def test_permission_is_no_consent(self, tmp_path):
         """
         With everything granted by the system, nothing is read unasked.
@@ -373,6 +597,127 @@ class TestInTheKit:
                     assert not use.location()
 
         assert spies.reads == 0
+
+
+class TestByDefault:
+    """
+    A kit that is told nothing of permissions.
+    """
+
+    def place(self, folder: Path, **options: Any) -> Any:
+        """
+        Read a place that the policy guards, with every consent.
+        """
+        with (
+            make_kit(folder, *small().elements, **options) as kit,
+            kit.use("connect") as use,
+        ):
+            return use.location()
+
+    @ON_LINUX
+    def test_this_machine(self, tmp_path):
+        """
+        On a Linux desktop there is nothing to ask, and the place is read.
+        """
+        assert self.place(tmp_path)
+        with make_kit(tmp_path, *small().elements) as kit:
+            why = kit.why("connect", "location_precise")
+
+        assert why.permitted
+        assert "location, which nothing guards here" in {
+            row.detail for row in why.conditions
+        }
+
+    @ON_LINUX
+    def test_behind_a_portal(self, tmp_path, monkeypatch):
+        """
+        In a Snap a portal stands before the place, which is refused until
+        the app tells what the portal said; the refusal says why.
+        """
+        monkeypatch.setenv("SNAP", SNAP)
+        refused = self.place(tmp_path)
+        book = PermissionBook()
+        book.tell("location", GRANTED, "the portal's answer to Start")
+
+        assert refused.reason is Reason.OS_PERMISSION
+        assert refused.detail == (
+            "location: unknown, the system cannot be asked"
+        )
+        assert self.place(tmp_path, os_permission=book)
+
+    @pytest.mark.parametrize(
+        ("platform", "extra"), [("android", "android"), ("ios", "ios")]
+    )
+    def test_phone_without_the_library(
+        self, tmp_path, monkeypatch, platform, extra
+    ):
+        """
+        On a phone whose library is missing, nothing that the system guards
+        is read, and the refusal says what to install.
+        """
+        for module in ("jnius", "rubicon.objc"):
+            monkeypatch.setitem(sys.modules, module, None)
+
+        refused = self.place(tmp_path, platform=platform)
+
+        assert refused.reason is Reason.OS_PERMISSION
+        assert refused.detail.startswith("location: unknown, ")
+        assert f"consentkit[{extra}]" in refused.detail
+
+    def test_windows(self, tmp_path, windows, monkeypatch):
+        """
+        On Windows its own answer counts, and is asked for at each read.
+        """
+        spies = Spies()
+        monkeypatch.setattr(sys, "platform", "win32")
+        with (
+            make_kit(tmp_path, *small().elements, spies=spies) as kit,
+            kit.use("connect") as use,
+        ):
+            answers = [use.location()]
+            windows.status = AppCapabilityAccessStatus.DENIED_BY_USER
+            answers.append(use.location())
+
+        allowed, refused = answers
+        assert allowed
+        assert refused.detail == "location: denied"
+        assert (spies.reads, windows.asked) == (1, ["location", "location"])
+
+    @pytest.mark.parametrize("answer", [GRANTED, DENIED])
+    def test_told_otherwise(self, tmp_path, monkeypatch, answer):
+        """
+        What the app hands over goes before the platform's own.
+        """
+        monkeypatch.setitem(sys.modules, "jnius", None)
+        place = self.place(
+            tmp_path, platform="android", os_permission=lambda _: answer
+        )
+
+        assert bool(place) is (answer is GRANTED)
+
+    def test_nothing_is_loaded_early(self, tmp_path):
+        """
+        The book is not even imported until a granted read needs it.
+        """
+        script = (
+            "import sys\n"
+            "from tests.support import make_kit, say_yes\n"
+            "book = 'consentkit.collectors.permissions'\n"
+            f"kit = make_kit(__import__('pathlib').Path({str(tmp_path)!r}))\n"
+            "with kit.use('connect') as use:\n"
+            "    assert not use.location()\n"
+            "    assert book not in sys.modules\n"
+            "    for element in kit.policy.elements:\n"
+            "        say_yes(kit.consent, element)\n"
+            "    use.location()\n"
+            "    assert book in sys.modules\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            cwd=EXAMPLES.parent,
+            timeout=300,
+        )
 
 
 class TestLinuxPermissions:
@@ -395,7 +740,7 @@ class TestLinuxPermissions:
         Behind a portal it cannot be asked, so that the answer is unknown;
         what no portal guards is not applicable.
         """
-        environ = {"SNAP": "/snap/camera/12"} if sandbox == "snap" else {}
+        environ = {"SNAP": SNAP} if sandbox == "snap" else {}
         if sandbox == "flatpak":
             (tmp_path / ".flatpak-info").write_text("[Application]\n")
         adapter = LinuxPermissions(root=tmp_path, environ=environ)
@@ -405,12 +750,17 @@ class TestLinuxPermissions:
         assert adapter.ask("phone_state") is NOT_APPLICABLE
         assert PermissionBook(adapter)("location") is UNKNOWN
 
-    @pytest.mark.skipif(
-        not sys.platform.startswith("linux")
-        or "SNAP" in os.environ
-        or Path("/.flatpak-info").exists(),
-        reason="for a Linux without sandbox",
-    )
+    @pytest.mark.parametrize("snap", ["/snap/code/182", ""])
+    def test_inherited_from_a_terminal(self, tmp_path, snap):
+        """
+        What is started in the terminal of an editor that is a Snap is not
+        in that Snap.
+        """
+        adapter = LinuxPermissions(root=tmp_path, environ={"SNAP": snap})
+
+        assert adapter.ask("location") is NOT_APPLICABLE
+
+    @ON_LINUX
     def test_this_machine(self):
         """
         A book for this machine says not applicable, and who says so.
@@ -576,31 +926,32 @@ class AppCapabilityAccessStatus(IntEnum):
 ACCESS = "winrt.windows.security.authorization.appcapabilityaccess"
 
 
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """
+    Put a stand-in where the library of Windows would be.
+    """
+    access: Any = ModuleType(ACCESS)
+    access.status = AppCapabilityAccessStatus.ALLOWED
+    access.asked = []
+
+    def create(name: str) -> Any:
+        access.asked.append(name)
+        return SimpleNamespace(check_access=lambda: access.status)
+
+    access.AppCapability = SimpleNamespace(create=create)
+    parts = ACCESS.split(".")
+    for end in range(1, len(parts)):
+        name = ".".join(parts[:end])
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, ACCESS, access)
+    return access
+
+
 class TestWindowsPermissions:
     """
     Windows, by a stand-in: it was never asked for real.
     """
-
-    @pytest.fixture
-    def windows(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        """
-        Put a stand-in where the library would be.
-        """
-        access: Any = ModuleType(ACCESS)
-        access.status = AppCapabilityAccessStatus.ALLOWED
-        access.asked = []
-
-        def create(name: str) -> Any:
-            access.asked.append(name)
-            return SimpleNamespace(check_access=lambda: access.status)
-
-        access.AppCapability = SimpleNamespace(create=create)
-        parts = ACCESS.split(".")
-        for end in range(1, len(parts)):
-            name = ".".join(parts[:end])
-            monkeypatch.setitem(sys.modules, name, ModuleType(name))
-        monkeypatch.setitem(sys.modules, ACCESS, access)
-        return access
 
     @pytest.mark.parametrize(
         ("status", "answer"),

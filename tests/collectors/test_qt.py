@@ -15,6 +15,7 @@ import sys
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -72,6 +73,7 @@ def end():
 """
 
 PLACE = """
+import math
 from PySide6.QtCore import (
     QCoreApplication, QDateTime, QFile, QIODevice, QObject, QThread, QTimer
 )
@@ -197,7 +199,7 @@ own = QNmeaPositionInfoSource(
 file = QFile({str(TRACK)!r})
 file.open(QIODevice.OpenModeFlag.ReadOnly)
 own.setDevice(file)
-source = QtLocationSource(own, timeout_seconds=60)
+source = QtLocationSource(own, timeout_seconds=60, max_age_seconds=math.inf)
 say(first=numbers(source.read(permit)), then=numbers(source.read(permit)),
     reads=source.reads)
 """,
@@ -224,13 +226,56 @@ say(first=numbers(source.read(permit)), then=numbers(source.read(permit)),
 app = QCoreApplication([])
 source = QtLocationSource(
     plugin="nmea", parameters={{"nmea.source": {str(TRACK)!r}}},
-    timeout_seconds=60)
+    timeout_seconds=60, max_age_seconds=math.inf)
 say(fixes=[numbers(source.read(permit)) for _ in range(2)])
 """,
         )
 
         assert told["fixes"][0] == told["fixes"][1]
         assert told["fixes"][0][0] == pytest.approx(-33.856783333, abs=1e-6)
+
+    @pytest.mark.parametrize("named", ["{}", "file://{}"])
+    def test_pipe(self, tmp_path, named):
+        """
+        A pipe in the place of a recording, which Qt would open and wait for
+        in the GUI thread, is not handed to Qt.
+        """
+        pipe = tmp_path / "a pipe"
+        os.mkfifo(pipe)
+        path = str(pipe) if named == "{}" else quote(str(pipe))
+        told = run_app(
+            PLACE,
+            f"""
+app = QCoreApplication([])
+source = QtLocationSource(
+    plugin="nmea", parameters={{"nmea.source": {named.format(path)!r}}},
+    timeout_seconds=1)
+say(reason=why(source.read(permit)))
+""",
+        )
+
+        assert "is no regular file" in told["reason"]
+        assert str(tmp_path) not in told["reason"]
+
+    def test_other_time(self):
+        """
+        A place of another time than now is none.
+        """
+        told = run_app(
+            PLACE,
+            """
+app = QCoreApplication([])
+def read(seconds):
+    when = QDateTime.currentDateTimeUtc().addSecs(seconds)
+    own = Own(lambda it: it.give(31.2, 121.5, 12.5, when))
+    return why(QtLocationSource(own).read(permit))
+say(now=read(-20), past=read(-3600), future=read(3600))
+""",
+        )
+
+        assert told["now"] == "a value"
+        assert told["past"] == "Qt's position source gave a place of the past"
+        assert told["future"].endswith("gave a place of the future")
 
     def test_what_qt_knows(self):
         """
@@ -244,7 +289,8 @@ app = QCoreApplication([])
 when = QDateTime.fromSecsSinceEpoch(1_790_000_000)
 def read(*place):
     own = Own(lambda it: it.give(*place))
-    return numbers(QtLocationSource(own, crs="gcj02").read(permit))
+    return numbers(QtLocationSource(
+        own, crs="gcj02", max_age_seconds=math.inf).read(permit))
 say(full=read(31.2, 121.5, 12.5, when), bare=read(-1.5, 2.5),
     nan=read(1.0, 2.0, float("nan")), below=read(1.0, 2.0, -4.0))
 """,
@@ -454,7 +500,7 @@ say(reason=why(source.read(permit)))
 app = QCoreApplication([])
 source = QtLocationSource(
     plugin="geoclue2", parameters={"desktopId": "com.example.Camera"},
-    timeout_seconds=60)
+    timeout_seconds=60, max_age_seconds=math.inf)
 answer = source.read(permit)
 say(reason=why(answer), place=numbers(answer)[:3] if answer else None)
 if answer:
@@ -511,6 +557,7 @@ class TestSettings:
             ({"timeout_seconds": float("nan")}, "timeout_seconds"),
             ({"timeout_seconds": 3601}, "timeout_seconds"),
             ({"crs": "utm"}, "crs must be one of"),
+            ({"max_age_seconds": 0}, "max_age_seconds"),
             ({"source": object(), "plugin": "nmea"}, "not both"),
             ({"parameters": {"a": 1}}, "name it"),
         ],
@@ -629,7 +676,8 @@ say(both=read(), asked=both.asked)
 
     def test_hostile_content(self):
         """
-        Huge, binary and odd contents are read at their beginning only.
+        Huge, binary and odd contents are read at their beginning only, and
+        UTF-16 by its mark, as by the helper.
         """
         told = run_app(
             CLIPBOARD,
@@ -642,7 +690,9 @@ for name, content in {{
     "behind": "x" * 10_000_000 + text,
     "binary": bytes(range(256)) * 4_000,
     "nul": "a\\0b " + text,
-    "odd": b"\\xff\\xfe\\x80 " + text.encode(),
+    "odd": b"\\xff\\x80\\xfe " + text.encode(),
+    "utf16": text.encode("utf-16"),
+    "utf16be": ("\\ufeff" + text).encode("utf-16-be"),
 }}.items():
     copy({{"text/plain": content}})
     say(**{{name: read()}})
@@ -651,6 +701,7 @@ say(seconds=time.monotonic() - start)
         )
 
         assert told["huge"] == told["nul"] == told["odd"] == CODE
+        assert told["utf16"] == told["utf16be"] == CODE
         assert told["behind"] == told["binary"] == NOTHING
         assert told["seconds"] < 30
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from consentkit.collectors import USUAL, Sources
 from consentkit.collectors.power import make_battery_source
 from consentkit.collectors.serials import (
     make_disk_serial_source,
@@ -251,13 +252,16 @@ class TestDisk:
         """
         assert isinstance(read(files), Unavailable)
 
-    def test_never_unasked(self):
+    @pytest.mark.parametrize("platform", USUAL)
+    def test_never_unasked(self, platform):
         """
         Unless it is named, the number of the disk is not taken.
         """
-        from consentkit.collectors.device import default_device_sources
+        usual = Sources(platform=platform)
+        named = Sources(["disk_serial"], platform)
 
-        assert "disk_serial" not in {s.id for s in default_device_sources()}
+        assert named.of("serial_number") is named.of_id("disk_serial")
+        assert usual.of("serial_number") is not usual.of_id("disk_serial")
 
 
 class TestBattery:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import pytest
 
 import consentkit
 
-from consentkit import Source, Unavailable
+from consentkit import Permit, Source, Unavailable
 from consentkit.collectors import BUILT_IN, USUAL, Sources
-from tests.support import Spy, small
+from consentkit.policy.vocabulary import load_vocabulary
+from tests.faults.support import run
+from tests.support import MAC, Spy, small
 
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -114,6 +118,103 @@ class TestChoice:
             consentkit.open(small(), data_dir=tmp_path, sources=["gps"])
 
 
+class Camera(Source[str]):
+    """
+    A source of two data types that bears a question an hour.
+    """
+
+    name = "a camera"
+    data_types = frozenset({"mac_address", "system_id"})
+    min_interval_seconds = 3600.0
+
+    def _read(self, permit: Permit, **_: Any) -> str:
+        return MAC if permit.clause.type == "mac_address" else "1" * 32
+
+
+class TestInterval:
+    """
+    Tests of how often a source is asked.
+    """
+
+    def test_each_data_type_has_its_own(self, tmp_path):
+        """
+        Of a function's data types none holds up the others; asked again for
+        each, the source is not read, and says why.
+        """
+        source = Camera()
+        with (
+            consentkit.open(
+                small(), data_dir=tmp_path, sources=[source]
+            ) as kit,
+            kit.use("improve") as use,
+        ):
+            kit.consent.grant("improve")
+            first = use.device("mac_address", "system_id")
+            again = use.device("mac_address", "system_id")
+
+        assert isinstance(first, consentkit.Device)
+        assert isinstance(again, consentkit.Device)
+        assert len(first) == 2
+        assert [str(one) for one in again.unavailable] == [
+            "mac_address: unavailable, a camera was just asked",
+            "system_id: unavailable, a camera was just asked",
+        ]
+        assert source.reads == 2
+
+    def test_kits_together(self):
+        """
+        What kits make by its id is one place, and is asked no more often by
+        all of them than by one; what an app makes is its own.
+        """
+        done = run(
+            """
+            from consentkit.collectors.installed import ProcessesSource
+            from consentkit.testing.permits import FUNCTION, kit_for
+
+            def ask(source):
+                with (
+                    kit_for("running_processes", sources=[source]) as kit,
+                    kit.use(FUNCTION) as use,
+                ):
+                    for missing in use.device().unavailable:
+                        print(missing.reason)
+                    print(kit.source("running_processes").reads, "reads")
+
+            for source in ("processes", "processes", ProcessesSource()):
+                ask(source)
+            """
+        )
+
+        assert done.stdout.splitlines() == [
+            "1 reads",
+            "the list of processes was just asked",
+            "0 reads",
+            "1 reads",
+        ]
+
+    def test_threads(self, make_permit):
+        """
+        Of many threads that ask at once, one reads.
+        """
+        permit = make_permit("mac_address")
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for _ in range(200):
+                source = Camera()
+                with ThreadPoolExecutor(8) as pool:
+                    ready = threading.Barrier(8)
+
+                    def ask(_, source=source, ready=ready):
+                        ready.wait(60)
+                        return source.read(permit)
+
+                    answers = list(pool.map(ask, range(8)))
+                assert answers.count(MAC) == source.reads == 1
+        finally:
+            sys.setswitchinterval(before)
+
+
 class TestBuiltIn:
     """
     Tests of the table of built-in sources.
@@ -130,6 +231,7 @@ class TestBuiltIn:
         assert source.name
         assert source.touches
         assert source.data_types
+        assert source.data_types <= load_vocabulary().data_types.keys()
         assert source.reads == 0
 
     @pytest.mark.parametrize("platform", USUAL)

@@ -1174,6 +1174,27 @@ class TestTerm:
         person.clock.tick(days=9999)
         assert "logs" not in person.consent.may_ask()
 
+    def test_second_no_rests_too(self, tmp_path: Path) -> None:
+        """
+        Who says no again when asked again is left alone for as long as the
+        first time; said while it rests, it is no other answer.
+        """
+        person = after(tmp_path, change=self._dated)
+        for answers in (1, 2, 3):
+            for _ in range(3):
+                person.consent.deny("improve")
+                assert "improve" not in person.consent.may_ask()
+            refused = [
+                e
+                for e in person.consent.history("improve")
+                if e.act is Act.REFUSED
+            ]
+            assert len(refused) == answers
+            person.clock.tick(days=29)
+            assert "improve" not in person.consent.may_ask()
+            person.clock.tick(days=1)
+            assert "improve" in person.consent.may_ask()
+
     def test_no_rests_for_ever_by_default(self, person: Person) -> None:
         """
         Where the policy names no time, a no is not questioned.

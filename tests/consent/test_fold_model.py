@@ -562,6 +562,8 @@ class TestProperties:
         [
             Act.ACKNOWLEDGED,
             Act.BASIS_USED,
+            Act.READ,
+            Act.READ_ENDED,
             Act.LINKED,
             Act.UNLINKED,
             Act.SIGNAL_CONFLICT,

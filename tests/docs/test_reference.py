@@ -61,6 +61,7 @@ _ROOMS = (
     "ledger",
     "limits",
     "outbox",
+    "outbox.tally",
     "policy",
     "policy.diff",
     "policy.lint",

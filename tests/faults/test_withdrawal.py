@@ -668,9 +668,9 @@ class TestRace:
         kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
         keep = kit.store.keep
 
-        def withdraw_and_keep(pairs):
+        def withdraw_and_keep(pairs, *, news=None):
             other.consent.withdraw("stats")
-            return keep(pairs)
+            return keep(pairs, news=news)
 
         kit.store.keep = withdraw_and_keep
         with kit.use("stats") as use:

@@ -334,7 +334,7 @@ class Watched:
             policy,
             data_dir=folder,
             transport=self.wire,
-            sources=self.spies.values(),
+            sources=[*options.pop("sources", ()), *self.spies.values()],
             clock=self.clock,
             **options,
         )

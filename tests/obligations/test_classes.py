@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
-from consentkit.anonymise.aggregate import Aggregate, aggregate, is_exempt
+from consentkit.anonymise.aggregate import Aggregate, is_exempt
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.protect import Protected
 from consentkit.anonymise.together import check_class, together
@@ -24,6 +24,7 @@ from consentkit.gate import Reason
 from consentkit.outbox.records import Batch, Record, new_id
 from consentkit.policy import Policy
 from consentkit.transports import Outcome, transport_from_url
+from tests.anonymise.crowd import MANY, Crowd, near
 from tests.obligations.checks import Backend, Watched, changed, document, table
 from tests.support import Clock
 
@@ -429,44 +430,58 @@ class TestAnonymous:
             assert other.asked(*asked) == ["imei"]
             assert len(other.records) == 2
 
-    @pytest.mark.obligation("WP-ANON-1")
-    def test_a_number_over_few_is_left_out(self) -> None:
+    @pytest.fixture
+    def crowd(self, tmp_path: Path) -> Iterator[Crowd]:
         """
-        Ten people with one model are counted, nine are left out, and one is;
+        Give the backend of many people's product improvement.
+        """
+        with Crowd(
+            tmp_path / "crowd",
+            document(WP),
+            "product_improvement",
+            "usage_statistics",
+        ) as made:
+            yield made
+
+    @pytest.mark.obligation("WP-ANON-1")
+    def test_a_number_over_few_is_left_out(self, crowd: Crowd) -> None:
+        """
+        Many people with one model are counted, few are left out, and one is;
         fifty records of one person are one person.
         """
-        people = [_record("device_model", n, value="A1") for n in range(10)]
-        rare = [_record("device_model", n, value="B2") for n in range(10, 19)]
-        busy = [
-            _record("device_model", 99, id=f"again-{n}", value="C3")
-            for n in range(50)
-        ]
+        crowd.give(MANY, ("device_model", "A1"))
+        crowd.give(range(100, 109), ("device_model", "B2"))
+        crowd.give(["busy"], *[("device_model", "C3")] * 50)
 
-        made = aggregate([*people, *rare, *busy], lambda r: str(r.value))
+        made = crowd.count("device_model")
 
-        assert made.counts == {"A1": 10}
-        assert made.suppressed
+        assert [*made.counts] == [("A1",)]
+        assert made.counts["A1",] in near(len(MANY))
         assert made.privacy_class is PrivacyClass.ANONYMOUS
-        for text in ("B2", "C3", "9"):
-            assert text not in repr(made)
-        assert not aggregate(people, lambda r: str(r.value)).suppressed
-        assert aggregate([], lambda r: r.id).counts == {}
+        for text in ("B2", "C3"):
+            assert text not in str(made.as_json())
+        assert crowd.count("device_model").counts == {}
         for least in (0, 1, 2):
             with pytest.raises(ValueError, match="least"):
-                aggregate(people, lambda r: str(r.value), least=least)
+                crowd.releases(made.question, least=least)
 
     @pytest.mark.obligation("WP-ANON-1")
-    def test_a_digest_is_a_label_of_one(self, sent: list[Record]) -> None:
+    def test_a_digest_counts_nobody(self, crowd: Crowd) -> None:
         """
-        Counted by a digest, everybody is a group of one: nothing is told.
+        People are not counted by a digest, and everybody who has the same
+        one is one person.
         """
-        made = aggregate(sent, lambda r: str(r.value), least=3)
+        digest = ("imei", "0" * 32)
+        crowd.give(MANY, digest, ("device_model", "A1"))
 
-        assert made.counts == {}
-        assert made.suppressed
+        with pytest.raises(ValueError, match="imei may identify"):
+            crowd.ask("imei")
+        assert crowd.count("device_model").counts == {}
 
     @pytest.mark.obligation("WP-DEF-1")
-    def test_neither_stands_for_the_other(self, tmp_path: Path) -> None:
+    def test_neither_stands_for_the_other(
+        self, crowd: Crowd, tmp_path: Path
+    ) -> None:
         """
         De-identified and anonymous are two classes; no value can be turned
         into the other, and no aggregate is made of a value.
@@ -484,7 +499,7 @@ class TestAnonymous:
                     lambda: setattr(value, "privacy_class", other),
                     lambda: attrs.evolve(value, privacy_class=other),  # type: ignore[misc]
                     lambda: Protected(privacy_class=other),
-                    lambda: Aggregate(counts={"x": 1}, least=1),
+                    lambda: Aggregate(text='{"x": 1}'),
                 ):
                     with pytest.raises(
                         (
@@ -494,7 +509,7 @@ class TestAnonymous:
                     ):
                         change()
                 assert value.privacy_class is one
-                made = aggregate([], lambda r: r.id)
+                made = crowd.count("device_model")
                 with pytest.raises(UnprotectedError):
                     made.privacy_class = one  # type: ignore[misc]
                 with pytest.raises(TypeError):
@@ -502,7 +517,9 @@ class TestAnonymous:
                 assert use.capture(use.device("stay_time"))
 
     @pytest.mark.obligation("WP-DISC-2")
-    def test_a_digest_is_not_exempt(self, sent: list[Record]) -> None:
+    def test_a_digest_is_not_exempt(
+        self, sent: list[Record], crowd: Crowd
+    ) -> None:
         """
         The digest of an identifier that can be guessed is personal, and so
         is every record here; numbers over many people alone are exempt.
@@ -511,9 +528,11 @@ class TestAnonymous:
         assert not any(map(is_exempt, sent))
         (group,) = together(sent)
         assert {"imei", "mac_address"} <= set(group.because)
-        people = [_record("device_model", n) for n in range(10)]
-        assert is_exempt(aggregate(people, lambda r: str(r.value)))
-        assert not any(map(is_exempt, people))
+        crowd.give(MANY, ("device_model", "A1"))
+        made = crowd.count("device_model")
+        assert made.counts
+        assert is_exempt(made)
+        assert not any(map(is_exempt, crowd.store.records()))
         assert not is_exempt("anonymous")
 
     @pytest.mark.parametrize(
@@ -545,7 +564,8 @@ class TestAnonymous:
     ) -> None:
         """
         What is cut down or replaced is no exempt information, where it is
-        made and where it is stored; numbers over many of it are.
+        made and where it is stored, however many have it; and what
+        identifies is nothing to count people by.
         """
         with Filled(document(name), tmp_path) as seen:
             seen.agree(function)
@@ -556,14 +576,13 @@ class TestAnonymous:
             seen.kit.flush()
             (stored,) = seen.backend.records
             assert not is_exempt(stored)
-        people = [
-            attrs.evolve(stored, id=str(n), consent=str(n), value="x")
-            for n in range(12)
-        ]
-        made = aggregate(people, lambda r: r.data_type)
-        linked = data_type == "account_id"  # one value is one account
-        assert made.counts == ({} if linked else {data_type: 12})
-        assert is_exempt(made)
+        with Crowd(
+            tmp_path / "crowd", document(name), function, stored.purpose
+        ) as crowd:
+            crowd.give(MANY, (data_type, stored.value))
+            assert not any(map(is_exempt, crowd.store.records()))
+            with pytest.raises(ValueError, match=data_type):
+                crowd.ask(data_type)
 
     @pytest.mark.obligation("XM-OUT-1")
     @pytest.mark.parametrize(

@@ -18,14 +18,23 @@ from attrs import make_class
 
 import consentkit
 
+from consentkit.anonymise.observations import LogLine
+from consentkit.anonymise.together import together
 from consentkit.collectors.device import DeviceSource
+from consentkit.exceptions import PolicyError
 from consentkit.gate import OSPermission, Reason, Refusal
 from consentkit.policy import Policy, load_vocabulary
 from consentkit.policy.model import ProtectionName
 from consentkit.transports.memory import MemoryTransport
 from tests.faults.support import forms, hits
-from tests.obligations.checks import Watched, document
-from tests.support import Clock
+from tests.obligations.checks import (
+    Watched,
+    changed,
+    clause,
+    document,
+    table,
+)
+from tests.support import IMEI, Clock
 
 
 WP = "camera_app"
@@ -416,3 +425,188 @@ class TestByPermission:
             answers["location"] = OSPermission.GRANTED
             with watched.once():
                 assert watched.take("device_location", "location_precise")
+
+
+class TestHelp:
+    """
+    Tests for logs that are sent with a call for help.
+    """
+
+    PLACE = "48.8583701, 2.2944813"
+    LINE = (
+        f"{{number}} 绑定失败 binding failed at {PLACE}, IMEI {IMEI}, "
+        "call 13905550123"
+    )
+    PRIVATE = (*PLACE.split(", "), IMEI, "13905550123")
+
+    @pytest.mark.obligation("WP-LIST-HELP")
+    def test_only_by_the_persons_act(self, tmp_path: Path) -> None:
+        """
+        Without the person's act a log is not even looked at. With it there
+        is a preview without numbers and places, and nothing is on disk or
+        wire until it is sent; what arrives is the preview.
+        """
+        asked: list[int] = []
+
+        def line() -> str:
+            asked.append(1)
+            return self.LINE.format(number=len(asked))
+
+        with Watched(document(WP), tmp_path) as watched:
+            kit = watched.kit
+            kit.consent.declare_age(adult=True)
+            agree(kit, "support")
+            with watched.nothing(), kit.use("support") as use:
+                refused = use.log_line_if_permitted("diagnostics_log", line)
+                assert isinstance(refused, Refusal)
+                assert refused.reason is Reason.NO_ACT
+            assert asked == []
+
+            with kit.use("support", act="pressed_help") as use:
+                shown = use.log_line_if_permitted("diagnostics_log", line)
+                assert isinstance(shown, LogLine)
+                kit.flush()
+                assert watched.seen.waiting == watched.seen.sent == 0
+                # The person looks at it, and goes away.
+            assert shown.text.startswith("1 绑定失败 binding failed")
+            assert not any(text in shown.text for text in self.PRIVATE)
+            kit.flush()
+            assert watched.wire.records == []
+
+            with kit.use("support", act="pressed_help") as use:
+                shown = use.log_line_if_permitted("diagnostics_log", line)
+                assert isinstance(shown, LogLine)
+                assert use.capture(shown)
+            kit.flush()
+            (record,) = watched.wire.records
+            assert record.data_type == "diagnostics_log"
+            assert record.value == shown.text
+            assert record.value.startswith("2 绑定失败 binding failed")
+        for text in self.PRIVATE:
+            assert not hits(forms(text), tmp_path)
+
+    @pytest.mark.obligation("WP-LIST-HELP")
+    def test_what_waits_can_be_seen(self, tmp_path: Path) -> None:
+        """
+        What the person's act has put into the outbox can be looked at there
+        as it will leave, and is taken back by withdrawing.
+        """
+        with Watched(document(WP), tmp_path) as watched:
+            kit = watched.kit
+            kit.consent.declare_age(adult=True)
+            agree(kit, "support")
+            with kit.use("support", act="pressed_help") as use:
+                shown = use.log_line_if_permitted(
+                    "diagnostics_log", lambda: self.LINE
+                )
+                assert use.capture(shown)
+            (waiting,) = kit.store.inspect()
+            assert isinstance(shown, LogLine)
+            assert waiting.value == shown.text
+            assert not any(text in shown.text for text in self.PRIVATE)
+            kit.consent.withdraw("support")
+            kit.flush()
+            assert watched.wire.records == []
+
+
+class TestCombined:
+    """
+    Tests for logs and facts of the phone beside what identifies somebody.
+    """
+
+    PLAIN = ("device_model", "app_version")
+
+    def _policy(self) -> Policy:
+        """
+        Let the logs take an account, by a decision of its own.
+        """
+        return changed(
+            WP,
+            lambda tree: table(tree, "logs")["collects"].append(
+                {"type": "account_id", "protect": "keyed", "separate": True}
+            ),
+        )
+
+    @pytest.mark.obligation("WP-COMB-3")
+    def test_stripped_without_a_link(self, tmp_path: Path) -> None:
+        """
+        With the logs granted and the link not, the account is not read, and
+        on no disk and no wire; the rest arrives and tells of nobody. With
+        the link it arrives beside the rest, as a pseudonym.
+        """
+        with Watched(self._policy(), tmp_path) as watched:
+            kit = watched.kit
+            kit.consent.declare_age(adult=True)
+            account = watched.plants["account_id"]
+            kit.consent.show("logs", method="dialog")
+            kit.consent.grant("logs", method="confirm")
+
+            def combine() -> Any:
+                with kit.use("logs") as use:
+                    device = use.device(*self.PLAIN, "account_id")
+                    assert use.capture(device)
+                kit.flush()
+                return device
+
+            device = combine()
+            (refused,) = device.refused
+            assert refused.reason is Reason.SEPARATE_CONSENT_NEEDED
+            assert watched.spies["account_id"].reads == 0
+            sent = watched.wire.records
+            assert [r.data_type for r in sent] == [*self.PLAIN]
+            (group,) = together(sent)
+            assert not group.is_personal
+            assert not hits(forms(account), tmp_path)
+
+            kit.consent.show("logs/account_id", method="dialog")
+            kit.consent.grant("logs/account_id", method="confirm")
+            combine()
+            assert watched.spies["account_id"].reads == 1
+            (linked,) = [
+                r for r in watched.wire.records if r.data_type == "account_id"
+            ]
+            assert linked.privacy_class == "pseudonymised"
+            assert account not in repr([r.value for r in watched.wire.records])
+            assert not hits(forms(account), tmp_path)
+
+            kit.consent.withdraw("logs/account_id")
+            combine()
+            assert watched.spies["account_id"].reads == 1
+            kinds = [r.data_type for r in watched.wire.records]
+            assert kinds == [*self.PLAIN] * 3
+
+    @pytest.mark.obligation("WP-COMB-3")
+    def test_never_as_it_is(self, tmp_path: Path) -> None:
+        """
+        As the document stands, the account of one function cannot be laid
+        beside the logs: its pseudonym is that function's alone. A document
+        that sends an account as it is, is not loaded.
+        """
+        with Watched(document(WP), tmp_path) as watched:
+            kit = watched.kit
+            kit.consent.declare_age(adult=True)
+            agree(kit, "logs", "bind_device", "security")
+            for function in ("bind_device", "security"):
+                assert watched.take(function, "account_id")
+            for type_ in self.PLAIN:
+                assert watched.take("logs", type_)
+            refused = watched.take("logs", "account_id")
+            assert refused.reason is Reason.UNDECLARED_DATA_TYPE
+            kit.flush()
+            accounts = [
+                r for r in watched.wire.records if r.data_type == "account_id"
+            ]
+            assert len({r.value for r in accounts}) == len(accounts) == 2
+            (logs,) = [
+                group
+                for group in together(watched.wire.records)
+                if group.records[0].function == "logs"
+            ]
+            assert not logs.is_personal
+            assert len(logs.records) == len(self.PLAIN)
+
+        def as_it_is(tree: dict[str, Any]) -> None:
+            clause(tree, "security", "account_id")["protect"] = "none"
+
+        with pytest.raises(PolicyError, match="account_id"):
+            changed(WP, as_it_is)

@@ -6,7 +6,13 @@ What the general platform promises (GP), shown on its document.
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +21,8 @@ import pytest
 import consentkit
 
 from consentkit.cli import main
+from consentkit.collectors.device import DeviceSource
+from consentkit.collectors.location import Fix
 from consentkit.consent.age import AgeBand, age_facts, age_of_facts
 from consentkit.consent.state import Status
 from consentkit.exceptions import NoticeNeededError, PolicyError
@@ -33,7 +41,8 @@ from consentkit.policy import Category, Policy, load_vocabulary
 from consentkit.policy.diff import compare
 from consentkit.policy.lint import lint
 from consentkit.policy.model import ABROAD, ProtectionName
-from tests.faults.support import hits
+from consentkit.transports.memory import MemoryTransport
+from tests.faults.support import forms, hits
 from tests.obligations.checks import (
     EXAMPLES,
     Question,
@@ -49,7 +58,7 @@ from tests.obligations.checks import (
     table,
     whole,
 )
-from tests.support import START
+from tests.support import IMEI, MAC, START
 
 
 NAME = "general_platform"
@@ -258,6 +267,39 @@ class TestSilos:
         assert not POLICY.document.functions[0].account
 
 
+#: Reads, keeps, delivers and withdraws all that the document lists, on a
+#: system that denies the permission to store and nothing else; prints how
+#: much was delivered.
+EVERYTHING = r"""
+import logging, sys
+from pathlib import Path
+from consentkit.gate import OSPermission
+from tests.obligations.checks import Watched, document, questions
+
+def said(permission):
+    stores = permission.startswith("storage")
+    return OSPermission.DENIED if stores else OSPermission.GRANTED
+
+policy = document("general_platform")
+with Watched(policy, Path(sys.argv[1]), os_permission=said) as seen:
+    seen.kit.consent.declare_age(adult=True)
+    for function in policy.functions.values():
+        if function.acknowledge:
+            seen.kit.consent.acknowledge(function.id)
+    seen.agree(*policy.elements, method="agree")
+    for q in questions(policy):
+        seen.take(q.function, q.data_type, act="told", attested="so")
+    log = logging.getLogger("app")
+    log.addHandler(seen.kit.log_handler("device_and_logs"))
+    log.error("failed")
+    seen.kit.flush()
+    sent = len(seen.wire.records)
+    seen.kit.consent.withdraw("device_and_logs")
+    seen.kit.flush()
+print(sent)
+"""
+
+
 class TestPermissions:
     """
     Tests for the operating system's permissions.
@@ -293,6 +335,55 @@ class TestPermissions:
         assert theirs
         assert refused == (set() if allowed else theirs)
         assert all(reason(asked(q)) is Reason.OS_PERMISSION for q in refused)
+
+    @pytest.mark.need_tool("strace")
+    @pytest.mark.usefixtures("unmeasured")
+    @pytest.mark.obligation("GP-PERM-5")
+    def test_storage_is_the_apps_own(self, tmp_path: Path) -> None:
+        """
+        With the permission to store denied, an app that uses everything
+        writes, as the kernel sees it, no file outside of its own folder,
+        whose name it was given; inside of that it does.
+        """
+        trace, data = tmp_path / "trace", tmp_path / "data"
+        done = subprocess.run(
+            [
+                "strace",
+                "-f",
+                "-qq",
+                "-y",
+                "-o",
+                str(trace),
+                "-e",
+                "trace=open,openat,creat,mkdir,mkdirat,rename,renameat2",
+                sys.executable,
+                "-B",
+                "-c",
+                EVERYTHING,
+                str(data),
+            ],
+            cwd=EXAMPLES.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert int(done.stdout) > 10
+        written = set()
+        for line in trace.read_text(errors="replace").splitlines():
+            opened = re.search(r'open(?:at)?\(.*?"([^"]*)", (\S+)', line)
+            read_only = opened and re.match(
+                r"O_RDONLY(?!.*O_CREAT)", opened[2]
+            )
+            if opened and not read_only:
+                written.add(opened[1])
+            elif not opened and (made := re.search(r'"([^"]*)"', line)):
+                written.add(made[1])
+        outside = {w for w in written if not w.startswith(str(data))}
+        assert outside <= {"/dev/null", "/dev/tty"}
+        assert f"{data}/ledger.sqlite3" in written
+        assert f"{data}/outbox.sqlite3" in written
 
 
 class TestMinors:
@@ -552,8 +643,82 @@ class TestAbroad:
             state.permits(e) for e in policy.elements if e.endswith(ABROAD)
         )
 
+    @pytest.mark.obligation("GP-LOC-5")
+    def test_only_tokens_leave(self, tmp_path: Path) -> None:
+        """
+        Without the consent to that transfer nothing leaves the country, not
+        even de-identified; with it, what leaves of an identifier is a token
+        that is no token at home, and the identifier itself is on no wire
+        and no disk.
+        """
 
-def _with_recipient_abroad() -> Policy:
+        def add(tree: dict[str, Any]) -> None:
+            for type_ in ("imei", "mac_address"):
+                row = clause(tree, "device_and_logs", type_)
+                row["recipients"] = ["this_platform", "overseas"]
+
+        policy = _with_recipient_abroad(add)
+        home, overseas = MemoryTransport(), MemoryTransport()
+        raw = {"imei": IMEI, "mac_address": MAC, "os_name": "Linux"}
+        facts = {t: partial(str, value) for t, value in raw.items()}
+        with consentkit.open(
+            policy,
+            data_dir=tmp_path,
+            transport={"this_platform": home, "overseas": overseas},
+            sources=[DeviceSource("a phone", facts)],
+        ) as kit:
+            kit.consent.declare_age(adult=True)
+            kit.consent.grant("device_and_logs", method="agree")
+
+            def send(*parties: str) -> list[Any]:
+                made = []
+                with kit.use("device_and_logs") as use:
+                    for party in parties:
+                        got = use.device(*raw, recipient=party)
+                        made.append(use.capture(got) if got else got)
+                kit.flush()
+                return made
+
+            at_home, refused = send("this_platform", "overseas")
+            assert at_home
+            assert reason(refused) is Reason.ABROAD_CONSENT_NEEDED
+            assert overseas.records == []
+
+            apart = f"device_and_logs@overseas{ABROAD}"
+            kit.consent.show(apart, method="dialog")
+            kit.consent.grant(apart, method="agree")
+            (kept,) = send("overseas")
+            assert kept
+
+        abroad = {r.data_type: r for r in overseas.records}
+        known = {r.data_type: r for r in home.records}
+        assert abroad.keys() == known.keys() == raw.keys()
+        for type_ in ("imei", "mac_address"):
+            assert abroad[type_].privacy_class == "pseudonymised"
+            assert abroad[type_].value != known[type_].value
+            assert not hits(forms(raw[type_]), tmp_path)
+            assert raw[type_] not in repr([r.value for r in overseas.records])
+        assert abroad["os_name"].value == "Linux"
+
+    @pytest.mark.obligation("GP-LOC-5")
+    @pytest.mark.parametrize("type_", ["imei", "mac_address", "android_id"])
+    def test_no_document_sends_it_as_it_is(self, type_: str) -> None:
+        """
+        A document that gives an identifier abroad as it is, is not loaded.
+        """
+
+        def add(tree: dict[str, Any]) -> None:
+            row = clause(tree, "device_and_logs", type_)
+            row["recipients"] = ["this_platform", "overseas"]
+            row["protect"] = "none"
+
+        with pytest.raises(PolicyError, match=type_):
+            _with_recipient_abroad(add)
+
+
+def _with_recipient_abroad(
+    more: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> Policy:
     def add(tree: dict[str, Any]) -> None:
         tree["recipients"].append(
             {
@@ -566,7 +731,7 @@ def _with_recipient_abroad() -> Policy:
         row = clause(tree, "device_and_logs", "os_name")
         row["recipients"] = ["this_platform", "overseas"]
 
-    return changed(NAME, add)
+    return changed(NAME, add, more)
 
 
 class TestDeIdentified:
@@ -732,6 +897,20 @@ def take(seen: Watched, question: Question) -> Any:
     )
 
 
+#: What all places have behind the point.
+MOVED = b"2944813"
+
+
+def _move(seen: Watched, number: int) -> None:
+    """
+    Go on by more than a hundred kilometres: a place that was told need not
+    be told again before there is another.
+    """
+    for type_ in ("location_precise", "location_coarse"):
+        latitude = float(f"{number % 60}.{MOVED.decode()}")
+        seen.spies[type_].value = Fix(latitude=latitude, longitude=latitude)
+
+
 class TestFromOutside:
     """
     Tests for the whole way of a value, seen by its source, its backend and
@@ -766,7 +945,10 @@ class TestFromOutside:
         with Watched(POLICY, tmp_path) as seen:
             agree_to_all(seen)
             before = seen.seen
-            answers_ = {q: take(seen, q) for q in ALL}
+            answers_ = {}
+            for number, q in enumerate(ALL):
+                _move(seen, number)
+                answers_[q] = take(seen, q)
             seen.kit.flush()
             after = seen.seen
             dropped = [q for q in ALL if _protection(q) is ProtectionName.DROP]
@@ -782,7 +964,7 @@ class TestFromOutside:
             assert sorted(
                 (r.function, r.data_type, r.purpose) for r in seen.wire.records
             ) == sorted((q.function, q.data_type, q.purpose) for q in ours)
-            raw = [text.encode() for text in seen.plants.values()]
+            raw = [MOVED, *(text.encode() for text in seen.plants.values())]
             assert not hits([*raw, *(r.hex().encode() for r in raw)], tmp_path)
             assert seen.spies["business_data"].reads == 0
             assert seen.spies["account_password"].reads > 0

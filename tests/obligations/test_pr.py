@@ -10,6 +10,7 @@ developer made of it.
 from __future__ import annotations
 
 import logging
+import sys
 import tomllib
 
 from datetime import timedelta
@@ -503,10 +504,16 @@ class TestFromOutside:
     def test_correspondence_is_no_data(self, tmp_path: Path) -> None:
         """
         What is in letters is no type of any function, no field of an event,
-        and what a log line has of it by way of addresses and numbers is cut
-        out.
+        and no variable of a crash is kept; what a log line or an error's
+        text has of it by way of addresses and numbers is cut out.
         """
         letter = "ann@letters.example"
+        words = "planted words of a letter"
+
+        def fail(body: str) -> None:
+            msg = f"{len(body)} characters to {letter}"
+            raise ValueError(msg)
+
         with Watched(POLICY, tmp_path) as seen:
             seen.kit.consent.declare_age(adult=True)
             seen.agree(*POLICY.elements, method="confirm")
@@ -525,15 +532,27 @@ class TestFromOutside:
             record = logging.LogRecord(
                 "app", logging.ERROR, "app.py", 1, "to %s", (letter,), None
             )
-            seen.kit.log_handler("analytics").emit(record)
+            handler = seen.kit.log_handler("analytics")
+            handler.emit(record)
+            try:
+                fail(words)
+            except ValueError:
+                record = logging.LogRecord(
+                    "app", logging.ERROR, "app.py", 1, "no", (), sys.exc_info()
+                )
+                handler.emit(record)
             seen.kit.flush()
 
             assert [r.data_type for r in seen.wire.records] == [
                 "app_usage_frequency",
                 "failure_info",
+                "failure_info",
             ]
-            assert letter not in str(seen.wire.records)
-            assert not hits(forms(letter), tmp_path)
+            sent = str([r.value for r in seen.wire.records])
+            assert "ValueError" in sent
+            for text in (letter, words):
+                assert text not in sent
+                assert not hits(forms(text), tmp_path)
 
     @pytest.mark.obligation("PR-USE-3")
     def test_analytics_is_apart(self, tmp_path: Path) -> None:

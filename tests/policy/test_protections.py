@@ -74,11 +74,17 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "on_change",
         "only 'grid'",
     ),
-    "time of a digest": (
+    "time of what stays": (
         "mac_address",
-        {"name": "keyed", "time_step": "PT1H"},
+        {"name": "drop", "time_step": "PT1H"},
         "time_step",
-        "only 'grid'",
+        "nothing leaves",
+    ),
+    "time of a digest in days": (
+        "mac_address",
+        {"name": "keyed", "time_step": "P2D"},
+        "time_step",
+        "out of range",
     ),
     "time in months": (
         "location_coarse",
@@ -205,6 +211,23 @@ class TestParameters:
         assert fault.path.endswith(at)
         assert problem in f"{fault.problem} {fault.cure}"
 
+    @pytest.mark.parametrize(
+        "data_type", ["wifi_list", "base_station", "bluetooth_signals"]
+    )
+    def test_no_grid_of_what_is_no_place(self, data_type: str) -> None:
+        """
+        A list of what is near has no coordinates to coarsen: the document
+        that promises a grid is refused, and told what can be promised.
+        """
+        with pytest.raises(PolicyError) as caught:
+            policy(data_type, {"name": "grid", "cell_km": 10.0})
+
+        (fault,) = caught.value.faults
+        assert fault.path.endswith(".collects[0].protect")
+        assert fault.problem == f"'grid' does not protect '{data_type}'"
+        for name in fault.cure.removeprefix("one of ").split(", "):
+            assert protection(data_type, name).name.value == name
+
     def test_of_a_place(self) -> None:
         """
         All that a place can be promised.
@@ -229,6 +252,26 @@ class TestParameters:
             time_step=Period(seconds=3600),
             epoch=Period(months=1),
         )
+
+    def test_of_a_place_if_nothing_is_said(self) -> None:
+        """
+        A place is kept on a change of cell, by the hour, unless the policy
+        says otherwise; nothing else is.
+        """
+        usual = protection("location_coarse", "grid")
+        often = protection(
+            "location_coarse",
+            {"name": "grid", "on_change": False, "time_step": "PT1S"},
+        )
+        name = protection("mac_address", "md5")
+
+        assert usual.on_change
+        assert usual.time_step == Period(seconds=3600)
+        assert not usual.noise_km
+        assert not often.on_change
+        assert often.time_step == Period(seconds=1)
+        assert not name.on_change
+        assert name.time_step is None
 
     def test_of_a_pseudonym_and_an_answer(self) -> None:
         """
@@ -311,14 +354,14 @@ CHANGES: dict[str, tuple[str, Any, Any, bool]] = {
     ),
     "on each read": (
         "location_coarse",
-        {"name": "grid", "on_change": True},
         "grid",
+        {"name": "grid", "on_change": False},
         True,
     ),
     "on change now": (
         "location_coarse",
+        {"name": "grid", "on_change": False, "time_step": "PT1M"},
         "grid",
-        {"name": "grid", "on_change": True, "time_step": "PT1H"},
         False,
     ),
     "finer time": (
@@ -333,7 +376,25 @@ CHANGES: dict[str, tuple[str, Any, Any, bool]] = {
         {"name": "grid", "time_step": "P1D"},
         False,
     ),
-    "a time": ("location_coarse", {**GRID, "time_step": "PT1H"}, GRID, True),
+    "a time": ("location_coarse", GRID, {**GRID, "time_step": "PT1S"}, True),
+    "no time of a digest": (
+        "mac_address",
+        {**KEYED, "time_step": "PT1H"},
+        KEYED,
+        True,
+    ),
+    "a time of a digest": (
+        "mac_address",
+        KEYED,
+        {**KEYED, "time_step": "PT1H"},
+        False,
+    ),
+    "a digest to the millisecond": (
+        "mac_address",
+        {"name": "md5", "time_step": "PT1H"},
+        KEYED,
+        True,
+    ),
     "a longer epoch": ("mac_address", KEYED, {**KEYED, "epoch": "P1Y"}, True),
     "no epoch": ("mac_address", KEYED, "keyed", True),
     "an epoch now": ("mac_address", "keyed", KEYED, False),

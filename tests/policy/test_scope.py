@@ -345,6 +345,79 @@ class TestBeyond:
 
         assert more(small(), both(change, as_maker), "improve") == {}
 
+    @pytest.mark.parametrize(
+        ("name", "before", "after"),
+        [
+            ("grid", {}, {"cell_km": 5.0}),
+            ("grid", {}, {"noise_km": 2.0}),
+            ("grid", {}, {"noise_km": 2.0, "epoch": "P30D"}),
+            ("grid", {"noise_km": 2.0}, {"noise_km": 3.0}),
+            ("grid", {"on_change": False}, {}),
+            ("grid", {"time_step": "PT1M"}, {}),
+            ("grid", {"time_step": "PT1H"}, {"time_step": "PT6H"}),
+            # Each epoch draws the noise anew.
+            (
+                "grid",
+                {"noise_km": 2.0, "epoch": "P30D"},
+                {"noise_km": 2.0, "epoch": "P60D"},
+            ),
+            (
+                "grid",
+                {"noise_km": 2.0, "epoch": "P30D"},
+                {"noise_km": 2.0},
+            ),
+            # And parts the pseudonyms.
+            ("keyed", {}, {"epoch": "P30D"}),
+            ("keyed", {"epoch": "P60D"}, {"epoch": "P30D"}),
+            ("krr", {"epsilon": 2.0}, {"epsilon": 1.0}),
+            ("krr", {"values": ["a", "b", "c"]}, {}),
+            ("krr", {"epoch": "P30D"}, {"epoch": "P60D"}),
+            ("krr", {"epoch": "P30D"}, {}),
+        ],
+    )
+    def test_treatment_that_tells_less(
+        self, name: str, before: dict[str, Any], after: dict[str, Any]
+    ) -> None:
+        """
+        What tells less is covered; the other way it is beyond.
+        """
+        usual: dict[str, Any] = {"values": ["a", "b"]} if name == "krr" else {}
+        function, row = (
+            ("connect", "location_coarse")
+            if name == "grid"
+            else ("improve", "mac_address" if name == "keyed" else "carrier")
+        )
+        number = {"connect": 0, "improve": IMPROVE}[function]
+
+        def under(keys: dict[str, Any]) -> Policy:
+            protect = {"name": name, **usual, **keys}
+            return both(collected(number, 0, type=row, protect=protect))
+
+        found = set().union(
+            *more(under(after), under(before), function).values()
+        )
+        assert found == {Beyond.TREATMENT}
+        assert more(under(before), under(after), function) == {}
+
+    @pytest.mark.parametrize("treatment", ["grid", "keyed"])
+    def test_same_epoch(self, treatment: str) -> None:
+        """
+        An epoch that stays is covered, though no month is as long as any
+        other.
+        """
+        protect: dict[str, Any] = {"name": treatment, "epoch": "P1M"}
+        number, name, row = IMPROVE, "improve", "mac_address"
+        if treatment == "grid":
+            protect["noise_km"] = 2.0
+            number, name, row = 0, "connect", "location_coarse"
+        policy = both(collected(number, 0, type=row, protect=protect))
+        same = both(
+            collected(number, 0, type=row, protect=protect),
+            function(number, retention="PT1H"),
+        )
+
+        assert more(policy, same, name) == {}
+
     def test_decision_made_apart_is_no_widening(self) -> None:
         """
         What becomes a decision of its own is covered as to its content;

@@ -188,6 +188,14 @@ class TestProtections:
         assert len(ids) > 20
         assert not [t.id for t in ids if ProtectionName.NONE in t.protections]
 
+    def test_only_places_have_a_grid(self) -> None:
+        """
+        A grid cell is promised of what has coordinates, and of nothing else.
+        """
+        gridded = {t.id for t in TYPES if ProtectionName.GRID in t.protections}
+
+        assert gridded == {"location_coarse", "location_precise"}
+
     def test_every_protection_is_offered_for_some_type(self) -> None:
         """
         No protection exists that no type may have.

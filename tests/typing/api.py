@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import logging
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import attrs
 
 import consentkit
 
+from consentkit.anonymise.budget import Budget
+from consentkit.anonymise.response import Spent
+from consentkit.anonymise.rulefile import read_rules
+from consentkit.anonymise.scrub import Scrubbed, Scrubber, Span
+from consentkit.collectors.crash import CrashCapture, CrashCounts
+from consentkit.collectors.journal import JournalCapture, JournalCounts
+from consentkit.collectors.log_adapters import LoguruSink, StructlogProcessor
 from consentkit.collectors.logs import LogCounts, LogHandler
 from consentkit.consent import AgeBand, Choice, State
 from consentkit.consent.signals import SignalRow, Signals, gpc_from_header
@@ -31,7 +38,7 @@ from consentkit.exceptions import (
     UnprotectedError,
     UnwritableError,
 )
-from consentkit.gate import Gate
+from consentkit.gate import Gate, Moment
 from consentkit.ledger import (
     Entry,
     Ledger,
@@ -63,6 +70,7 @@ from consentkit.why import Condition, Explanation
 
 kit = consentkit.open("policy.toml")
 assert_type(kit, consentkit.Kit)
+assert_type(consentkit.__version__, str)
 
 policy = consentkit.load_policy(Path("policy.toml"))
 assert_type(policy, consentkit.Policy)
@@ -117,6 +125,8 @@ def open_in_each_way(transport: Transport) -> None:
         data_dir=Path("data"),
         sources=[Thermometer()],
         os_permission=ask_system,
+        conditions=lambda condition: condition == "indoors",
+        platform="iot",
         clock=lambda: datetime.now(UTC),
         limits=consentkit.Limits(records=1_000, flush_seconds=5.0),
     )
@@ -143,6 +153,20 @@ assert_type(
     kit.consent.grant("wifi_binding/location_precise", method="tick"), Entry
 )
 kit.consent.grant("wifi_binding", by=consentkit.Actor.GUARDIAN)
+
+
+def ask_once() -> None:
+    """
+    Ask the person while nobody else does, and with the notice before.
+    """
+    with kit.asking() as is_first:
+        assert_type(is_first, bool)
+        try:
+            kit.consent.grant("wifi_binding/location_precise")
+        except consentkit.NoticeNeededError as error:
+            assert_type(error.element, str)
+
+
 kit.consent.defer("wifi_binding", method="terminal")
 assert_type(kit.consent.accept(method="confirm"), tuple[Entry, ...])
 assert_type(kit.consent.accept_all(method="confirm"), tuple[Entry, ...])
@@ -200,6 +224,8 @@ def use_each_reader() -> None:
                 assert_type(place, consentkit.Location)
                 assert_type(place.latitude, float)
                 assert_type(place.cell_km, float | None)
+                assert_type(place.accuracy_m, float | None)
+                assert_type(place.time, datetime | None)
                 assert_type(place.privacy_class, consentkit.PrivacyClass)
 
         device = use.device()
@@ -220,6 +246,11 @@ def use_each_reader() -> None:
         assert_type(kept, consentkit.Kept | consentkit.Refusal)
         if isinstance(kept, consentkit.Kept):
             assert_type(kept.ids, tuple[str, ...])
+        line = use.log_line_if_permitted(None, lambda: "call 13905550148")
+        assert_type(line, consentkit.LogLine | consentkit.Refusal)
+        if isinstance(line, consentkit.LogLine):
+            assert_type(line.text, str)
+
         use.capture(device)
         use.capture(BindingFinished(seconds=1.0), recipient="maker")
 
@@ -255,12 +286,60 @@ def use_on_another_basis() -> None:
 
 
 assert_type(kit.log_handler("logs"), LogHandler)
-kit.log_handler("logs", level="INFO", data_type="crash_log")
+kit.log_handler("logs", level="INFO", reasons=True, data_type="crash_log")
+
+
+def capture_by_itself() -> None:
+    """
+    Show the doors to logs, crashes and the journal.
+    """
+    processor = kit.structlog_processor("logs", fields=["screen"])
+    assert_type(processor, StructlogProcessor)
+    assert_type(processor.counts, LogCounts)
+    sink = kit.loguru_sink("logs", data_type="service_log")
+    assert_type(sink, LoguruSink)
+    crashes = kit.crash_capture("crash_reports", faults=False)
+    assert_type(crashes.start(), CrashCapture)
+    assert_type(crashes.counts, CrashCounts)
+    crashes.close()
+    journal = kit.journal("logs", purpose="service_logging")
+    assert_type(journal, JournalCapture)
+    assert_type(journal.capture(), JournalCounts)
+
+
+# Scrubbing
+
+
+def scrub_text(own: str) -> None:
+    """
+    Scrub with chosen packs, and with rules of the app's own.
+    """
+    scrubber = Scrubber(packs=["secrets", "eu"], rules=read_rules(own))
+    scrubbed = scrubber.scrub("call 13905550148")
+    assert_type(scrubbed, Scrubbed)
+    assert_type(scrubbed.text, str)
+    assert_type(scrubbed.spans, tuple[Span, ...])
+    Scrubber(engine="re2")
+
+
+# Reading: from what, how often, and what it told
+
+assert_type(kit.source("mac_address"), consentkit.Source[Any] | None)
+kit.source("location_coarse", "geoclue")
+assert_type(kit.budget, Budget)
+assert_type(kit.budget.spent("survey"), tuple[Spent, ...])
 
 
 # Deciding, and why
 
 assert_type(kit.gate(), Gate)
+assert_type(kit.now(), datetime)
+assert_type(
+    kit.decide("wifi_binding", "location_coarse", in_use=True, act=True),
+    consentkit.Permit | consentkit.Refusal,
+)
+still: Callable[[consentkit.Permit], bool] = kit.still_granted
+assert_type(kit.moment("wifi_binding", "location_coarse", in_use=True), Moment)
 assert_type(
     kit.gate().decide("wifi_binding", "location_coarse"),
     consentkit.Permit | consentkit.Refusal,

@@ -13,18 +13,24 @@ from __future__ import annotations
 import itertools
 import re
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from . import _re2
+from ._looks import AFTER_DIGIT, START, Look
 
 
 __all__ = ["Gated", "make_re2_gate", "make_re_gate"]
 
-#: A letter is an `a`, a digit a 0.
-_SHAPE = bytes(
-    0x30 if 0x30 <= it < 0x3A else 0x61 if 0x61 <= it < 0x7B else it
-    for it in range(256)
+#: A letter is an `a`, a digit a 0, a control character an `H`, and what is
+#: not in ASCII, as UTF-8, a `W`.
+_SHAPE = b"".join(
+    (
+        *(b"H" * 9, b"\t\n", b"H" * 21),
+        *(bytes(range(0x20, 0x30)), b"0" * 10),
+        *(bytes(range(0x3A, 0x61)), b"a" * 26),
+        *(bytes(range(0x7B, 0x7F)), b"H", b"W" * 128),
+    )
 )
 
 #: Given a lower-case line, gives the positions of the rules to try.
@@ -67,122 +73,144 @@ def make_re2_gate(rules: Sequence[Gated]) -> Gate:
 
 def make_re_gate(rules: Sequence[Gated]) -> Gate:
     """
-    Make a gate on the standard library: one search for all words, one for
-    the forms of numbers, and a look for what has neither.
+    Make a gate on the standard library: one search for all words, and looks
+    that are asked only where the shape of a line allows for them.
     """
-    words: _Owners = {}
-    forms: _Owners = {}
-    looks: dict[Callable[[str], object], set[int]] = {}
-    searches: dict[str, Callable[[str], object]] = {}
-    always: set[int] = set()
-    for at, rule in enumerate(rules):
-        for word in rule.words:
-            words.setdefault(word, set()).add(at)
-        for form in rule.forms:
-            forms.setdefault(form, set()).add(at)
-        for look in rule.looks:
-            looks.setdefault(look, set()).add(at)
-        if rule.words or rule.forms or rule.looks:
-            continue
-        if rule.quick:
-            search = searches.setdefault(
-                rule.quick, re.compile(rule.quick).search
-            )
-            looks.setdefault(search, set()).add(at)
-        else:
-            always.add(at)
-    # A letter of ASCII at the beginning lets `re` skip most of a line.
-    plain = {it: those for it, those in words.items() if _is_plain(it)}
-    others = {it: those for it, those in words.items() if it not in plain}
-    wide = tuple(it for it in others.items() if not it[0].isascii())
-    signs = tuple(it for it in others.items() if it[0].isascii())
-    owners = _with_beginnings(plain)
-    find = re.compile(_tree(sorted(plain))).search if plain else None
-    nested = _by_core(forms)
-    looked = tuple(looks.items())
+    words = _words(rules)
+    find = re.compile(_tree(sorted(words)) if words else "(?!)").search
+    looks: dict[tuple[str, bool], dict[str, set[int]]] = {}
+    for head, of_shape, pattern, at in _patterns(rules):
+        patterns = looks.setdefault((head, of_shape), {})
+        patterns.setdefault(pattern, set()).add(at)
+    asked = [(*head, *_joined(patterns)) for head, patterns in looks.items()]
+    asked += [
+        ("", False, look, ((bool, {at}),))
+        for at, rule in enumerate(rules)
+        for look in rule.looks
+        if not isinstance(look, Look)
+    ]
 
     def gate(lower: str) -> set[int]:
-        opened = always.copy()
-        match = find and find(lower)
-        while find and match:
-            opened |= owners[match[0]]
+        opened: set[int] = set()
+        match = find(lower)
+        while match:
+            start = match.start()
+            for at, follows in words[match[0]].items():
+                if at not in opened and follows(lower, start):
+                    opened.add(at)
             # From the next character on: words may overlap.
-            match = find(lower, match.start() + 1)
-        for sign, those in signs:
-            if sign in lower:
-                opened |= those
-        if not lower.isascii():
-            for word, those in wide:
-                if word in lower:
-                    opened |= those
-        if nested:
-            shape = lower.encode("utf-8", "replace").translate(_SHAPE)
-            for core, inside in nested:
-                if core in shape:
-                    for has_form, owning in inside:
-                        if has_form(shape):
-                            opened |= owning
-        for look, those in looked:
-            if look(lower):
-                opened |= those
+            match = find(lower, start + 1)
+        shape = _shape(lower)
+        for head, of_shape, search, inside in asked:
+            if head in shape:
+                text = shape if of_shape else lower
+                if search(text):
+                    for closer, those in inside:
+                        if closer(text):
+                            opened |= those
         return opened
 
     return gate
 
 
+#: Tell what has to follow where a word begins, for the rules that have it.
+_Checks = dict[int, Callable[[str, int], object]]
+
+_Search = Callable[[str], object]
+
+#: What forms begin with: one question for many of them.
+_CORES = ("000000", "000 000", "aa00", "00-000", ".0000")
+
+
+def _shape(lower: str) -> str:
+    return lower.encode("utf-8", "replace").translate(_SHAPE).decode()
+
+
 def _is_plain(word: str) -> bool:
+    # A letter of ASCII at the beginning lets `re` skip most of a line.
     return word.isascii() and word[0].isalpha()
 
 
-#: Who asks for a word or a form.
-_Owners = dict[str, set[int]]
-
-#: What forms have in common: without it, none of them need be tried.
-_CORES = ("aa00",)
-
-_Search = Callable[[bytes], object]
-
-
-def _by_core(
-    forms: _Owners,
-) -> tuple[tuple[bytes, tuple[tuple[_Search, frozenset[int]], ...]], ...]:
+def _words(rules: Sequence[Gated]) -> dict[str, _Checks]:
     """
-    Put the forms below what they have in common, one search for each owner.
+    Find the rules of each word and of those that it begins with, for which it
+    speaks: the longest is found.
     """
-    below: dict[str, dict[frozenset[int], list[str]]] = {}
-    for form, those in forms.items():
-        core = next((core for core in _CORES if core in form), form)
-        owners = below.setdefault(core, {})
-        owners.setdefault(frozenset(those), []).append(form)
-    return tuple(
-        (
-            core.encode(),
-            tuple(
-                (_search("|".join(map(re.escape, group))), those)
-                for those, group in owners.items()
-            ),
-        )
-        for core, owners in below.items()
-    )
-
-
-def _search(pattern: str) -> _Search:
-    return re.compile(pattern.encode()).search
-
-
-def _with_beginnings(owners: _Owners) -> dict[str, frozenset[int]]:
-    """
-    Let each word speak for those that it begins with: the longest is found.
-    """
+    own: dict[str, _Checks] = {}
+    for at, rule in enumerate(rules):
+        plain = [word for word in rule.words if _is_plain(word)]
+        if plain:
+            follows = _follows(rule.quick)
+            for word in plain:
+                own.setdefault(word, {})[at] = follows
     return {
-        word: frozenset(
-            at
-            for other, those in owners.items()
+        word: {
+            at: follows
+            for other, checks in own.items()
             if word.startswith(other)
-            for at in those
-        )
-        for word in owners
+            for at, follows in checks.items()
+        }
+        for word in own
     }
+
+
+def _follows(quick: str) -> Callable[[str, int], object]:
+    for before in (START, AFTER_DIGIT):
+        quick = quick.removeprefix(before)
+    return re.compile(quick).match
+
+
+def _patterns(rules: Sequence[Gated]) -> Iterator[tuple[str, bool, str, int]]:
+    """
+    Give what to look for beside words that begin with a letter.
+
+    Yields:
+        A head, which the shape of a line must hold; whether the pattern is
+        one of the shape; the pattern; the position of its rule.
+    """
+    for at, rule in enumerate(rules):
+        others = [word for word in rule.words if not _is_plain(word)]
+        for word in others:
+            # Words of both kinds share a `quick` that is slow to search.
+            mixed = len(others) < len(rule.words)
+            yield (
+                _head(word),
+                False,
+                re.escape(word) if mixed else rule.quick,
+                at,
+            )
+        for form in rule.forms:
+            plain = form.removeprefix("\\")
+            cores = [core for core in _CORES if plain.startswith(core)]
+            yield cores[0] if cores else form, True, form, at
+        for look in rule.looks:
+            if isinstance(look, Look):
+                for head in look.heads:
+                    yield head, False, look.pattern, at
+        if not (rule.words or rule.forms or rule.looks):
+            yield "", False, rule.quick, at
+
+
+def _head(word: str) -> str:
+    """
+    Give the rarest of what the shape of *word* holds.
+    """
+    shape = _shape(word)
+    return next((it for it in shape if it not in "0a :-.,"), shape)
+
+
+def _joined(
+    patterns: dict[str, set[int]],
+) -> tuple[_Search, tuple[tuple[_Search, set[int]], ...]]:
+    """
+    Make one search for all *patterns*, and one for each.
+    """
+    if len(patterns) == 1:
+        [(pattern, those)] = patterns.items()
+        return re.compile(pattern).search, ((bool, those),)
+    return re.compile("|".join(patterns)).search, tuple(
+        (re.compile(it).search, those) for it, those in patterns.items()
+    )
 
 
 def _tree(words: Sequence[str], depth: int = 0) -> str:

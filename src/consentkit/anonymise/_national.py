@@ -172,7 +172,7 @@ def nir_length(text: str) -> int:
     month = int(number[3:5])
     dated = 1 <= month <= 12 or 20 <= month <= 42 or month >= 50
     keyed = body.isdecimal() and 97 - int(body) % 97 == int(number[13:])
-    return _all_if(dated and keyed, text)
+    return _all_if(number[0] in "12378" and dated and keyed, text)
 
 
 def hetu_length(text: str) -> int:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import ClassVar
 
 from attrs import frozen
 
 from . import _validators as v
-from ._looks import BLANKS, HYPHENS
+from ._looks import BLANKS, HYPHENS, Look
 from ._national import nir_length
 from ._rule import Found
 
@@ -57,7 +57,7 @@ _CHINA = re.compile(r"(?:\+|00|\(\+?)?86\)?[ -]?\Z|\+\Z")
 
 # `re` looks for fixed characters at the beginning much faster than for sets.
 _MOBILES = tuple(
-    re.compile(pattern + r"[0-9]{8}(?![0-9a-z])").search
+    Look(("0" * 11,), pattern + r"[0-9]{8}(?![0-9a-z])")
     for pattern in (
         r"1(?<![0-9a-z]1)[3-9][0-9]",
         r"861(?<![0-9a-z]861)[3-9][0-9]",
@@ -99,60 +99,50 @@ class NumberPass:
         """
         Add what is in *line* to *found*.
         """
-        types = self.types
-        for start, end, kind in _find_numbers(line):
+        for match in _NUMBER.finditer(line):
+            start, end = match.span()
+            text = match[0]
+            if match.lastgroup == "run":
+                has_code = text[:-11] in _CODES and text.isdecimal()
+                is_mobile = has_code and v.is_mobile(text[-11:])
+                kind = "MOBILE_CN" if is_mobile else _kind(text)
+            else:
+                text = re.sub("[ -]", "", text)
+                if len(text) == 19 and not v.is_card(text):
+                    # The last group may be a figure that follows a card.
+                    text, end = text[:16], start + 19
+                kind = _kind(text)
+            # Most numbers have no such sign before them: asked first.
+            if kind == "MOBILE_CN" and line[start - 1 : start] in _BEFORE:
+                prefix = _CHINA.search(line, max(0, start - 7), start)
+                if prefix:
+                    if prefix[0] == "+" and len(text) == 11:
+                        kind = "PHONE_INTL"  # of country 1
+                    start = prefix.start()
             # A number of country 1 looks like a mobile one of China.
-            if kind in types or kind == "PHONE_INTL":
+            if kind in self.types or kind == "PHONE_INTL":
                 found.append((start, end, rank, kind, f"<{kind}>"))
 
 
-def _find_numbers(line: str) -> Iterator[tuple[int, int, str]]:
+#: The last signs of what may stand before a mobile number.
+_BEFORE = frozenset("6+) -")
+
+_CODES = frozenset({"86", "0086"})
+
+
+def _kind(text: str) -> str:
     """
-    Find what is known by its digits alone, in one pass.
-
-    Yields:
-        Start, end and type of each.
+    Tell the type of a number, without what is between its groups.
     """
-    for match in _NUMBER.finditer(line):
-        start, end = match.span()
-        text = match[0]
-        kind = match.lastgroup
-        if kind == "run" and text[-1] not in "Xx":
-            found = _run_type(text)
-        elif kind == "card" and len(text) > 19:
-            # The last group may be a figure that follows a card.
-            digits = v.digits_of(text)
-            found = "BANK_CARD" if v.is_card(digits) else None
-            if found is None and v.is_card(digits[:16]):
-                found, end = "BANK_CARD", start + 19
-        else:
-            found = _shape_type(re.sub(r"[ -]", "", text))
-        if found == "MOBILE_CN" and (
-            prefix := _CHINA.search(line, max(0, start - 7), start)
-        ):
-            if prefix[0] == "+" and len(v.digits_of(text)) == 11:
-                found = "PHONE_INTL"  # of country 1
-            start = prefix.start()
-        if found:
-            yield start, end, found
-
-
-def _run_type(digits: str) -> str | None:
-    if digits[:-11] in {"86", "0086"} and v.is_mobile(digits[-11:]):
-        return "MOBILE_CN"
-    return _shape_type(digits)
-
-
-def _shape_type(text: str) -> str | None:
     size = len(text)
-    if size == 11 and v.is_mobile(text):
-        return "MOBILE_CN"
-    if size == 11 and text[:2] == "07" and text[2] != "0":
-        return "PHONE"
+    if size == 11:
+        if v.is_mobile(text):
+            return "MOBILE_CN"
+        return "PHONE" if text[:2] == "07" and text[2] != "0" else ""
     if size == 18 and v.is_resident_id(text):
         return "RESIDENT_ID_CN"
     if not text.isdecimal():
-        return None
+        return ""
     if size == 15 and v.is_imei(text):
         return "IMEI"
     if size == 15 and nir_length(text):
@@ -161,4 +151,4 @@ def _shape_type(text: str) -> str | None:
         return "BANK_CARD"
     if 19 <= size <= 20 and v.is_iccid(text):
         return "DEVICE_ID"
-    return None
+    return ""

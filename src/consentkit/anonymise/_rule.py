@@ -14,7 +14,7 @@ import functools
 import re
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from attrs import frozen
 
@@ -58,8 +58,7 @@ _TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 Found = tuple[int, int, int, str, str]
 
 
-@frozen
-class Span:
+class Span(NamedTuple):
     """
     Where something was found; never what.
 
@@ -157,7 +156,8 @@ class Rule:
     @property
     def forms(self) -> tuple[str, ...]:
         """
-        As *words*, looked for where each letter is ``a`` and each digit 0.
+        As *words*, but patterns that begin with plain text, looked for where
+        each letter is ``a`` and each digit 0.
         """
         return ()
 

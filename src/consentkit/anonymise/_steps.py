@@ -9,6 +9,8 @@ nothing of it out.
 
 from __future__ import annotations
 
+import hmac
+
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,16 +25,21 @@ from consentkit.anonymise.buckets import (
 from consentkit.anonymise.budget import Budget
 from consentkit.anonymise.coordinates import to_wgs84
 from consentkit.anonymise.digests import (
+    PseudonymKeys,
     derive_pseudonym_key,
     keyed_hex,
     md5_hex,
 )
-from consentkit.anonymise.grid import cell_of
 from consentkit.anonymise.identifiers import canonical
 from consentkit.anonymise.noise import noisy_cell
 from consentkit.anonymise.response import answer
 from consentkit.anonymise.scrub import scrub
-from consentkit.anonymise.series import Series, epoch_name
+from consentkit.anonymise.series import (
+    News,
+    Places,
+    epoch_name,
+    held_cell,
+)
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import StoreError
 from consentkit.gate import Permit
@@ -44,9 +51,9 @@ __all__ = ["STEPS", "Given", "Secret", "answered", "bucketed", "no_secret"]
 
 _PLACES: Final = frozenset({"location_coarse", "location_precise"})
 
-#: Gives the secret that pseudonyms of a permit's grant are made from, or
-#: ``None`` if the grant has ended.
-Secret = Callable[[Permit], bytes | None]
+#: Gives the secret that pseudonyms of a permit's grant are made from, with
+#: its keys if they are at hand; ``None`` if the grant has ended.
+Secret = Callable[[Permit], bytes | PseudonymKeys | None]
 
 
 @frozen
@@ -58,7 +65,7 @@ class Given:
     permit: Permit
     _secret: Secret
     _at: datetime | None
-    series: Series | None
+    places: Places | None
     budget: Budget | None
 
     @property
@@ -87,8 +94,8 @@ class Given:
         if root is None:
             return None
         parts = (use, self.permit.grant, self.epoch)
-        return derive_pseudonym_key(
-            root,
+        keys = PseudonymKeys(root) if isinstance(root, bytes) else root
+        return keys.key(
             controller=self.permit.controller,
             recipient=self.permit.recipient,
             data_type=self.data_type,
@@ -185,32 +192,30 @@ def _identifier(data_type: str, item: object) -> str | None:
     return None
 
 
-def _grid(given: Given, raw: Any) -> JSON | Unavailable:
+def _grid(given: Given, raw: Any) -> JSON | Unavailable | News:
     protection = given.protection
     place = _place(raw)
     if place is None:
         return None
-    if protection.on_change and given.series is None:
+    if given.places is None:
         return given.unavailable("nothing here remembers the last place")
-    name = (given.permit.grant, given.data_type, given.permit.recipient)
     side_km = protection.cell_km
-    remembered = protection.on_change or protection.noise_km
-    if remembered and given.series is not None:
-        cell = given.series.cell(name, *place, side_km=side_km)
-    else:
-        cell = cell_of(*place, side_km=side_km)
-    shown = cell
+    held = given.places(
+        given.permit,
+        side_km,
+        lambda last: held_cell(
+            *place,
+            side_km=side_km,
+            last=last,
+            accuracy_m=getattr(raw, "accuracy_m", None),
+        ),
+    )
+    if held is None:
+        return None
+    shown = held.cell
     if protection.noise_km:
-        key = given.key("noise")
-        if key is None:
-            return None
-        shown = noisy_cell(cell, key, mean_km=protection.noise_km)
-    if (
-        protection.on_change
-        and given.series is not None
-        and not given.series.is_news(name, cell.index)
-    ):
-        return given.unavailable("the place is in the cell that was told")
+        key = _noise_key(given, held.secret)
+        shown = noisy_cell(shown, key, mean_km=protection.noise_km)
     made: dict[str, JSON] = {
         "latitude": round(shown.latitude, 5),
         "longitude": round(shown.longitude, 5),
@@ -218,7 +223,29 @@ def _grid(given: Given, raw: Any) -> JSON | Unavailable:
     }
     if protection.noise_km:
         made["noise_km"] = protection.noise_km
-    return made
+    if not protection.on_change:
+        return made
+    # The true cell has to change; a new draw for the old one is no news.
+    mark = hmac.digest(held.secret, held.cell.index.encode(), "sha256")
+    return News(made, mark[:16].hex())
+
+
+def _noise_key(given: Given, secret: bytes) -> bytes:
+    """
+    Derive the key of an epoch's noise.
+
+    It is the same for every function, recipient and data type: what is drawn
+    anew for each of them tells, together, more of the one place. Two sizes
+    of noise have two keys: one draw, stretched by two known factors, would
+    be undone by a division.
+    """
+    return derive_pseudonym_key(
+        secret,
+        controller="",
+        recipient="",
+        data_type="",
+        epoch=f"noise {given.protection.noise_km} {given.epoch}",
+    )
 
 
 def _krr(given: Given, raw: Any) -> JSON:
@@ -329,7 +356,7 @@ def _nothing(_: Given, __: Any) -> JSON:
     return None
 
 
-_Step = Callable[[Given, Any], JSON | Unavailable]
+_Step = Callable[[Given, Any], JSON | Unavailable | News]
 
 STEPS: Final[Mapping[ProtectionName, _Step]] = {
     ProtectionName.NONE: _as_is,

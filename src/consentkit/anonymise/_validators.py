@@ -62,11 +62,14 @@ def digits_of(text: str) -> str:
     """
     Keep the ASCII digits of *text*.
     """
-    return "".join(filter("0123456789".__contains__, text))
+    return _NO_DIGITS.sub("", text)
+
+
+_NO_DIGITS = re.compile("[^0-9]+")
 
 
 #: Each digit as the sum of the digits of its double.
-_DOUBLED = str.maketrans("0123456789", "0246813579")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 
 def is_luhn(digits: str) -> bool:
@@ -77,9 +80,9 @@ def is_luhn(digits: str) -> bool:
         ISO/IEC 7812-1, annex B.
     """
     # Sums of bytes: this runs for each long number of a log.
-    plain = digits[-1::-2].encode()
-    doubled = digits[-2::-2].translate(_DOUBLED).encode()
-    return (sum(plain) + sum(doubled) - 48 * len(digits)) % 10 == 0
+    codes = digits.encode()
+    doubled = codes[-2::-2].translate(_DOUBLED)
+    return (sum(codes[-1::-2]) + sum(doubled) - 48 * len(digits)) % 10 == 0
 
 
 def is_imei(digits: str) -> bool:
@@ -115,6 +118,13 @@ def _is_issuer(digits: str) -> bool:
     )
 
 
+def card_length(text: str) -> int:
+    """
+    Accept a payment card's number in groups.
+    """
+    return len(text) if is_card(digits_of(text)) else 0
+
+
 def is_iccid(digits: str) -> bool:
     """
     Tell whether 19 or 20 digits are a SIM card's number (ITU-T E.118).
@@ -135,8 +145,10 @@ def is_resident_id(text: str) -> bool:
         born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
     except ValueError:
         return False
-    total = sum(map(operator.mul, _RESIDENT_WEIGHTS, map(int, text[:17])))
-    right = "10X98765432"[total % 11]
+    codes = text[:17].encode()
+    total = sum(map(operator.mul, _RESIDENT_WEIGHTS, codes))
+    # 48, the code of 0, counts as often as all weights together.
+    right = "10X98765432"[(total - 48 * 100) % 11]
     return 1900 <= born.year <= 2099 and right == text[17].upper()
 
 
@@ -151,9 +163,11 @@ def mac_length(text: str) -> int:
     """
     Accept an address unless it is a constant that stands for none.
     """
+    if len({*text.lower()}) > 3:  # with the sign between
+        return len(text)
     digits = re.sub(r"[^0-9a-f]", "", text.lower())
     none = {"0", "f"} >= set(digits) or digits == "020000000000"
-    return 0 if none and len(set(digits)) < 3 else len(text)
+    return 0 if none else len(text)
 
 
 def ipv4_length(text: str) -> int:
@@ -207,14 +221,18 @@ def phone_length(text: str) -> int:
     country says how many digits it has.
     """
     digits = digits_of(text)
-    code = next(
-        (digits[:n] for n in (3, 2, 1) if digits[:n] in _NATIONAL_DIGITS),
-        digits[:2],
-    )
+    for size in (3, 2, 1):
+        code = digits[:size]
+        if code in _NATIONAL_DIGITS:
+            break
+    else:
+        code = digits[:2]
     least, most = _NATIONAL_DIGITS.get(code, (6, 12))
     count, end = -len(code), 0
     for group in _GROUPS(text):
         first, last = group.span()
+        if text[first - 1 : last + 1] == "(0)":
+            continue  # dialled within the country only
         count += last - first
         if count > most:
             break
@@ -264,12 +282,18 @@ def _number_end(text: str) -> int:
     tail = _EXTENSION.search(text)
     whole = len(text)
     stop = tail.start() if tail else whole
+    # `00` and the code of a country come before the ten.
+    is_abroad = text.startswith("00")
+    few = 13 if is_abroad else 10
     count = end = 0
     for group in re.finditer(r"[0-9]+", text[:stop]):
         size = len(group[0])
         after_blank = text[end : group.start()].endswith(" ")
         if count and (
-            count + size > 15 or (after_blank and (count >= 10 or size == 1))
+            count + size > 15
+            or (
+                after_blank and (count >= few or (size == 1 and not is_abroad))
+            )
         ):
             return end
         count, end = count + size, group.end()
@@ -284,6 +308,23 @@ def secret_length(text: str) -> int:
     return 0 if empty or _OBJECT.fullmatch(text) else len(text)
 
 
+def random_length(text: str) -> int:
+    """
+    Accept a secret of six characters, of which some are letters and some not.
+    """
+    is_mixed = any(map(str.isalpha, text)) and not text.isalpha()
+    return secret_length(text) if is_mixed and len(text) >= 6 else 0
+
+
+def random_key_length(text: str) -> int:
+    """
+    Accept what holds small letters, capitals and three digits.
+    """
+    digits = sum(it in "0123456789" for it in text)
+    is_mixed = text != text.lower() and text != text.upper()
+    return len(text) if digits >= 3 and is_mixed else 0
+
+
 def device_id_length(text: str) -> int:
     """
     Accept a value that holds a digit and is not one character repeated.
@@ -296,7 +337,9 @@ def home_length(text: str) -> int:
     """
     Accept the name of one person's home directory.
     """
-    return 0 if text.lower() in _SHARED_HOMES else len(text)
+    lower = text.lower()
+    is_page = lower.endswith((".html", ".htm", ".php", ".jsp"))
+    return 0 if is_page or lower in _SHARED_HOMES else len(text)
 
 
 def points_length(text: str) -> int:

@@ -15,8 +15,16 @@ import re
 
 __all__ = ["bucket", "bucket_range", "generalise_version", "truncate_ip"]
 
-#: Bits kept of an address: a provider's customers, not one line.
-_KEPT_BITS = {4: 24, 6: 48}
+#: Bits kept of an address: a provider's customers, not one line. One customer
+#: gets a /48 or a /56 (RFC 6177), a provider a /32 or more (RIPE-738, 5.1).
+_KEPT_BITS = {4: 24, 6: 32}
+
+#: Of these the last 32 bits are an IPv4 address: IPv4-compatible (RFC 4291),
+#: mapped, translated (RFC 2765) and NAT64 (RFC 6052).
+_HOLD_IPV4 = frozenset(
+    int(ipaddress.IPv6Address(start)) >> 32
+    for start in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::")
+)
 
 #: Longer first numbers are dates or build numbers, which are rarer.
 _MAJOR = re.compile(r"[0-9]{1,4}")
@@ -68,10 +76,10 @@ def bucket(value: float | int) -> str:
 
 def truncate_ip(text: str) -> str | None:
     """
-    Keep the network of an address: /24 of IPv4, /48 of IPv6.
+    Keep the network of an address: /24 of IPv4, /32 of IPv6.
 
-    An IPv4 address inside an IPv6 one (``::ffff:...``) counts as IPv4; a
-    zone (``%eth0``) goes.
+    An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo) counts as
+    IPv4; a zone (``%eth0``) goes.
 
     Returns:
         The network with its length, such as ``"203.0.113.0/24"``, or None
@@ -94,9 +102,22 @@ def _address(
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        return _inner(address) or address
     return address
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """
+    Find the IPv4 address that an IPv6 address is made of.
+    """
+    number = int(address)
+    # `::` and `::1` are no addresses of anybody.
+    if number >> 32 in _HOLD_IPV4 and number > 1:
+        return ipaddress.IPv4Address(number & 0xFFFF_FFFF)
+    if address.teredo is not None:
+        return address.teredo[1]
+    return address.sixtofour
 
 
 def generalise_version(text: str) -> str:

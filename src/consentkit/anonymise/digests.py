@@ -25,7 +25,7 @@ import hashlib
 import hmac
 
 
-__all__ = ["derive_pseudonym_key", "keyed_hex", "md5_hex"]
+__all__ = ["PseudonymKeys", "derive_pseudonym_key", "keyed_hex", "md5_hex"]
 
 #: Bytes kept of an HMAC: 128 bits, at which no two devices will collide.
 _KEPT_BYTES = 16
@@ -35,6 +35,9 @@ _SHORTEST_KEY_BYTES = 16
 _SECRET_BYTES = 32
 
 _INFO = b"consentkit/pseudonym/1"
+
+# Keys that are at hand: of each epoch, type and use of one grant there is one.
+_MOST_KEYS = 64
 
 
 def md5_hex(canonical: str) -> str:
@@ -126,3 +129,45 @@ def derive_pseudonym_key(
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(
         secret
     )
+
+
+class PseudonymKeys:
+    """
+    The keys of one secret, each derived once.
+
+    They are nowhere else, so they go where the secret goes: whoever drops
+    this has neither.
+
+    Args:
+        secret: As for `derive_pseudonym_key`.
+    """
+
+    __slots__ = ("_keys", "_secret")
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._keys: dict[tuple[str, ...], bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"<PseudonymKeys: {len(self._keys)} at hand>"
+
+    def key(
+        self, *, controller: str, recipient: str, data_type: str, epoch: str
+    ) -> bytes:
+        """
+        Give what `derive_pseudonym_key` gives.
+        """
+        fields = (controller, recipient, data_type, epoch)
+        known = self._keys.get(fields)
+        if known is None:
+            known = derive_pseudonym_key(
+                self._secret,
+                controller=controller,
+                recipient=recipient,
+                data_type=data_type,
+                epoch=epoch,
+            )
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            self._keys[fields] = known
+        return known

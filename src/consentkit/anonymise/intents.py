@@ -4,13 +4,15 @@ What an app may take out of a clipboard: the declared part and nothing else.
 
 An *intent* is declared by name, and is a marker with a code: a link, a share
 code, a passcode, an invite code. From a text without its marker nothing is
-taken, not even its length. A part that looks like a key, a card or an
-identity number is refused although it stands where a code should.
+taken, not even its length. A part in which the scrubber finds something, such
+as a key, a card or an identity number, is refused although it stands where a
+code should.
 
 This module runs inside a helper process, so that the rest of the clipboard
 never exists in the app's own memory (a Python string cannot be erased). It
 must therefore stay importable by itself, from its file, under
 ``python -I -S``: only ``re`` and ``typing``, no attrs, no relative imports.
+The scrubber is imported only when something was found.
 
 Obligation: WP-CLIP-2 (the declared pattern leaves, the rest is discarded).
 """
@@ -107,22 +109,6 @@ INTENTS: Mapping[str, Intent] = MappingProxyType(
     {intent.name: intent for intent in _INTENTS}
 )
 
-#: Keys of providers, tokens, and links that carry credentials.
-_UNFIT = (
-    r"(?:A3T|AKIA|ASIA|LTAI|AKID)[0-9A-Za-z]{12}"
-    r"|AIza[0-9A-Za-z_-]{30}"
-    r"|(?:sk|pk|rk)_(?:live|test)_|(?<![0-9A-Za-z])sk-[0-9A-Za-z]"
-    r"|gh[opsu]_[0-9A-Za-z]{20}|github_pat_|glpat-|xox[a-z]-"
-    r"|eyJ[0-9A-Za-z_-]{8,500}\."
-    r"|://[^/?#]{0,300}@"
-    r"|[?&#;](?i:[a-z_-]{0,20}(?:token|passw(?:or)?d|pwd|secret|signature"
-    r"|api_?key|session(?:id)?|auth|otp)|sig|sid|code)="
-)
-
-_DIGITS = r"(?<![0-9])[0-9][0-9 -]{12,24}[0-9Xx](?![0-9])"
-
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-
 
 def take(text: str, intents: Sequence[str]) -> Take | None:
     """
@@ -152,8 +138,8 @@ def take(text: str, intents: Sequence[str]) -> Take | None:
         if match:
             value = _trimmed(match[match.lastgroup or 0])
             # Where a match meets the limit, it may be half of a code.
-            whole = len(text) == len(head) or match.end() < len(head)
-            return Take(name, value) if whole and _is_fit(value) else None
+            is_whole = len(text) == len(head) or match.end() < len(head)
+            return Take(name, value) if is_whole and _is_fit(value) else None
     return None
 
 
@@ -172,30 +158,7 @@ def _is_fit(value: str) -> bool:
     """
     Tell whether a value may be taken: no secret, card or identity number.
     """
-    if re.search(_UNFIT, value):
-        return False
-    return not any(
-        _is_card(digits) or _is_resident_id(digits)
-        for digits in (
-            re.sub(r"[ -]", "", run) for run in re.findall(_DIGITS, value)
-        )
-    )
+    # Only for what was found: it loads the rules of the scrubber.
+    from consentkit.anonymise._fitness import is_fit
 
-
-def _is_card(digits: str) -> bool:
-    if not (digits.isdecimal() and 13 <= len(digits) <= 19):
-        return False
-    odd = sum(map(int, digits[-1::-2]))
-    even = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (odd + even) % 10 == 0
-
-
-def _is_resident_id(digits: str) -> bool:
-    # GB 11643-1999: the sum of 17 weighted digits modulo 11 gives the last.
-    if len(digits) != 18 or not digits[:17].isdecimal():
-        return False
-    total = sum(
-        weight * int(digit)
-        for weight, digit in zip(_WEIGHTS, digits[:17], strict=True)
-    )
-    return "10X98765432"[total % 11] == digits[17].upper()
+    return is_fit(value)

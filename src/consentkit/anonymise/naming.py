@@ -18,6 +18,10 @@ from consentkit.policy.vocabulary import load_vocabulary
 
 __all__ = ["class_of", "is_honest"]
 
+# Whom a value of these points to, as it stands: a person or a device, or
+# whomever a text is about.
+_TELLING: Final = frozenset({"direct", "device", "content"})
+
 # From the worst to the best that a value may be called.
 _ORDER: Final = (
     PrivacyClass.PERSONAL,
@@ -27,6 +31,8 @@ _ORDER: Final = (
     PrivacyClass.ANONYMOUS,
 )
 
+# What is left is of the one class, whatever the value was. The others, such
+# as ``scrub`` and ``take``, leave what they do not find, or what they do.
 _BY_PROTECTION: Final = MappingProxyType(
     {
         ProtectionName.MD5: PrivacyClass.PSEUDONYMISED,
@@ -35,8 +41,6 @@ _BY_PROTECTION: Final = MappingProxyType(
         ProtectionName.BUCKET: PrivacyClass.DE_IDENTIFIED,
         ProtectionName.TRUNCATE: PrivacyClass.DE_IDENTIFIED,
         ProtectionName.GENERALISE: PrivacyClass.DE_IDENTIFIED,
-        ProtectionName.SCRUB: PrivacyClass.LINKABLE,
-        ProtectionName.TAKE: PrivacyClass.LINKABLE,
         ProtectionName.PRESENT: PrivacyClass.LINKABLE,
         ProtectionName.KRR: PrivacyClass.DE_IDENTIFIED,
     }
@@ -58,13 +62,16 @@ def class_of(data_type: str, protection: ProtectionName) -> PrivacyClass:
     if protection in _BY_PROTECTION:
         return _BY_PROTECTION[protection]
     type_ = load_vocabulary().data_types.get(data_type)
-    if type_ is None or type_.identifiability in (
-        "direct",
-        "device",
-        "content",
-    ):
+    # Of a log, which the app wrote about itself, scrubbing leaves events; of
+    # a name or a letter it leaves the name and the letter.
+    events = protection is ProtectionName.SCRUB and (
+        type_ is not None and type_.category == "log"
+    )
+    if type_ is None or type_.sensitive:
         return PrivacyClass.PERSONAL
-    return PrivacyClass.PERSONAL if type_.sensitive else PrivacyClass.LINKABLE
+    if type_.identifiability in _TELLING and not events:
+        return PrivacyClass.PERSONAL
+    return PrivacyClass.LINKABLE
 
 
 def is_honest(
@@ -80,5 +87,8 @@ def is_honest(
 
         protection: What was done to the value.
     """
+    # What is of another type may be equal to whatever it likes.
+    if type(claimed) is not PrivacyClass:
+        return False
     honest = class_of(data_type, protection)
     return _ORDER.index(claimed) <= _ORDER.index(honest)

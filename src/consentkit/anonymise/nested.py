@@ -20,7 +20,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
-from .scrub import DROPPED, LIMIT_CHARACTERS, Scrubbed, Scrubber
+from .scrub import (
+    DROPPED,
+    LIMIT_CHARACTERS,
+    Scrubbed,
+    Scrubber,
+    default_scrubber,
+)
 
 
 if TYPE_CHECKING:
@@ -46,10 +52,12 @@ DENIED_KEYS: Final[frozenset[str]] = frozenset(
         "cookie",
         "credential",
         "csrf",
+        "passcode",
         "passphrase",
         "passwd",
         "password",
         "privatekey",
+        "passwort",
         "pwd",
         "secret",
         "sessionid",
@@ -62,6 +70,17 @@ DENIED_KEYS: Final[frozenset[str]] = frozenset(
         "令牌",
     }
 )
+
+#: Keys that are compared whole: parts of other words.
+_WHOLE_KEYS: Final[frozenset[str]] = frozenset(
+    {
+        *("auth", "cvc", "cvv", "otp", "pass", "pin", "pw", "session", "sid"),
+        *("contraseña", "kennwort", "motdepasse", "sig", "signature"),
+    }
+)
+
+#: The keys of a pair, in mappings that hold a name and a value.
+_NAME_KEYS: Final = ("name", "key", "header", "field")
 
 #: Below so many levels nothing is kept.
 LIMIT_DEPTH = 16
@@ -95,7 +114,7 @@ def scrub_value(value: object, *, scrubber: Scrubber | None = None) -> JSON:
 
     .. versionadded:: 26.1.0
     """
-    walk = _Walk(scrubber or Scrubber())
+    walk = _Walk(scrubber or default_scrubber())
     try:
         return walk.value(value, "", 0)
     except Exception:  # noqa: BLE001 - whatever it is, nothing may pass
@@ -116,7 +135,7 @@ def scrub_exception(
 
     .. versionadded:: 26.1.0
     """
-    used = scrubber or Scrubber()
+    used = scrubber or default_scrubber()
     try:
         # Lines of source are looked up by default, and would be read.
         told = traceback.TracebackException.from_exception(
@@ -174,7 +193,7 @@ class _Walk:
                 return self._text(value, name, depth)
             case bytes() | bytearray() | memoryview():
                 head = bytes(value[: 4 * LIMIT_CHARACTERS + 4])
-                return self._text(head.decode("utf-8", "replace"), name, depth)
+                return self._text(_decoded(head), name, depth)
             case Mapping():
                 return self._mapping(value, depth)
             case Sequence() | AbstractSet():
@@ -183,12 +202,18 @@ class _Walk:
 
     def _mapping(self, value: Mapping[object, object], depth: int) -> JSON:
         made: dict[str, JSON] = {}
+        told = next((value[it] for it in _NAME_KEYS if it in value), None)
+        pair = _as_name(told) if "value" in value else ""
         for key, item in value.items():
             if self._left < 0:
                 break
-            name = key if isinstance(key, str) else str(key)
+            name = key if isinstance(key, str) else _as_name(key) or str(key)
+            if name == "value" and pair:
+                name = pair
+                made["value"] = self.value(item, name, depth + 1)
+                continue
             made[self._scrubber.scrub(name).text] = self.value(
-                item, name, depth + 1
+                item, "" if item is told and pair else name, depth + 1
             )
         return made
 
@@ -199,11 +224,40 @@ class _Walk:
         depth: int,
     ) -> JSON:
         made: list[JSON] = []
+        if isinstance(value, Sequence) and 2 <= len(value) <= 16:
+            if len(value) == 2 and _is_denied(_as_name(value[0])):
+                # Headers are lists of pairs.
+                return [self.value(value[0], "", depth + 1), _SECRET]
+            mark = self._parted(value, name)
+            if mark:
+                return [mark]
         for item in value:
             if self._left < 0:
                 break
             made.append(self.value(item, name, depth + 1))
         return made
+
+    def _parted(self, value: Sequence[object], name: str) -> str:
+        """
+        Give what stands for a number whose groups *value* holds, or nothing.
+        """
+        parts = [
+            str(it)
+            for it in value
+            if isinstance(it, str) or (type(it) is int and 0 <= it < 10**8)
+        ]
+        if len(parts) < len(value) or not all(
+            it.isdecimal() and len(it) <= 8 for it in parts
+        ):
+            return ""
+        for sign in ("-", ""):
+            whole = sign.join(parts)
+            made = self._named(whole, name)
+            if any(it.end - it.start == len(whole) for it in made.spans) or (
+                made.spans and not any(map(str.isdecimal, made.text))
+            ):
+                return made.text
+        return ""
 
     def _number(self, value: int | float, name: str) -> JSON:
         # A subclass may write itself in any way.
@@ -251,4 +305,24 @@ class _Walk:
 
 def _is_denied(name: str) -> bool:
     plain = name.lower().translate(_STRIPPED)
-    return any(key in plain for key in DENIED_KEYS)
+    return plain in _WHOLE_KEYS or any(key in plain for key in DENIED_KEYS)
+
+
+def _as_name(value: object) -> str:
+    """
+    Read a text or bytes as a name; of all else, none.
+    """
+    if isinstance(value, bytes):
+        value = value[:128].decode("utf-8", "replace")
+    return value if isinstance(value, str) and len(value) <= 128 else ""
+
+
+def _decoded(head: bytes) -> str:
+    """
+    Read bytes as UTF-8, or as UTF-16 where every other one is a zero.
+    """
+    half = len(head) // 2
+    for at, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if half >= 4 and head[at::2].count(0) * 10 >= half * 9:
+            return head.decode(encoding, "replace")
+    return head.decode("utf-8", "replace")

@@ -13,8 +13,9 @@ the density ``eps**2 * r * exp(-eps * r)`` with a mean of ``2 / eps``. What
 comes out is named by the cell of the grid that it falls into, which tells no
 more and is no finer than a place without noise.
 
-What remains visible: one draw for each cell that a person was in. Cells that
-lie side by side have draws of their own, and the mean of many is near the
+What remains visible: one draw for each cell that a person was in, and for
+each key. Whoever draws for one place with many keys, by function, recipient
+or consent, tells it by the mean of these. Cells that lie side by side have draws of their own, and the mean of many is near the
 middle of them: a person who moves about a small town shows the town.
 
 Source:
@@ -43,9 +44,8 @@ def noisy_cell(cell: Cell, key: bytes, *, mean_km: float) -> Cell:
     """
     Move *cell* by a distance and direction that the key decides.
 
-    The same cell and key give the same answer, for ever. Take a key for
-    each recipient and epoch:
-    :func:`consentkit.anonymise.digests.derive_pseudonym_key`.
+    The same cell and key give the same answer, for ever. Take one key for
+    each person and epoch, whoever gets the answer.
 
     Args:
         cell: Where the device is.

@@ -9,12 +9,15 @@ behind.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import NoReturn, final
 
 from attrs import field, frozen
 
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.protect import Protected
 from consentkit.collectors.source import Unavailable
+from consentkit.exceptions import UnprotectedError
 from consentkit.gate import Refusal
 from consentkit.policy.model import ProtectionName
 from consentkit.typing import JSON
@@ -59,6 +62,7 @@ class _Single:
         return (self._protected,)
 
 
+@final
 @frozen(kw_only=True)
 class Location(_Single):
     """
@@ -73,14 +77,30 @@ class Location(_Single):
 
         noise_km: By how many kilometres it was moved in the mean, or
             ``None`` for a place that was not moved.
+
+        accuracy_m: Radius in metres that the source believes in, of the
+            place as it was measured; ``None`` where it says nothing. For a
+            cell it is rounded up to two digits.
+
+        time: When the device was there, by the source's own clock and in
+            the steps that the policy promises; ``None`` where it says
+            nothing.
+
+    The last two are for the app to judge by. They are no part of what is
+    captured.
+
+    .. versionchanged:: 26.1.0 *accuracy_m*, *time*
     """
 
     latitude: float = field(repr=False)
     longitude: float = field(repr=False)
     cell_km: float | None = None
     noise_km: float | None = None
+    accuracy_m: float | None = field(default=None, repr=False)
+    time: datetime | None = field(default=None, repr=False)
 
 
+@final
 @frozen(kw_only=True)
 class ClipboardText(_Single):
     """
@@ -96,6 +116,7 @@ class ClipboardText(_Single):
     value: str = field(repr=False)
 
 
+@final
 @frozen(kw_only=True)
 class LogLine(_Single):
     """
@@ -105,6 +126,7 @@ class LogLine(_Single):
     text: str = field(repr=False)
 
 
+@final
 @frozen(kw_only=True)
 class DeviceValue(_Single):
     """
@@ -158,3 +180,12 @@ class Device:
             for value in self.values
             for protected in value.protected_values()
         )
+
+
+def _closed(cls: type) -> NoReturn:
+    msg = f"an observation cannot be subclassed: {cls.__name__}"
+    raise UnprotectedError(msg)
+
+
+# All kinds are there. Another one could call its value what it likes.
+_Single.__init_subclass__ = classmethod(_closed)  # type: ignore[assignment]

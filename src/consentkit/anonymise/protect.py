@@ -8,7 +8,10 @@ else.
 
 from __future__ import annotations
 
+import hmac
+import json
 import math
+import os
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,7 +29,7 @@ from consentkit.anonymise.budget import Budget
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.naming import class_of, is_honest
 from consentkit.anonymise.scrub import scrub
-from consentkit.anonymise.series import Series
+from consentkit.anonymise.series import News, Places
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
@@ -36,7 +39,8 @@ from consentkit.typing import JSON
 
 __all__ = ["Protected", "check_protected", "protect", "protect_event"]
 
-_SEAL: Final = object()
+# Of this process: what another one has sealed, or nobody, is not genuine.
+_KEY: Final = os.urandom(32)
 
 _TAKES: Final[Mapping[str, str]] = {
     "bool": "a bool",
@@ -52,30 +56,39 @@ class Protected:
     """
     A value in the form that its clause promises.
 
+    The value is one text under a seal, and is read anew each time: another
+    one that is written over it is found by `check_protected`.
+
     Attributes:
         permit: What it was read under.
-
-        value: The value, as JSON knows it; absent from the ``repr``.
 
         protection: What was done to it.
 
         privacy_class: What the result may honestly be called.
+
+        news: Stands for the value, where it is kept only if it is another
+            one than the last; else empty.
     """
 
-    __slots__ = ("_seal", "permit", "privacy_class", "protection", "value")
+    __slots__ = (
+        "_seal",
+        "_text",
+        "news",
+        "permit",
+        "privacy_class",
+        "protection",
+    )
 
+    _seal: bytes
+    _text: str
+    news: str
     permit: Permit
-    value: JSON
     protection: ProtectionName
     privacy_class: PrivacyClass
 
-    def __init__(self, *, seal: object = None, **fields: Any) -> None:
-        if seal is not _SEAL:
-            msg = "only consentkit.anonymise protects values"
-            raise UnprotectedError(msg)
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_seal", seal)
+    def __init__(self, *_: object, **__: object) -> None:
+        msg = "only consentkit.anonymise protects values"
+        raise UnprotectedError(msg)
 
     def __init_subclass__(cls) -> NoReturn:
         msg = "a protected value cannot be subclassed"
@@ -93,6 +106,14 @@ class Protected:
         msg = "a protected value cannot be copied or stored"
         raise UnprotectedError(msg)
 
+    @property
+    def value(self) -> JSON:
+        """
+        The value, as JSON knows it.
+        """
+        made: JSON = json.loads(self._text)
+        return made
+
     def __repr__(self) -> str:
         return (
             f"<Protected {self.permit.clause.type}: "
@@ -108,13 +129,9 @@ def check_protected(value: object) -> Protected:
         UnprotectedError: If it is anything else, or is called more than what
             was done to it.
     """
-    genuine = type(value) is Protected and (
-        getattr(value, "_seal", None) is _SEAL
-    )
-    if not genuine:
-        msg = "the outbox takes only what was protected"
-        raise UnprotectedError(msg)
-    assert isinstance(value, Protected)  # noqa: S101 - for the type checker
+    if type(value) is not Protected or not hasattr(value, "_seal"):
+        # The second is one that nobody made: `object.__new__` gives it.
+        raise UnprotectedError(_NOT_OURS)
     # Its fields can be written over, as anything of Python's can.
     clause = value.permit.clause
     if value.protection is not clause.protection.name or not is_honest(
@@ -122,7 +139,42 @@ def check_protected(value: object) -> Protected:
     ):
         msg = f"{clause.type} may not be called what it is called"
         raise UnprotectedError(msg)
+    if not _is_sealed(value):
+        raise UnprotectedError(_NOT_OURS)
     return value
+
+
+_NOT_OURS: Final = "the outbox takes only what was protected"
+
+
+def _is_sealed(value: Protected) -> bool:
+    """
+    Tell whether *value* is as it was made.
+    """
+    permit: Any = value.permit
+    news: Any = value.news
+    text, seal = getattr(value, "_text", 0), getattr(value, "_seal", 0)
+    # Of a type of somebody's own, the text that is read may be another one.
+    return (
+        type(text) is str
+        and type(news) is str
+        and type(seal) is bytes
+        and type(permit) is Permit
+        and hmac.compare_digest(seal, _seal_of(permit, text, news))
+    )
+
+
+def _seal_of(permit: Permit, text: str, news: str) -> bytes:
+    bound = (
+        permit.function.id,
+        permit.clause.type,
+        permit.purpose,
+        permit.recipient,
+        permit.grant,
+        news,
+        text,
+    )
+    return hmac.digest(_KEY, "\0".join(bound).encode(), "sha256")
 
 
 def protect(
@@ -131,7 +183,7 @@ def protect(
     *,
     secret: Secret,
     at: datetime | None = None,
-    series: Series | None = None,
+    places: Places | None = None,
     budget: Budget | None = None,
 ) -> Protected | Unavailable:
     """
@@ -150,8 +202,8 @@ def protect(
         at: When it was read, an aware instant; by default now. It tells the
             epoch.
 
-        series: Knows the last places, for ``on_change`` and noise. Without
-            it, a clause that promises ``on_change`` has no value.
+        places: Knows the last cells, for ``grid``, which has no value
+            without.
 
         budget: Counts the answers of ``krr``, which has no value without.
 
@@ -163,22 +215,24 @@ def protect(
         ForgedPermitError: If *permit* is not one of the gate's.
     """
     clause = check_permit(permit).clause
-    given = Given(permit, secret, at, series, budget)
-    value: JSON = None
+    given = Given(permit, secret, at, places, budget)
+    news = ""
     try:
         made = STEPS[clause.protection.name](given, raw)
         if isinstance(made, Unavailable):
             return made
+        if isinstance(made, News):
+            news, made = made.mark, made.value
         value = _clean(made)
+        if value is not None:
+            return _sealed(permit, value, news=news)
     except ConsentKitError:
         raise
     except Exception:  # noqa: BLE001, S110 - its text may hold the value
         pass
-    if value is None:
-        return Unavailable(
-            clause.type, f"the value is no {clause.type} that can be used"
-        )
-    return _sealed(permit, value)
+    return Unavailable(
+        clause.type, f"the value is no {clause.type} that can be used"
+    )
 
 
 def protect_event(
@@ -230,19 +284,27 @@ def seal_event(
     secret: Secret | None = None,
     at: datetime | None = None,
     budget: Budget | None = None,
-) -> Protected:
+) -> Protected | str:
     """
     Seal what `clean_event` gave, under a permit.
+
+    Returns:
+        The protected event, or what is wrong, without any value.
 
     Raises:
         StoreError: If an answer at random cannot be drawn or counted.
     """
     check_permit(permit)
-    if permit.clause.protection.name is ProtectionName.KRR:
-        given = Given(permit, secret or no_secret, at, None, budget)
-        value = answered(given, spec, value)
     free = any(field.kind == "text" for field in spec.fields.values())
-    return _sealed(permit, dict(value), free_text=free)
+    try:
+        if permit.clause.protection.name is ProtectionName.KRR:
+            given = Given(permit, secret or no_secret, at, None, budget)
+            value = answered(given, spec, value)
+        return _sealed(permit, dict(value), free_text=free)
+    except ConsentKitError:
+        raise
+    except Exception:  # noqa: BLE001 - its frames hold the value
+        return "it cannot be protected"
 
 
 def clean_event(
@@ -326,16 +388,21 @@ def _clean(value: JSON) -> JSON:
 
 
 def _sealed(
-    permit: Permit, value: JSON, *, free_text: bool = False
+    permit: Permit, value: JSON, *, free_text: bool = False, news: str = ""
 ) -> Protected:
     clause = permit.clause
     privacy_class = class_of(clause.type, clause.protection.name)
     if free_text and privacy_class is PrivacyClass.DE_IDENTIFIED:
         privacy_class = PrivacyClass.LINKABLE
-    return Protected(
-        seal=_SEAL,
-        permit=permit,
-        value=value,
-        protection=clause.protection.name,
-        privacy_class=privacy_class,
-    )
+    text = json.dumps(value)
+    made = object.__new__(Protected)
+    for name, part in (
+        ("permit", permit),
+        ("protection", clause.protection.name),
+        ("privacy_class", privacy_class),
+        ("news", news),
+        ("_text", text),
+        ("_seal", _seal_of(permit, text, news)),
+    ):
+        object.__setattr__(made, name, part)
+    return made

@@ -13,6 +13,9 @@ keyed function, so asking often averages nothing away. A value that changes
 is answered once more, and so is a new epoch; each such answer spends epsilon
 again. `consentkit.anonymise.budget` keeps count, for the person to see.
 
+What it does not hide: that an answer is another one than before, which shows
+that the value has changed, though not from what to what.
+
 From about 10,000 answers on, `estimate` gives the shares among the people to
 a percent or two.
 
@@ -34,6 +37,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from consentkit.anonymise.noise import uniform
+from consentkit.anonymise.series import epoch_in_words
 
 
 __all__ = ["Spent", "answer", "estimate", "truth"]
@@ -149,7 +153,8 @@ class Spent:
 
         answers: How many different values were answered.
 
-        epsilon: What they tell together at most, in nats.
+        epsilon: What they tell of these values together, at most, in nats;
+            that one answer follows another tells of a change beside it.
     """
 
     function: str
@@ -161,7 +166,7 @@ class Spent:
 
     def __str__(self) -> str:
         times = "answer" if self.answers == 1 else "different answers"
-        when = f" in {self.epoch}" if self.epoch else ""
+        when = f" in {epoch_in_words(self.epoch)}" if self.epoch else ""
         return (
             f"{self.function}/{self.data_type} to {self.recipient}{when}: "
             f"{self.answers} {times} at random, "

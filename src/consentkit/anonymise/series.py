@@ -9,126 +9,138 @@ one fix a quarter of an hour, and only on a change of a 2 km cell, left 1.4 %
 of the fixes of the same trips.
 
 Who lives at the border of two cells is in both of them, as the receiver
-wavers; a series of such changes would draw the border through the house. So
-the last cell holds until the device is clearly out of it.
-
-What is remembered is the last cell, in memory, for each grant, data type and
-recipient. A start of the app forgets it, and tells the cell once more.
+wavers. How often in which one tells the distance to the border, to a few
+metres. So the cell that was found first holds until the device is clearly
+out of it, whoever asks, and over starts of the app: `Places` remembers it.
 
 Source:
     de Montjoye et al., "Unique in the Crowd" (2013). The figures are of *GPS
     Trajectories* (UCI Machine Learning Repository).
 
-Units: degrees (WGS-84), kilometres, aware UTC instants.
+Units: degrees (WGS-84), kilometres, metres where a name says so, aware UTC
+instants.
 """
 
 from __future__ import annotations
 
 import math
-import threading
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, TypeAlias
+
+from attrs import field, frozen
 
 from consentkit.anonymise.grid import Cell, bounds_of, cell_of
+from consentkit.gate import Permit
 from consentkit.policy.model import Protection
 from consentkit.policy.period import Period
+from consentkit.typing import JSON
 
 
-__all__ = ["Series", "epoch_name", "time_of"]
+__all__ = [
+    "HeldPlace",
+    "News",
+    "Places",
+    "epoch_in_words",
+    "epoch_name",
+    "held_cell",
+    "time_of",
+]
 
 _KM_PER_DEGREE = math.pi * 6371.0088 / 180
 
-#: Out of a cell is who is this part of its side beyond the edge.
-_MARGIN = 0.1
+#: Out of a cell is who is this part of its side beyond the edge ...
+_SHARE: Final = 0.1
 
-#: More grants and types than a device has; the oldest are forgotten.
-_MOST = 1024
+#: ... and so many times the radius that the source believes in, within which
+#: it promises two fixes of three, or fewer.
+_RADII: Final = 3
 
 
-class Series:
+@frozen
+class HeldPlace:
     """
-    The last cells of one app, so that a cell that was told stands.
+    The cell that a person is held to be in.
 
-    Safe with threads. It lies in memory and holds nothing that a withdrawal
-    has to look for: its cells are those of grants, and a new grant does not
-    know them. `forget` drops them at once.
+    Attributes:
+        cell: The cell.
+
+        secret: 32 random bytes of this person's places, the same for every
+            function and recipient, until nothing permits a place any more.
     """
 
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, ...], Cell] = {}
-        self._told: dict[tuple[str, ...], object] = {}
-        self._lock = threading.Lock()
+    cell: Cell = field(repr=False)
+    secret: bytes = field(repr=False)
 
-    def cell(
-        self,
-        name: tuple[str, ...],
-        latitude: float,
-        longitude: float,
-        *,
-        side_km: float,
-    ) -> Cell:
-        """
-        Find the cell of a place, which is the last one until it is left.
 
-        Args:
-            name: Which series: the grant, the data type, the recipient.
+@frozen
+class News:
+    """
+    A place that is kept only if it is another one than the last.
 
-            latitude: Degrees north.
+    Attributes:
+        value: What is told of it.
 
-            longitude: Degrees east.
+        mark: Stands for the place, and tells nothing of it.
+    """
 
-            side_km: Side of the grid's cells.
+    value: JSON = field(repr=False)
+    mark: str
 
-        Raises:
-            ValueError: If an argument is out of range.
-        """
-        found = cell_of(latitude, longitude, side_km=side_km)
-        with self._lock:
-            last = self._last.pop(name, None)
-            if (
-                last is not None
-                and last.side_km == side_km
-                and _is_near(last, latitude, longitude)
-            ):
-                found = last
-            self._last[name] = found
-            _forget_oldest(self._last)
+
+#: Holds the person of a permit in a cell of a side in kilometres: gives the
+#: last one to a chooser, remembers what it chooses. ``None`` if the grant has
+#: ended. `consentkit.outbox.places.Places.hold` is one.
+Places: TypeAlias = Callable[
+    [Permit, float, Callable[[Cell | None], Cell]], HeldPlace | None
+]
+
+
+def held_cell(
+    latitude: float,
+    longitude: float,
+    *,
+    side_km: float,
+    last: Cell | None = None,
+    accuracy_m: float | None = None,
+) -> Cell:
+    """
+    Find the cell of a place, which is the last one until it is clearly left.
+
+    Left it is who is a tenth of its side beyond the edge, and three times
+    the radius that the source believes in.
+
+    Args:
+        latitude: Degrees north.
+
+        longitude: Degrees east.
+
+        side_km: Side of the grid's cells.
+
+        last: The cell that was found before, if any.
+
+        accuracy_m: Radius in metres that the source believes in, if it says
+            so.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    found = cell_of(latitude, longitude, side_km=side_km)
+    if last is None or last.side_km != side_km:
         return found
-
-    def is_news(self, name: tuple[str, ...], value: object) -> bool:
-        """
-        Tell whether *value* is another one than the last, and remember it.
-        """
-        with self._lock:
-            news = self._told.pop(name, None) != value
-            self._told[name] = value
-            _forget_oldest(self._told)
-        return news
-
-    def forget(self) -> None:
-        """
-        Forget all cells.
-        """
-        with self._lock:
-            self._last.clear()
-            self._told.clear()
-
-    def __repr__(self) -> str:
-        return f"<Series: {len(self._last)} last cells>"
+    margin_km = max(_SHARE * side_km, _RADII * (accuracy_m or 0.0) / 1000)
+    return last if _is_near(last, latitude, longitude, margin_km) else found
 
 
-def _forget_oldest(known: dict[tuple[str, ...], Any]) -> None:
-    if len(known) > _MOST:
-        del known[next(iter(known))]
-
-
-def _is_near(cell: Cell, latitude: float, longitude: float) -> bool:
+def _is_near(
+    cell: Cell, latitude: float, longitude: float, margin_km: float
+) -> bool:
     """
-    Tell whether a place is in *cell* or just beyond its edge.
+    Tell whether a place is in *cell* or within a margin of its edge.
     """
     edges = bounds_of(cell)
-    margin_north = _MARGIN * cell.side_km / _KM_PER_DEGREE
+    margin_north = margin_km / _KM_PER_DEGREE
     shrunk = max(math.cos(math.radians(latitude)), 1e-6)
     margin_east = margin_north / shrunk
     # Across the date line the difference is taken the short way.
@@ -184,3 +196,24 @@ def epoch_name(epoch: Period | None, at: datetime) -> str:
     else:
         number = int(at.timestamp() // epoch.seconds)
     return f"{epoch}:{number}"
+
+
+def epoch_in_words(name: str) -> str:
+    """
+    Say which epoch *name* is, as `epoch_name` gave it.
+
+    Returns:
+        Such as ``"the 30 days from 2026-11-05"``; *name* itself, if it is no
+        such name.
+    """
+    length, _, number = name.partition(":")
+    try:
+        epoch, many = Period.parse(length), int(number)
+        if epoch.months:
+            year, month = divmod(many * epoch.months, 12)
+            start = date(year, month + 1, 1)
+        else:
+            start = date(1970, 1, 1) + timedelta(seconds=many * epoch.seconds)
+    except (ValueError, OverflowError):
+        return name
+    return f"the {epoch.words.removeprefix('1 ')} from {start}"

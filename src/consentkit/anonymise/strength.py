@@ -9,33 +9,34 @@ joins. It is computed from two tables, the sizes of the value spaces and the
 rates of guessing, and from nothing that anybody asserts.
 
 Costs are of *trying all*; half of it finds the value in the mean. They are
-upper bounds: the core runs plain Python, and compiled code is about a hundred
-times as fast.
+what somebody pays who uses what there is: compiled code, or a graphics card.
+Plain Python takes about 150 times as long as the core.
 
 Units: seconds; guesses a second; kilometres; epsilon in nats.
 
 Source:
-    One core: a round million, which is what `hashlib` does in a loop on a
-    core of today; `benchmarks/undo_md5.py` prints what is left of it where
-    the candidates are made in Python too. One GPU: hashcat
-    6.2.6, mode 0 (MD5), an RTX 4090, 164.1 GH/s, as published by its users;
-    not measured by us.
+    One core: a program in C of ours (AVX-512, 16 digests at once, the
+    candidates made with their check digit) that ran on one core of an AMD
+    EPYC, and took 166 s for all listed IMEIs; it is no part of the package.
+    One GPU: hashcat 6.2.6, mode 0 (MD5), an RTX 4090, 164.1 GH/s, as
+    published by its users; not measured by us.
 """
 
 from __future__ import annotations
 
 import math
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.naming import class_of
 from consentkit.anonymise.response import truth
-from consentkit.policy.model import Protection, ProtectionName
+from consentkit.exceptions import UnprotectedError
+from consentkit.policy.model import EventSpec, Protection, ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
 
 
@@ -49,8 +50,8 @@ __all__ = [
     "strength_of",
 ]
 
-#: Guesses of an MD5 a second: plain Python on one core.
-CORE_RATE: Final = 1e6
+#: Guesses of an MD5 a second: compiled code on one core.
+CORE_RATE: Final = 147e6
 
 #: Guesses of an MD5 a second: one graphics card of 2022.
 GPU_RATE: Final = 164.1e9
@@ -74,6 +75,12 @@ class Domain:
     size: float | None
     values: str
     source: str
+
+    def __str__(self) -> str:
+        if self.size is None:
+            return f"of nobody knows how many values: {self.values}"
+        many = f"{self.size:,.0f}" if self.size < 1e15 else f"{self.size:.1e}"
+        return f"of {many.replace('e+', 'e')} values: {self.values}"
 
 
 _IMEI = Domain(
@@ -164,6 +171,14 @@ def domain_of(data_type: str) -> Domain:
     return _LISTED if term is not None and term.hash_reversible else _OWN
 
 
+def _is_of_a_value(
+    _: object, __: object, privacy_class: PrivacyClass | None
+) -> None:
+    if privacy_class is PrivacyClass.ANONYMOUS:
+        msg = "no protection of one value makes it anonymous"
+        raise UnprotectedError(msg)
+
+
 @frozen(kw_only=True)
 class Strength:
     """
@@ -186,7 +201,7 @@ class Strength:
         joins: Whose records the result can join, in words.
     """
 
-    privacy_class: PrivacyClass | None
+    privacy_class: PrivacyClass | None = field(validator=_is_of_a_value)
     domain: Domain | None
     undone_by: str
     core_seconds: float | None
@@ -212,16 +227,22 @@ class Strength:
     def __str__(self) -> str:
         if self.privacy_class is None:
             return "no value comes out"
-        name = self.privacy_class.value.replace("_", "-")
-        undone = f"undone by {self.undone_by}"
+        said = [self.privacy_class.value.replace("_", "-")]
+        if self.domain is not None:
+            said.append(str(self.domain))
+        said.append(f"undone by {self.undone_by}")
         if self.core_seconds is None:
-            undone += " (cost not known)"
+            said.append("what trying all of them takes is not known")
         elif 0 < self.core_seconds < math.inf:
-            undone += f" ({self.cost})"
-        return f"{name}; {undone}; joins {self.joins}"
+            said.append(
+                f"trying all of them takes {self.cost}, in compiled code"
+            )
+        return "; ".join((*said, f"joins {self.joins}"))
 
 
-def strength_of(data_type: str, protection: Protection) -> Strength:
+def strength_of(
+    data_type: str, protection: Protection, *, events: Iterable[EventSpec] = ()
+) -> Strength:
     """
     Tell what undoing *protection* of a data type takes.
 
@@ -229,6 +250,9 @@ def strength_of(data_type: str, protection: Protection) -> Strength:
         data_type: Id of the vocabulary.
 
         protection: What is done, with its parameters.
+
+        events: The app's own that are of this type: what answers at random
+            give away depends on how many fields share epsilon.
     """
     name = protection.name
     domain: Domain | None = None
@@ -251,7 +275,7 @@ def strength_of(data_type: str, protection: Protection) -> Strength:
                 undone, joins = "the app that reads it", "nothing: it stays"
         case ProtectionName.MD5:
             domain = domain_of(data_type)
-            undone = f"whoever lists {domain.values}"
+            undone = "whoever lists them"
             joins = "everybody's records, for ever"
             return Strength(
                 privacy_class=class_of(data_type, name),
@@ -264,12 +288,12 @@ def strength_of(data_type: str, protection: Protection) -> Strength:
         case ProtectionName.KEYED:
             domain = domain_of(data_type)
             undone = "who has the grant's secret, until it is destroyed"
-            joins = f"one recipient's records{_during(protection)}"
+            joins = _by_pseudonym(protection)
         case ProtectionName.GRID:
             undone, joins = _place(protection)
         case ProtectionName.KRR:
-            undone = _odds(protection)
-            joins = f"nothing by itself{_during(protection)}"
+            undone = _odds(protection, tuple(events))
+            joins = "nothing by itself"
         case ProtectionName.TAKE:
             undone, core, gpu = "whoever has it: the part stands", 0.0, 0.0
         case _:
@@ -305,29 +329,57 @@ _COARSE: Final[Mapping[ProtectionName, str]] = {
 
 def _place(protection: Protection) -> tuple[str, str]:
     area = protection.cell_km**2
-    undone = f"who knows more of {area:g} km2 or more"
+    undone = f"who knows more of about {area:g} km2"
     if protection.noise_km:
         undone += (
             f", moved by {protection.noise_km:g} km in the mean, or who has "
-            "the grant's secret"
+            "the secret of the person's places"
         )
     return undone, "a track, with its other places and their times"
 
 
-def _odds(protection: Protection) -> str:
-    count = max(len(protection.values), 2)
-    likely = truth(protection.epsilon, count)
-    of = f"one of {count} values" if protection.values else "a yes or no"
+def _odds(protection: Protection, events: tuple[EventSpec, ...]) -> str:
+    odds = [
+        f"{likely:.2f} ({name}, one of {count})"
+        for event in events
+        for name, count, likely in _fields(event, protection.epsilon)
+    ]
+    if not odds or protection.values:
+        count = len(protection.values) or 2
+        of = f"one of {count} values" if protection.values else "a yes or no"
+        odds.insert(0, f"{truth(protection.epsilon, count):.2f} ({of})")
     return (
-        "who has the grant's secret; for others the answer, "
-        f"{of}, is true with a probability of {likely:.2f}"
+        "who has the grant's secret; for others an answer is true with a "
+        f"probability of {', '.join(odds)}"
     )
 
 
-def _during(protection: Protection) -> str:
-    if protection.epoch is None:
-        return ", as long as the grant lasts"
-    return f", within {protection.epoch}"
+def _fields(
+    event: EventSpec, epsilon: float
+) -> Iterator[tuple[str, int, float]]:
+    """
+    Give each field with how many values it has, and how likely it is true.
+    """
+    share = epsilon / max(len(event.fields), 1)
+    for name, of in event.fields.items():
+        count = 2 if of.kind == "bool" else len(of.values)
+        if count > 1:
+            yield f"{event.name}.{name}", count, truth(share, count)
+
+
+def _by_pseudonym(protection: Protection) -> str:
+    """
+    Say what joins records that have a pseudonym: it, and what goes with it.
+    """
+    joins = "one recipient's records of a grant"
+    if protection.epoch is not None:
+        joins += (
+            ", by the consent that they name; by the pseudonym alone those "
+            f"within {protection.epoch.words}"
+        )
+    step = protection.time_step
+    cut = "to the millisecond" if step is None else f"to {step.words}"
+    return f"{joins}; two recipients' by their times, which are told {cut}"
 
 
 def _over(size: float | None, rate: float) -> float | None:

@@ -16,14 +16,14 @@ import json
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
 from consentkit.anonymise.classes import PrivacyClass
-from consentkit.anonymise.naming import is_honest
+from consentkit.anonymise.naming import class_of, is_honest
 from consentkit.exceptions import UnprotectedError
 from consentkit.policy.model import ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consentkit.outbox.records import Record
 
 
-__all__ = ["Group", "check_class", "together"]
+__all__ = ["Group", "check_class", "expected", "together"]
 
 _IDENTIFYING: Final = frozenset(
     {PrivacyClass.PERSONAL, PrivacyClass.PSEUDONYMISED}
@@ -41,6 +41,17 @@ _IDENTIFYING: Final = frozenset(
 
 # Types that each tell people apart a little, and together much.
 _FEW: Final = 2
+
+# What these protections leave of a value is where it was.
+_PLACES: Final = frozenset(
+    {ProtectionName.GRID.value, ProtectionName.TRUNCATE.value}
+)
+
+_NO_TIME: Final = datetime.fromtimestamp(0, UTC)
+
+_BY_NAME: Final = {name.value: name for name in ProtectionName}
+
+_STAYING: Final = frozenset({ProtectionName.DROP, ProtectionName.LOCAL_ONLY})
 
 # Properties that are shared by many, each by itself. Eight of them gave 18
 # bits: one browser out of 286,777.
@@ -83,6 +94,19 @@ class Group:
         return bool(self.because)
 
     @property
+    def privacy_class(self) -> PrivacyClass | None:
+        """
+        What all of it is together; ``None`` where each record is what it is
+        by itself.
+        """
+        if not self.because:
+            return None
+        # A series that has nothing beside it stands for somebody unnamed.
+        if set(self.because) <= set(self.series):
+            return PrivacyClass.PSEUDONYMISED
+        return PrivacyClass.PERSONAL
+
+    @property
     def classes(self) -> Mapping[str, PrivacyClass]:
         """
         What each record may be called in this company, by its id.
@@ -91,12 +115,7 @@ class Group:
 
     def _class(self, record: Record) -> PrivacyClass:
         own = PrivacyClass(record.privacy_class)
-        if own in _IDENTIFYING or not self.is_personal:
-            return own
-        # A series that has nothing beside it stands for somebody unnamed.
-        if set(self.because) <= set(self.series):
-            return PrivacyClass.PSEUDONYMISED
-        return PrivacyClass.PERSONAL
+        return own if own in _IDENTIFYING else self.privacy_class or own
 
 
 def together(records: Iterable[Record]) -> tuple[Group, ...]:
@@ -135,6 +154,50 @@ def together(records: Iterable[Record]) -> tuple[Group, ...]:
     return tuple(_group(tuple(group)) for group in groups.values())
 
 
+@frozen(kw_only=True)
+class _Expected:
+    """
+    What is asked of a record here, of one that is to come.
+    """
+
+    id: str
+    data_type: str
+    protection: str
+    privacy_class: str
+    value: None = None
+    consent: str = "one"
+    captured_at: datetime = _NO_TIME
+    expires_at: datetime = _NO_TIME
+
+
+def expected(
+    promised: Iterable[tuple[str, ProtectionName]],
+) -> Group | None:
+    """
+    Say beforehand what values would be together, if one holder had several
+    of each and could link them all.
+
+    Args:
+        promised: Data types with what is done to them; those that stay on
+            the device count for nothing.
+
+    Returns:
+        The group that they would be, if any of them leaves the device.
+    """
+    made: Any = (
+        _Expected(
+            id=f"{data_type} {number}",
+            data_type=data_type,
+            protection=protection.value,
+            privacy_class=class_of(data_type, protection).value,
+        )
+        for data_type, protection in promised
+        if protection not in _STAYING
+        for number in range(_FEW)
+    )
+    return next(iter(together(made)), None)
+
+
 def check_class(record: Record) -> Record:
     """
     Return *record* if it is called no better than what was done to it.
@@ -144,10 +207,13 @@ def check_class(record: Record) -> Record:
             anonymous, a value as it stands that is called de-identified.
     """
     claimed = PrivacyClass(record.privacy_class)
-    protections = {name.value: name for name in ProtectionName}
-    protection = protections.get(record.protection)
-    if protection is not None and is_honest(
-        claimed, record.data_type, protection
+    protection = _BY_NAME.get(record.protection)
+    # A text of somebody's own type is equal to whatever it likes.
+    said = (record.data_type, record.protection, record.privacy_class)
+    if (
+        protection is not None
+        and all(type(text) is str for text in said)
+        and is_honest(claimed, record.data_type, protection)
     ):
         return record
     msg = (
@@ -203,12 +269,23 @@ def _series(records: tuple[Record, ...]) -> frozenset[str]:
     Source: de Montjoye et al., "Unique in the Crowd" (2013): four places
     with their hours single out 95 of 100 people.
     """
-    places = Counter(
-        r.data_type
-        for r in records
-        if r.protection == ProtectionName.GRID.value
-    )
+    places = Counter(r.data_type for r in records if _is_place(r))
     return frozenset(type_ for type_, n in places.items() if n >= _FEW)
+
+
+def _is_place(record: Record) -> bool:
+    """
+    Tell whether *record* says where its device was: a cell, a network, or
+    the name of a place that it may leave.
+    """
+    if record.protection in _PLACES:
+        return True
+    term = load_vocabulary().data_types.get(record.data_type)
+    return (
+        term is not None
+        and (term.category, term.persistence) == ("location", "ephemeral")
+        and record.protection == ProtectionName.NONE.value
+    )
 
 
 def _of_kind(records: tuple[Record, ...], kind: str) -> tuple[Record, ...]:

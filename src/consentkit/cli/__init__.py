@@ -29,6 +29,7 @@ _COMMANDS = (
     "demo",
     "policy",
     "consent",
+    "collected",
     "why",
     "ledger",
     "receipt",

@@ -169,11 +169,15 @@ def _of_place(protection: Protection) -> Iterator[str]:
         yield f"moved by {protection.noise_km:g} km{_epoch(protection)}"
     if protection.on_change:
         yield "on a change of cell"
-    if protection.time_step:
-        yield f"time to {protection.time_step}"
 
 
 def _protected(protection: Protection) -> str:
+    step = protection.time_step
+    cut = f", time to {step.words}" if step else ""
+    return f"{_technique(protection)}{cut}"
+
+
+def _technique(protection: Protection) -> str:
     name = protection.name
     match name:
         case ProtectionName.NONE:

@@ -34,8 +34,6 @@ __all__ = [
 #: What stands for what the author has left open.
 OPEN: Final = "the text does not say"
 
-_DAY: Final = 86_400
-
 
 def plainly(word: str) -> str:
     """
@@ -59,19 +57,7 @@ def in_words(period: Period) -> str:
     """
     Say a period in words.
     """
-    years, months = divmod(period.months, 12)
-    days, rest = divmod(period.seconds, _DAY)
-    hours, rest = divmod(rest, 3600)
-    minutes, seconds = divmod(rest, 60)
-    parts = (
-        (years, "year"),
-        (months, "month"),
-        (days, "day"),
-        (hours, "hour"),
-        (minutes, "minute"),
-        (seconds, "second"),
-    )
-    return " ".join(count(number, unit) for number, unit in parts if number)
+    return period.words
 
 
 def deadline(stated: DeadlineTable | None) -> str:

@@ -98,9 +98,18 @@ def _tell_held(functions: Sequence[str]) -> None:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
+    from consentkit.anonymise.together import together
+
     with kit_of(arguments) as kit:
-        records = [record.as_json() for record in kit.store.inspect()]
+        waiting = tuple(kit.store.inspect())
         held = kit.quarantine.functions()
+    classes: dict[str, str] = {}
+    for group in together(waiting):
+        classes |= {id_: one.value for id_, one in group.classes.items()}
+    records = [
+        record.as_json() | {"together": classes[record.id]}
+        for record in waiting
+    ]
     if arguments.json:
         print_json({"records": records})
         return 0
@@ -109,13 +118,21 @@ def _inspect(arguments: argparse.Namespace) -> int:
         _tell_held(held)
         return 0
     print_table(
-        ("CAPTURED (UTC)", "FUNCTION", "DATA TYPE", "PROTECTION", "VALUE"),
+        (
+            "CAPTURED (UTC)",
+            "FUNCTION",
+            "DATA TYPE",
+            "PROTECTION",
+            "TOGETHER",
+            "VALUE",
+        ),
         [
             (
                 str(record["captured_at"])[:19],
                 str(record["function"]),
                 str(record["data_type"]),
                 str(record["protection"]),
+                str(record["together"]),
                 json.dumps(record["value"], ensure_ascii=False),
             )
             for record in records

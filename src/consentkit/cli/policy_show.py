@@ -279,12 +279,11 @@ def _protection(protection: Protection) -> dict[str, Any]:
     made: dict[str, Any] = {"name": protection.name.value}
     if protection.name is ProtectionName.GRID:
         made["cell_km"] = protection.cell_km
+        made["on_change"] = protection.on_change
     if protection.intents:
         made["intents"] = list(protection.intents)
     if protection.noise_km:
         made["noise_km"] = protection.noise_km
-    if protection.on_change:
-        made["on_change"] = True
     for key in ("time_step", "epoch"):
         period = getattr(protection, key)
         if period is not None:

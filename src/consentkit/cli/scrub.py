@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from attrs import Factory, define
+from attrs import define
 
 from consentkit.anonymise.rulefile import read_rules
 from consentkit.anonymise.scrub import (
@@ -71,11 +71,22 @@ _HEAD_BYTES: Final = 4096
 _PROGRESS_SECONDS: Final = 0.5
 
 _KEY_BEGINS = re.compile(
-    r"-----begin [a-z0-9 ]{0,30}private key-----", re.IGNORECASE
+    r"---- ?begin [a-z0-9 ]{0,30}private key(?: block)? ?----", re.IGNORECASE
 )
 _KEY_ENDS = re.compile(
-    r"-----end [a-z0-9 ]{0,30}private key-----", re.IGNORECASE
+    r"---- ?end [a-z0-9 ]{0,30}private key(?: block)? ?----", re.IGNORECASE
 )
+
+#: What lines of a private key hold: letters as of base64 or a header.
+_OF_KEY = re.compile(
+    r"[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{2}={1,2}\s*\Z"
+    r"|^\s*=?[A-Za-z0-9+/]{2,}={0,2}\s*\Z"
+    r"|(?:Proc-Type|DEK-Info|Version|Comment|Subject|Hash): "
+)
+
+#: A private key has no more lines, and no more others between them.
+_KEY_LINES: Final = 500
+_OTHER_LINES: Final = 3
 
 
 def add_parser(commands: Any) -> None:
@@ -288,7 +299,8 @@ class _Lines:
     scrubber: Scrubber
     found: int = 0
     dropped: int = 0
-    _in_key: bool = Factory(bool)
+    _key_lines: int = 0
+    _others: int = 0
 
     def scrub(self, line: _Line) -> Scrubbed:
         """
@@ -303,18 +315,25 @@ class _Lines:
         text = line.text
         if "\0" in text:
             return Scrubbed(DROPPED, (), dropped=True)
-        if self._in_key:
-            # The middle of a key has no form, but it is the key.
-            self._in_key = not _KEY_ENDS.search(text)
-            if text.strip():
+        if self._key_lines:
+            self._key_lines -= 1
+            is_end = bool(_KEY_ENDS.search(text))
+            if is_end or _OF_KEY.search(text):
+                self._key_lines *= not is_end
+                self._others = 0
                 span = Span(0, len(text), "SECRET_VALUE")
                 return Scrubbed("<SECRET_VALUE>", (span,), cut=line.is_long)
-            return Scrubbed(text, ())
-        begins = [*_KEY_BEGINS.finditer(text)] if "-----" in text else []
-        if begins and not _KEY_ENDS.search(text, begins[-1].end()):
-            self._in_key = "SECRET_VALUE" in {
-                rule.type for rule in self.scrubber.rules
-            }
+            # A line of the log: a mark may stand there without a key.
+            self._others += bool(text.strip())
+            if self._others >= _OTHER_LINES:
+                self._key_lines = 0
+        begins = [*_KEY_BEGINS.finditer(text)] if "----" in text else []
+        if (
+            begins
+            and not _KEY_ENDS.search(text, begins[-1].end())
+            and any(it.type == "SECRET_VALUE" for it in self.scrubber.rules)
+        ):
+            self._key_lines, self._others = _KEY_LINES, 0
         # Of a line that goes on, more than the limit was read.
         return self.scrubber.scrub(text)
 

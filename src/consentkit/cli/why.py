@@ -27,6 +27,7 @@ from consentkit.policy.model import Policy
 
 if TYPE_CHECKING:
     from consentkit.anonymise.strength import Strength
+    from consentkit.why import Together
 
 
 __all__ = ["add_parser"]
@@ -85,6 +86,7 @@ def _why(arguments: argparse.Namespace) -> int:
                 "signals": [asdict(row) for row in explained.signals],
                 "strength": _strength(explained.strength),
                 "spent": [asdict(one) for one in explained.spent],
+                "together": _together(explained.together),
             }
         )
     else:
@@ -98,6 +100,9 @@ def _why(arguments: argparse.Namespace) -> int:
         if explained.strength is not None:
             print()
             _print(f"What comes out: {explained.strength}", indent=6)
+        if explained.together is not None:
+            print()
+            _print(f"Together: {explained.together}", indent=6)
         if explained.spent:
             print("\nSpent so far, and not to be had back:")
         for one in explained.spent:
@@ -117,6 +122,15 @@ def _strength(strength: Strength | None) -> dict[str, Any] | None:
         "values": None if domain is None else domain.size,
         "cost": strength.cost,
         "joins": strength.joins,
+    }
+
+
+def _together(together: Together | None) -> dict[str, Any] | None:
+    if together is None:
+        return None
+    return {
+        "privacy_class": together.privacy_class.value,
+        "because": together.because,
     }
 
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from consentkit._fork import load
+from consentkit.collectors._interval import share_interval
 from consentkit.collectors.source import Source, Unavailable
 
 
@@ -124,7 +125,10 @@ class Sources:
             module, name = BUILT_IN[id_]
             make = getattr(load(f"{__name__}.{module}"), name)
             keeping = id_ in _KEEPING
-            self._made[id_] = make(self._folder / id_) if keeping else make()
+            made = make(self._folder / id_) if keeping else make()
+            if made.min_interval_seconds:
+                share_interval(made)
+            self._made[id_] = made
         return self._made[id_]
 
     def of(self, data_type: str, read_from: str = "") -> Source[Any] | None:

@@ -9,7 +9,8 @@ process; a Python string cannot be erased, a process can.
 
 A job has ``file``, or ``list`` and ``read`` (commands) with ``deadline`` (of
 the monotonic clock, which all processes share); and ``intents``, and
-``rules``, the path of the module that matches. With ``seen``, content that
+``rules``, the path of the module that matches, with ``folders``, where it
+finds the rules of the scrubber. With ``seen``, content that
 still has that mark is not read again. An answer has ``intent`` and
 ``value``, or ``reason``, a key of `REASONS`; and ``mark`` where there is one:
 when it was copied (X11) or written (a file), a number that says nothing of
@@ -19,7 +20,11 @@ The tool is asked first which kinds of content there are, and for the content
 only if none of them marks a secret; after a match it is asked once more, so
 that a secret copied meanwhile is not given out.
 
-Only the standard library is imported: the helper starts for each read.
+Only the standard library is imported, as the helper starts for each read;
+where something matched, the scrubber too, which says whether it may be given.
+
+The helper leads a process group, in which the tools are too. The app ends
+that group, and the helper itself does where the app could not.
 
 Obligation: WP-CLIP-2, WP-CLIP-5.
 """
@@ -40,7 +45,14 @@ from contextlib import closing, suppress
 from typing import Any
 
 
-__all__ = ["LONGEST_BYTES", "REASONS", "answer", "is_secret", "text_kind"]
+__all__ = [
+    "LONGEST_BYTES",
+    "REASONS",
+    "answer",
+    "decoded",
+    "is_secret",
+    "text_kind",
+]
 
 #: Why there is no value, in words for people.
 REASONS = {
@@ -198,7 +210,7 @@ class _File:
             if stat.S_ISREG(os.fstat(self._file).st_mode):
                 while piece := os.read(self._file, LONGEST_BYTES - len(data)):
                     data += piece
-                return _decoded(bytes(data))
+                return decoded(bytes(data))
         raise _Stop(reason="no_file")
 
     def check(self) -> None:
@@ -225,7 +237,7 @@ class _Tool:
         """
         Ask for the kinds of content; stop at the mark of a secret.
         """
-        listed = _run(self._job["list"], self._job["deadline"])
+        listed = self._run(self._job["list"])
         lines = listed.decode("ascii", errors="replace").splitlines()
         kinds = [line.strip() for line in lines]
         if is_secret(kinds):
@@ -233,7 +245,12 @@ class _Tool:
         return kinds
 
     def _get(self, kind: str) -> bytes:
-        return _run([*self._job["read"], kind], self._job["deadline"])
+        return self._run([*self._job["read"], kind])
+
+    def _run(self, command: Sequence[str]) -> bytes:
+        # Inside the app there is no group that somebody else ends.
+        is_apart = "rules" not in self._job
+        return _run(command, self._job["deadline"], is_apart=is_apart)
 
     def mark(self) -> str:
         """
@@ -253,7 +270,7 @@ class _Tool:
         kind = text_kind(self._kinds)
         if kind is None:
             raise _Stop(reason="nothing")
-        return _decoded(self._get(kind), is_latin=kind.upper() == "STRING")
+        return decoded(self._get(kind), kind)
 
     def check(self) -> None:
         """
@@ -262,39 +279,54 @@ class _Tool:
         self._list()
 
 
-def _decoded(data: bytes, *, is_latin: bool = False) -> str:
+def decoded(data: bytes, kind: str = "") -> str:
     """
     Make text of bytes: UTF-8, UTF-16 with its mark, or Latin-1 where X11
-    says so (ICCCM 2.6.2, though many put UTF-8 there).
+    calls it a STRING (ICCCM 2.6.2, though many put UTF-8 there).
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     text = data.decode("utf-8", errors="replace")
-    if is_latin and "\ufffd" in text:
+    if kind.upper() == "STRING" and "\ufffd" in text:
         return data.decode("latin-1")
     return text
 
 
-def _run(command: Sequence[str], deadline: float) -> bytes:
+def _run(command: Sequence[str], deadline: float, *, is_apart: bool) -> bytes:
     """
     Give the beginning of what a command prints, and end it.
+
+    Args:
+        command: The program and its arguments.
+
+        deadline: When to give up.
+
+        is_apart: Whether it has a group of its own, which is ended. If not,
+            whoever ends ours ends it at any moment, the first included.
     """
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        process_group=0,
+        process_group=0 if is_apart else None,
     ) as process:
         try:
             out, err = _collect(process, deadline)
         finally:
-            # Before it is waited for: its group is surely still its own.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if is_apart:
+                # Before it is waited for: its group is surely still its own.
+                _end_group(process.pid)
+            else:
+                process.kill()
     if out or not err:
         return out
     raise _Stop(_reason(err.lower()))
+
+
+def _end_group(group: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _collect(
@@ -332,12 +364,16 @@ def _reason(complaint: bytes) -> str:
     return "failed"
 
 
-def _load_take(path: str) -> Callable[[str, Sequence[str]], Any]:
+def _load_take(
+    path: str, folders: Sequence[str]
+) -> Callable[[str, Sequence[str]], Any]:
     """
-    Load the module that matches from its file alone.
+    Load the module that matches from its file alone; what it may need of
+    *folders* it loads itself.
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
+    sys.path.extend(folders)
     spec = spec_from_file_location("_clipboard_rules", path)
     assert spec is not None  # noqa: S101
     assert spec.loader is not None  # noqa: S101
@@ -364,8 +400,14 @@ def _limit() -> None:
 
 def _main() -> None:
     _limit()
-    job = json.load(sys.stdin.buffer)
-    json.dump(answer(job, _load_take(job["rules"])), sys.stdout)
+    try:
+        job = json.load(sys.stdin.buffer)
+        take = _load_take(job["rules"], job["folders"])
+        print(json.dumps(answer(job, take)), flush=True)  # noqa: T201
+    finally:
+        # What a tool left, if the app is not there to end it.
+        if os.getpgrp() == os.getpid():
+            _end_group(os.getpid())
 
 
 if __name__ == "__main__":

@@ -83,6 +83,10 @@ _FAULTS: Final = {
 }
 
 
+#: Faults of one object; another one may be asked all the same.
+_OF_ONE: Final = frozenset({Fault.FAILED, Fault.ODD, Fault.UNKNOWN})
+
+
 class BusError(Exception):
     """
     A conversation failed.
@@ -94,6 +98,13 @@ class BusError(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.name)
         self.fault = fault
+
+    @property
+    def is_of_one(self) -> bool:
+        """
+        Whether it says nothing of the service's other objects.
+        """
+        return self.fault in _OF_ONE
 
     def reason(self, name: str) -> str:
         """

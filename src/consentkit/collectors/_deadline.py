@@ -4,8 +4,8 @@ A call that is waited for so long and no longer.
 
 Python cannot end a thread. A call that is late is left to itself: nobody
 waits for its thread any more, not even the interpreter at its end, and what
-it gives in the end is dropped. Until then the next call is not begun, so
-that there is one such thread at most.
+it gives in the end is dropped. Until then the next call is not begun, and not
+waited for either, so that there is one such thread at most, and one wait.
 
 Times are seconds.
 """
@@ -17,12 +17,13 @@ import threading
 import time
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
 
 from consentkit._fork import Mutex
 
 
-__all__ = ["Deadline", "FailedCallError", "check_seconds"]
+__all__ = ["Deadline", "FailedCallError", "check_age", "check_seconds"]
 
 T = TypeVar("T")
 
@@ -54,22 +55,37 @@ def check_seconds(name: str, seconds: float) -> float:
     return seconds
 
 
+def check_age(seconds: float) -> float:
+    """
+    Give *seconds* back if they can be an age, which may be endless.
+
+    Raises:
+        ValueError: If they are not a positive number.
+    """
+    if not seconds > 0:
+        msg = "max_age_seconds must be a positive number of seconds"
+        raise ValueError(msg)
+    return seconds
+
+
 class Deadline(Generic[T]):
     """
     Calls one thing, each time with a deadline.
 
     Args:
-        work: What is called, in a thread of its own.
+        work: What is called, in a thread of its own, and in a copy of the
+            caller's context.
     """
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[..., T]) -> None:
         self._work = work
         self._mutex = Mutex()
         self._thread: threading.Thread | None = None
+        self._late: threading.Thread | None = None
 
-    def call(self, seconds: float) -> T:
+    def call(self, seconds: float, *arguments: Any) -> T:
         """
-        Call it, and wait for *seconds* at most.
+        Call it with *arguments*, and wait for *seconds* at most.
 
         Raises:
             TimeoutError: If it is late, or an earlier call still is.
@@ -82,12 +98,18 @@ class Deadline(Generic[T]):
 
         def run() -> None:
             try:
-                box.append(self._work())
+                box.append(self._work(*arguments))
             except BaseException as error:  # noqa: BLE001 - SystemExit too
                 failed.append(type(error).__name__)
 
-        thread = self._begin(run, end)
-        thread.join(max(0.0, end - time.monotonic()))
+        context = copy_context()
+        thread = self._begin(lambda: context.run(run), end)
+        try:
+            thread.join(max(0.0, end - time.monotonic()))
+        finally:
+            # Also where a signal of the host's ended the wait.
+            if thread.is_alive():
+                self._late = thread
         if failed:
             raise FailedCallError(failed[0])
         if not box:
@@ -99,7 +121,7 @@ class Deadline(Generic[T]):
         Start *run* as soon as no earlier call goes on.
 
         Raises:
-            TimeoutError: If one still does at *end*.
+            TimeoutError: If one still does at *end*, or was late already.
         """
         while True:
             with self._mutex:
@@ -111,6 +133,6 @@ class Deadline(Generic[T]):
                     self._thread.start()
                     return self._thread
             left = end - time.monotonic()
-            if left <= 0:
+            if left <= 0 or earlier is self._late:
                 raise TimeoutError
             earlier.join(left)

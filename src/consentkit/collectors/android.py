@@ -406,6 +406,7 @@ class AndroidSource(Source[str | int]):
     """
 
     id: str = "android"
+    timeout_seconds: float | None = None  # it keeps its own
     name: str = "Android"
     data_types: frozenset[str] = frozenset(_FACTS)
     touches: str = (
@@ -494,6 +495,9 @@ class AndroidLocation(LocationSource):
     """
 
     id: str = "android_location"
+    timeout_seconds: float | None = None  # it keeps its own
+    # It asks a clock that does not jump, and passes over what is too old.
+    max_age_seconds: float = float("inf")
     name: str = "the LocationManager of Android"
     touches: str = "android.location.LocationManager, through Java"
     visible: str = (

@@ -37,6 +37,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import attrs
+
 from attrs import frozen
 
 from consentkit.anonymise import intents
@@ -148,6 +150,7 @@ class TakingSource(Source[Take]):
     """
 
     data_types: frozenset[str] = frozenset({"clipboard_share_code"})
+    timeout_seconds: float | None = None  # it keeps its own
 
     def __init__(
         self, name: str, deadline_seconds: float, *, reads_once: bool = True
@@ -333,6 +336,11 @@ def _do(job: dict[str, object], seconds: float) -> object:
     if not is_isolated():
         return helper.answer(job, intents.take)
     job["rules"] = intents.__file__
+    # Those of this package, and of what the scrubber is made with.
+    job["folders"] = [
+        str(Path(intents.__file__).parents[2]),
+        str(Path(attrs.__file__).parents[1]),
+    ]
     data = _exchange(json.dumps(job).encode(), start + seconds)
     if data is None:
         return {"reason": "late"}

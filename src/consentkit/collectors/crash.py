@@ -2,9 +2,9 @@
 """
 Crashes: what ends the app, a thread or a task without anybody catching it.
 
-Of an exception its class, its scrubbed text, and the file names, lines and
-functions of its frames are kept, while the function is permitted: never a
-local, an argument, a source line or a folder.
+Of an exception its class, and the file names, lines and functions of its
+frames are kept, while the function is permitted: never a local, an argument,
+a source line or a folder. Its text is left out, unless the app asks for it.
 
 What kills the interpreter itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT)
 leaves no time to ask anybody. For that, `faulthandler` writes into a file
@@ -31,7 +31,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -40,7 +40,12 @@ from attrs import frozen
 
 from consentkit._fork import watch_forks
 from consentkit._sqlite import make_private_folder
-from consentkit.collectors.logs import LogKeeper, exception_fields
+from consentkit.collectors._log_errors import (
+    code_name,
+    exception_fields,
+    members_of,
+)
+from consentkit.collectors.logs import LogKeeper
 from consentkit.exceptions import ConsentKitError
 from consentkit.gate import MOMENTARY, Permit, Reason, Refusal
 
@@ -101,6 +106,9 @@ class CrashCapture:
     started before anybody was asked: it keeps nothing, and makes no file,
     until the function is granted.
 
+    In a ``with`` block, of the capture or of its kit, an exception that
+    leaves the block is captured on its way.
+
     Args:
         kit: The app's kit.
 
@@ -110,10 +118,15 @@ class CrashCapture:
 
         data_type: What the policy calls it.
 
-        reasons: Whether the texts of exceptions are kept, scrubbed.
+        reasons: Whether the texts of exceptions are kept, scrubbed. They
+            may hold all that the app worked on.
 
         faults: Whether to capture what kills the interpreter, too. That
             takes over `faulthandler`, unless the app uses it already.
+
+    Raises:
+        ValueError: If the policy has no such function, or it does not
+            collect *data_type*.
     """
 
     def __init__(
@@ -123,7 +136,7 @@ class CrashCapture:
         *,
         purpose: str | None = None,
         data_type: str = "crash_log",
-        reasons: bool = True,
+        reasons: bool = False,
         faults: bool = True,
     ) -> None:
         self._kit = kit
@@ -150,7 +163,14 @@ class CrashCapture:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # The hooks would see it later, when they are gone.
+        self._take("exception that left its block", exc_type, exc, traceback)
         self.close()
 
     @property
@@ -334,13 +354,17 @@ class CrashCapture:
             loop: By default the running one.
 
         Raises:
-            RuntimeError: If none is given and none runs.
+            RuntimeError: If none is given and none runs, or nothing is
+                captured now: call `start` before.
         """
+        if not self._is_open:
+            msg = "nothing is captured now: start() it before watch_loop()"
+            raise RuntimeError(msg)
         if loop is None:
             import asyncio
 
             loop = asyncio.get_running_loop()
-        if loop in self._loops or not self._is_open:
+        if loop in self._loops:
             return
         before = loop.get_exception_handler()
 
@@ -370,18 +394,16 @@ class CrashCapture:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._is_open or kind is None or not _is_crash(kind, error):
+        if not self._is_open or kind is None:
             return
 
         def fields() -> dict[str, Any]:
-            found = exception_fields(kind, error, trace)
-            if not self._reasons:
-                del found["reason"]
+            found = exception_fields(kind, error, trace, reasons=self._reasons)
             return {"message": message, "level": "CRITICAL", **found}
 
         with suppress(Exception):  # at the very end modules are gone
-            if not self._keeper.keep(fields):
-                # In the middle of another capture of this thread.
+            # In the middle of another capture of this thread it is lost.
+            if _is_crash(kind, error) and not self._keeper.keep(fields):
                 self._keeper.count("failed")
 
 
@@ -389,17 +411,13 @@ def _is_crash(kind: type[BaseException], error: BaseException | None) -> bool:
     """
     Tell a crash from what ends something on purpose.
     """
-    todo = [(kind, error)]
-    while todo:
-        kind, error = todo.pop()
-        if isinstance(error, BaseExceptionGroup):
-            todo += [(type(one), one) for one in error.exceptions]
+    kinds = [kind] if error is None else map(type, members_of(error))
+    return any(
         # By name: asyncio need not be there.
-        elif not issubclass(kind, _ENDINGS) and (
-            issubclass(kind, Exception) or kind.__name__ != "CancelledError"
-        ):
-            return True
-    return False
+        not issubclass(one, _ENDINGS)
+        and (issubclass(one, Exception) or one.__name__ != "CancelledError")
+        for one in kinds
+    )
 
 
 def read_fault(text: str) -> dict[str, Any] | None:
@@ -421,8 +439,8 @@ def read_fault(text: str) -> dict[str, Any] | None:
             found = _FAULT.match(line)
             fault = found[1].strip() if found else None
         elif (frame := _FRAME.fullmatch(line)) is not None:
-            name = PurePath(frame[1]).name
-            frames.append(f"{name}:{frame[2]} {frame[3]}")
+            file, function = code_name(frame[1]), code_name(frame[3])
+            frames.append(f"{file}:{frame[2]} {function}")
         elif frames and not line.strip():
             break  # other threads, and what else there is, come after
     if fault is None:

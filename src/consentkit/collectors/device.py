@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from consentkit._fork import load
+from consentkit.collectors._deadline import check_seconds
 from consentkit.collectors._files import read_line
 from consentkit.collectors.containers import find_container
 from consentkit.collectors.machine_id import read_machine_id
@@ -44,7 +45,6 @@ from consentkit.gate import Permit
 __all__ = [
     "DeviceSource",
     "Fact",
-    "default_device_sources",
     "load_device_library",
     "make_firmware_source",
     "make_locale_source",
@@ -81,7 +81,15 @@ class DeviceSource(Source[Fact]):
 
         platforms: Where it works; everywhere if empty.
 
-    .. versionchanged:: 26.1.0 *id*, *touches*, *visible*, *platforms*
+        timeout_seconds: How long one function may take. It is called in a
+            thread of its own; ``None`` calls it in the thread of whoever
+            reads, and waits for as long as it takes.
+
+    Raises:
+        ValueError: If *timeout_seconds* is not a positive, finite number.
+
+    .. versionchanged:: 26.1.0 *id*, *touches*, *visible*, *platforms*,
+        *timeout_seconds*
     """
 
     def __init__(
@@ -93,7 +101,11 @@ class DeviceSource(Source[Fact]):
         touches: str = "",
         visible: str = "",
         platforms: frozenset[str] = frozenset(),
+        timeout_seconds: float | None = 5.0,
     ) -> None:
+        if timeout_seconds is not None:
+            check_seconds("timeout_seconds", timeout_seconds)
+        self.timeout_seconds: float | None = timeout_seconds
         self.id: str = id
         self.name: str = name
         self.data_types: frozenset[str] = frozenset(facts)
@@ -108,32 +120,6 @@ class DeviceSource(Source[Fact]):
         if value is None or value == "":
             return Unavailable(data_type, f"{self.name} does not tell it")
         return value
-
-
-def default_device_sources() -> tuple[Source[Any], ...]:
-    """
-    Make the sources of this machine; nothing is read yet.
-
-    Three are left out, and are used where code or a policy names them: the
-    installation's id, which needs a folder, the disk's serial number, and
-    the lists of packages and processes.
-    """
-    from consentkit.collectors.network import make_interfaces_source
-    from consentkit.collectors.power import make_battery_source
-    from consentkit.collectors.screen import ScreenSource
-    from consentkit.collectors.serials import make_serial_source
-
-    return (
-        make_machine_id_source(),
-        make_interfaces_source(),
-        make_serial_source(),
-        make_psutil_source(),
-        make_system_source(),
-        make_firmware_source(),
-        make_locale_source(),
-        make_battery_source(),
-        ScreenSource(),
-    )
 
 
 def load_device_library(module: str) -> Any:
@@ -173,8 +159,9 @@ def make_machine_id_source(
         "the machine's id",
         {"system_id": partial(_machine_id, root, in_container)},
         id="machine_id",
-        touches="/etc/machine-id, and files by which a container is known; "
-        "where Linux is not, a program of the system",
+        touches="/etc/machine-id, and files by which a container is known, "
+        "/proc/1/environ among them; where Linux is not, a program of the "
+        "system",
         platforms=_COMPUTER,
     )
 
@@ -237,7 +224,7 @@ def make_system_source(
         },
         id="system",
         touches=f"calls of the system, {cpuinfo}, /etc/os-release, the files "
-        "by which a container is known",
+        "by which a container is known, /proc/1/environ among them",
         platforms=_COMPUTER,
     )
 

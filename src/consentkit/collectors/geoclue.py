@@ -36,10 +36,11 @@ from consentkit.collectors._dbus import (
     Service,
     value,
 )
-from consentkit.collectors._deadline import check_seconds
+from consentkit.collectors._deadline import check_age, check_seconds
 from consentkit.collectors.location import Fix, LocationSource
 from consentkit.collectors.source import Unavailable
 from consentkit.gate import OSPermission, Permit
+from consentkit.policy.model import ProtectionName
 
 
 __all__ = ["AccuracyLevel", "GeoClueSource"]
@@ -92,20 +93,38 @@ class AccuracyLevel(IntEnum):
     EXACT = 8
 
 
-#: The least that serves: a coarse place ends in a cell of some kilometres.
-_LEVELS: Final = {
-    "location_coarse": AccuracyLevel.NEIGHBORHOOD,
-    "location_precise": AccuracyLevel.EXACT,
+#: What GeoClue takes each level for, in kilometres, the least exact first.
+_RADII_KM: Final = {
+    AccuracyLevel.CITY: 15.0,
+    AccuracyLevel.NEIGHBORHOOD: 3.0,
+    AccuracyLevel.STREET: 1.0,
 }
+
+
+def _level(permit: Permit) -> AccuracyLevel:
+    """
+    Choose the least exact level that the promise can be kept by.
+    """
+    if permit.clause.type == "location_precise":
+        return AccuracyLevel.EXACT
+    protection = permit.clause.protection
+    if protection.name is not ProtectionName.GRID:
+        return AccuracyLevel.NEIGHBORHOOD
+    fitting = (
+        level
+        for level, radius_km in _RADII_KM.items()
+        if radius_km <= protection.cell_km
+    )
+    return next(fitting, AccuracyLevel.EXACT)
 
 
 class GeoClueSource(LocationSource):
     """
     The fix that GeoClue2 has, or gets within a deadline.
 
-    For ``location_coarse`` GeoClue is asked for the level *neighborhood*,
-    for ``location_precise`` for *exact*; the person or the system may cap
-    it, and the fix's accuracy tells.
+    For ``location_precise`` GeoClue is asked for the level *exact*, for
+    ``location_coarse`` for the least that fits into the policy's cell; the
+    person or the system may cap it, and the fix's accuracy tells.
 
     Args:
         desktop_id: Name of the app's desktop file, without ``.desktop``, by
@@ -115,14 +134,18 @@ class GeoClueSource(LocationSource):
         timeout_seconds: How long one read may take, all in all; a question
             of the desktop that waits for the person counts.
 
+        max_age_seconds: How old a fix may be by its own time.
+
     Raises:
-        ValueError: If *desktop_id* is not such a name, or *timeout_seconds*
-            not a positive, finite number.
+        ValueError: If *desktop_id* is not such a name, *timeout_seconds* not
+            a positive, finite number, or *max_age_seconds* not a positive
+            one.
 
     .. versionadded:: 26.1.0
     """
 
     id: str = "geoclue"
+    timeout_seconds: float | None = None  # it keeps its own
     name: str = "GeoClue2"
     touches: str = (
         "the system bus; GeoClue2, which is started if it does not run, and "
@@ -136,7 +159,11 @@ class GeoClueSource(LocationSource):
     min_interval_seconds: float = 1.0
 
     def __init__(
-        self, desktop_id: str = "", *, timeout_seconds: float = 10.0
+        self,
+        desktop_id: str = "",
+        *,
+        timeout_seconds: float = 10.0,
+        max_age_seconds: float = 300.0,
     ) -> None:
         if desktop_id and not _is_desktop_id(desktop_id):
             msg = (
@@ -146,6 +173,7 @@ class GeoClueSource(LocationSource):
             raise ValueError(msg)
         self._desktop_id = desktop_id
         self._timeout = check_seconds("timeout_seconds", timeout_seconds)
+        self.max_age_seconds: float = check_age(max_age_seconds)
         self._answer: tuple[OSPermission, datetime | None] = (
             OSPermission.UNKNOWN,
             None,
@@ -194,7 +222,7 @@ class GeoClueSource(LocationSource):
         data_type = permit.clause.type
         found: Fix | str
         try:
-            with self._started(_LEVELS[data_type]) as service:
+            with self._started(_level(permit)) as service:
                 found = _first_fix(service)
         except BusError as error:
             found = self._reason(error)
@@ -317,15 +345,18 @@ def _fix(place: Properties) -> Fix | None:
 def _instant(place: Properties) -> datetime | None:
     """
     Read seconds and microseconds since 1970; 0 stands for "not known".
+
+    Raises:
+        ValueError: If there is no such instant.
     """
     try:
         seconds, micros = value(place, "Timestamp", "(tt)")
     except BusError:
         return None
-    if not 0 < seconds < 2**40 or micros >= 1_000_000:
+    if seconds == 0:
         return None
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    try:
-        return epoch + timedelta(seconds=seconds, microseconds=micros)
-    except OverflowError:
-        return None
+    with suppress(OverflowError):
+        if micros < 1_000_000:
+            return epoch + timedelta(seconds=seconds, microseconds=micros)
+    raise ValueError

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 from consentkit.collectors._deadline import (
     Deadline,
     FailedCallError,
+    check_age,
     check_seconds,
 )
 from consentkit.collectors.location import Fix, LocationSource
@@ -48,6 +49,9 @@ _LONGEST_LINE = 65_536
 #: TPV modes: 2 has a place, 3 has an altitude too.
 _MODES = (2, 3)
 
+#: A TPV status: nobody was there.
+_SIMULATED = 8
+
 
 class GpsdSource(LocationSource):
     """
@@ -61,11 +65,17 @@ class GpsdSource(LocationSource):
 
         timeout_seconds: How long one read may take, all in all.
 
+        max_age_seconds: How old a fix may be by its own time; endless
+            (`math.inf`) for a recording that is played to gpsd, and for a
+            receiver whose clock is known to be wrong.
+
     Raises:
-        ValueError: If *timeout_seconds* is not a positive, finite number.
+        ValueError: If *timeout_seconds* is not a positive, finite number, or
+            *max_age_seconds* not a positive one.
     """
 
     id: str = "gpsd"
+    timeout_seconds: float | None = None  # it keeps its own
     touches: str = "a connection to gpsd, for the time of the read"
     visible: str = (
         "gpsd switches the receiver on while it is asked, and may log that "
@@ -79,8 +89,10 @@ class GpsdSource(LocationSource):
         port: int = 2947,
         *,
         timeout_seconds: float = 5.0,
+        max_age_seconds: float = 300.0,
     ) -> None:
         self._timeout = check_seconds("timeout_seconds", timeout_seconds)
+        self.max_age_seconds: float = check_age(max_age_seconds)
         self._where = f"{host}:{port}"
         self.name: str = f"gpsd on {self._where}"
         self._dropped = 0
@@ -210,6 +222,8 @@ def _missing(report: Mapping[str, object]) -> str:
     Say what a report without a fix tells of the reason.
     """
     match report:
+        case {"class": "TPV", "status": int(status)} if status == _SIMULATED:
+            return "the receiver of gpsd simulates a place"
         case {"class": "DEVICES", "devices": []}:
             return "gpsd has no receiver; add one with gpsdctl"
         case {"class": "VERSION" | "DEVICE" | "DEVICES" | "TPV"}:
@@ -223,6 +237,8 @@ def _fix(report: Mapping[str, object]) -> Fix | None:
     Read a TPV report that has a place.
     """
     if report["class"] != "TPV" or report.get("mode") not in _MODES:
+        return None
+    if report.get("status") == _SIMULATED:
         return None
     latitude = _number(report.get("lat"), 90)
     longitude = _number(report.get("lon"), 180)

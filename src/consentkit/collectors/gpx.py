@@ -3,8 +3,10 @@
 Points of a GPX track, read piece by piece.
 
 A document type declaration is refused before anything in it is looked at, so
-that there are no entities to expand. Points of tracks and routes are fixes;
-waypoints are places that somebody marked, and are passed over.
+that there are no entities to expand. Neither does Expat get to keep what it
+would keep to the end: a tag without its end, tags in tags, names. Points of
+tracks and routes are fixes; waypoints are places that somebody marked, and
+are passed over.
 
 Source: GPX 1.1 Schema Documentation, ``wptType``.
 """
@@ -28,14 +30,19 @@ _DEGREES = re.compile(r"[+-]?\d{1,3}(?:\.\d{0,20})?")
 #: Longer than any time; the rest of a longer text is not kept.
 _LONGEST_TIME = 40
 
-#: Expat keeps a tag or comment whole until its end has come. None of GPX is
-#: near this long.
+#: Expat keeps a tag or comment whole until its end has come, every name that
+#: it meets, and the tags that are open. None of GPX is near these.
 _LONGEST_MARKUP_BYTES = 1_048_576
+_DEEPEST = 64
+_MOST_NAMES = 1_000
+_LONGEST_NAME = 256
 
 
 class GPXParser:
     """
     Give the fixes of a GPX document.
+
+    What stands before a fault is given first.
 
     Attributes:
         passed_over: Nothing ever is: a document has a fault, or has none.
@@ -48,6 +55,9 @@ class GPXParser:
         self.dropped: int = 0
         self._fed = 0
         self._fixes: list[Fix] = []
+        self._found_fault: TrackError | None = None
+        self._names: set[str] = set()
+        self._depth = 0
         self._place: tuple[float, float] | None = None
         self._text: str | None = None
         self._time: datetime | None = None
@@ -77,23 +87,36 @@ class GPXParser:
         return self._parse(b"", end=True)
 
     def _parse(self, data: bytes, *, end: bool) -> list[Fix]:
-        fault: TrackError | None = None
+        if self._found_fault is None:
+            self._found_fault = self._feed(data, end=end)
+        fixes, self._fixes = self._fixes, []
+        if self._found_fault is not None and not fixes:
+            raise self._found_fault
+        return fixes
+
+    def _feed(self, data: bytes, *, end: bool) -> TrackError | None:
+        """
+        Let Expat have the next piece; give what is wrong with it.
+        """
         self._fed += len(data)
         try:
             self._expat.Parse(data, end)
-            if (
-                self._fed - self._expat.CurrentByteIndex
-                > _LONGEST_MARKUP_BYTES
-            ):
-                raise self._fault(problem="a tag or comment without an end")
+        except TrackError as fault:
+            # Made anew below: that one hangs on frames with the text.
+            line, problem = fault.line, fault.problem
         except expat.ExpatError as error:
             # Expat's own words for its code; its texts quote nothing.
-            problem = expat.ErrorString(error.code) or "not XML"
-            fault = TrackError(error.lineno, f"broken XML, {problem}")
-        if fault is not None:
-            raise fault
-        fixes, self._fixes = self._fixes, []
-        return fixes
+            words = expat.ErrorString(error.code) or "not XML"
+            line, problem = error.lineno, f"broken XML, {words}"
+        except (LookupError, ValueError):
+            line, problem = 1, "an encoding that is not read"
+        else:
+            waiting = self._fed - self._expat.CurrentByteIndex
+            if waiting <= _LONGEST_MARKUP_BYTES:
+                return None
+            line = self._expat.CurrentLineNumber
+            problem = "a tag or comment without an end"
+        return TrackError(line, problem)
 
     def _fault(self, problem: str) -> TrackError:
         return TrackError(self._expat.CurrentLineNumber, problem)
@@ -104,6 +127,8 @@ class GPXParser:
         )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._check_kept(name, attributes)
         name = name.rpartition(":")[2]
         if self._first and name != "gpx":
             raise self._fault(problem="XML, but not GPX")
@@ -113,6 +138,18 @@ class GPXParser:
             self._time = None
         elif name == "time" and self._place is not None:
             self._text = ""
+
+    def _check_kept(self, name: str, attributes: dict[str, str]) -> None:
+        """
+        Stop before Expat keeps too much.
+        """
+        for one in (name, *attributes):
+            if one not in self._names:
+                self._names.add(one)
+                if len(one) > _LONGEST_NAME or len(self._names) > _MOST_NAMES:
+                    raise self._fault(problem="names that no GPX has")
+        if self._depth > _DEEPEST:
+            raise self._fault(problem="tags in tags, deeper than GPX goes")
 
     def _degrees(self, attributes: dict[str, str]) -> tuple[float, float]:
         pair = [attributes.get(key, "").strip() for key in ("lat", "lon")]
@@ -130,6 +167,7 @@ class GPXParser:
             self._text = (self._text + text)[:_LONGEST_TIME]
 
     def _stop(self, name: str) -> None:
+        self._depth -= 1
         name = name.rpartition(":")[2]
         if name == "time" and self._text is not None:
             self._time = _time(self._text.strip())

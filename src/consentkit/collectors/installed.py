@@ -6,7 +6,7 @@ Both lists say much of a person: health, faith, work. A policy has to name
 the type, and should promise as little of it as the purpose needs.
 
 Packages come out of the package manager's own data base; where that is no
-text (RPM), its program is asked, with one fixed query and a deadline.
+text (RPM), its program is asked, with one fixed query, a deadline and a bound.
 Processes are those that this user may see, without the kernel's; arguments
 and variables of a process are never read, since they hold secrets.
 
@@ -17,14 +17,15 @@ pacman (``/var/lib/pacman/local``), ``rpm(8)``; ``proc_pid_stat(5)``.
 from __future__ import annotations
 
 import re
-import subprocess
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from consentkit.collectors._deadline import check_seconds
 from consentkit.collectors._files import read_bytes, read_text
+from consentkit.collectors._programs import output_of
 from consentkit.collectors.device import Fact, load_device_library
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.gate import Permit
@@ -34,6 +35,9 @@ __all__ = ["PackagesSource", "ProcessesSource"]
 
 #: A data base of 100,000 packages; what is longer is not read.
 _LONGEST_BYTES: Final = 256_000_000
+
+#: A list of their names.
+_LONGEST_LIST_BYTES: Final = 16_000_000
 
 #: Names of packages in any of the systems; what is not one is left out.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._@-]{0,127}")
@@ -60,10 +64,14 @@ class PackagesSource(Source[Fact]):
 
         rpm: The command that lists the packages of an RPM system.
 
+    Raises:
+        ValueError: If *timeout_seconds* is not a positive, finite number.
+
     .. versionadded:: 26.1.0
     """
 
     id: str = "packages"
+    timeout_seconds: float | None = None  # it keeps its own
     name = "the package manager"
     data_types: frozenset[str] = frozenset({"installed_apps"})
     platforms: frozenset[str] = frozenset({"desktop", "iot"})
@@ -81,7 +89,7 @@ class PackagesSource(Source[Fact]):
         rpm: tuple[str, ...] = _RPM,
     ) -> None:
         self._root = root
-        self._timeout = timeout_seconds
+        self._timeout = check_seconds("timeout_seconds", timeout_seconds)
         self._rpm = rpm
 
     def _read(self, permit: Permit, **_options: Any) -> Fact | Unavailable:
@@ -96,17 +104,12 @@ class PackagesSource(Source[Fact]):
         )
 
     def _ask_rpm(self) -> tuple[str, ...]:
-        with suppress(OSError, subprocess.SubprocessError):
-            done = subprocess.run(
-                self._rpm,
-                check=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=self._timeout,
-            )
-            return _clean(done.stdout.decode(errors="replace").split("\n"))
-        return ()
+        said = output_of(
+            self._rpm,
+            timeout_seconds=self._timeout,
+            most_bytes=_LONGEST_LIST_BYTES,
+        )
+        return _clean((said or b"").decode(errors="replace").split("\n"))
 
 
 def _clean(names: Iterable[str]) -> tuple[str, ...]:

@@ -167,6 +167,7 @@ class IOSSource(Source[str | int]):
     """
 
     id: str = "ios"
+    timeout_seconds: float | None = None  # UIKit: its own thread
     name: str = "iOS"
     data_types: frozenset[str] = frozenset(_FACTS)
     touches: str = (

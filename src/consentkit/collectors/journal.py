@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, field, frozen
 
 from consentkit._sqlite import make_private_folder
+from consentkit.collectors._declared import check_declared
 from consentkit.collectors.logs import LogKeeper
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import ConsentKitError
@@ -186,6 +187,7 @@ class JournalSource(Source[JournalLines]):
     """
 
     id: str = "journal"
+    timeout_seconds: float | None = None  # it keeps its own
     name: str = "the journal, by journalctl"
     data_types: frozenset[str] = frozenset(_TYPES)
     touches: str = "the files of the journal, by the program journalctl"
@@ -475,6 +477,10 @@ class JournalCapture:
         purpose: Why; by default the first purpose of the data type.
 
         data_type: What the policy calls it.
+
+    Raises:
+        ValueError: If the policy has no such function, or it does not
+            collect *data_type*.
     """
 
     def __init__(
@@ -486,6 +492,7 @@ class JournalCapture:
         purpose: str | None = None,
         data_type: str = "service_log",
     ) -> None:
+        check_declared(kit.policy, function, data_type)
         self._kit = kit
         self._function = function
         self._source = JournalSource() if source is None else source

@@ -6,6 +6,9 @@ A fix is raw. What leaves the collector is what the policy's protection, such
 as a grid, makes of it. No text of this room (reasons, errors, ``repr``) holds
 a coordinate.
 
+A fix that its source believes in less exactly than the policy's cell is large
+is none: the cell would be made up. Neither is one of another time than now.
+
 Angles are degrees, lengths metres, instants aware ``datetime``, durations
 seconds.
 """
@@ -18,20 +21,18 @@ import time
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Final, Protocol
 
 from attrs import field, frozen
 
-from consentkit.collectors._deadline import (
-    Deadline,
-    FailedCallError,
-    check_seconds,
-)
+from consentkit._fork import Mutex, load
+from consentkit.collectors._deadline import check_age, check_seconds
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.gate import Permit
+from consentkit.policy.model import ProtectionName
 
 
 __all__ = [
@@ -46,6 +47,9 @@ __all__ = [
 
 #: Coordinate systems that a source may declare.
 CRS = ("wgs84", "gcj02", "bd09")
+
+#: By how much a source's clock may be ahead of this machine's.
+_AHEAD_SECONDS: Final = 300.0
 
 
 @frozen(kw_only=True)
@@ -99,11 +103,44 @@ class Fix:
 class LocationSource(Source[Fix]):
     """
     Base of everything that gives a `Fix`.
+
+    Attributes:
+        max_age_seconds: How old a fix may be by its own time. An older one
+            gives `Unavailable`, and so does one of more than 5 minutes in
+            the future; endless for a recording, which is of another time.
     """
 
     data_types: frozenset[str] = frozenset(
         {"location_precise", "location_coarse"}
     )
+    max_age_seconds: float = 300.0
+
+    def _fit(self, permit: Permit, found: Any) -> Fix | Unavailable:
+        if isinstance(found, Fix):
+            protection = permit.clause.protection
+            is_grid = protection.name is ProtectionName.GRID
+            cell_km = protection.cell_km if is_grid else float("inf")
+            if reason := self._against(found, cell_km):
+                return Unavailable(permit.clause.type, reason)
+        return super()._fit(permit, found)
+
+    def _against(self, fix: Fix, cell_km: float) -> str:
+        """
+        Say what is wrong with a fix for a promise of such cells.
+        """
+        if (fix.accuracy_m or 0) > 1000 * cell_km:
+            return (
+                f"{self.name} knows the place less exactly than the cell "
+                "that the policy promises"
+            )
+        if fix.time is None or self.max_age_seconds == float("inf"):
+            return ""
+        age = (datetime.now(UTC) - fix.time).total_seconds()
+        if age > self.max_age_seconds:
+            return f"{self.name} gave a place of the past"
+        if age < -_AHEAD_SECONDS:
+            return f"{self.name} gave a place of the future"
+        return ""
 
 
 class TrackError(ValueError):
@@ -151,9 +188,9 @@ class TrackSource(LocationSource):
     """
     A recorded track, replayed: each read gives the next fix.
 
-    The file is opened by a read, never before, and closed again; at most one
-    piece of it (16 KiB) is in memory. Its content tells the format: GPX, or
-    NMEA 0183.
+    The file is opened by a read, never before, and closed again; it is read
+    in pieces of 16 KiB. Its content tells the format: GPX, or NMEA 0183.
+    Several threads may read one track, each fix goes to one of them.
 
     Args:
         path: The recorded file; a regular one, as the other kinds may never
@@ -167,6 +204,8 @@ class TrackSource(LocationSource):
     """
 
     id: str = "track"
+    timeout_seconds: float | None = None  # it keeps its own
+    max_age_seconds: float = float("inf")
     touches: str = "one file, opened for reading and closed again"
     platforms: frozenset[str] = frozenset({"desktop", "iot"})
 
@@ -177,7 +216,9 @@ class TrackSource(LocationSource):
     ) -> None:
         self._path = Path(path)
         self._timeout = check_seconds("timeout_seconds", timeout_seconds)
-        self.name: str = f"the recorded track {self._path}"
+        # The folders before it often name the user.
+        self.name: str = f"the recorded track {self._path.name}"
+        self._mutex = Mutex()
         self._offset = 0
         self._given = 0
         self._waiting: deque[Fix] = deque()
@@ -194,20 +235,30 @@ class TrackSource(LocationSource):
         return 0 if self._parser is None else self._parser.dropped
 
     def _read(self, permit: Permit, **_options: Any) -> Fix | Unavailable:
+        for parser in _PARSERS:
+            load(parser)  # not below: no other lock may be taken there
+        with self._mutex:
+            found = self._next()
+        if isinstance(found, Fix):
+            return found
+        return Unavailable(permit.clause.type, found)
+
+    def _next(self) -> Fix | str:
+        """
+        Give the next fix, or why there is none.
+        """
         if not self._waiting and not self._end:
             try:
                 self._fill(time.monotonic() + self._timeout)
             except TrackError as fault:
-                self._end = f"{self._path}, {fault}"
+                self._end = f"{self.name}, {fault}"
             except OSError as error:
                 # Not remembered: the file may be there at the next read.
-                reason = f"{self._path}: {error.strerror or 'cannot be read'}"
-                return Unavailable(permit.clause.type, reason)
+                return f"{self.name}: {error.strerror or 'cannot be read'}"
         if self._waiting:
             self._given += 1
             return self._waiting.popleft()
-        reason = self._end or f"{self._path}: no position was found in time"
-        return Unavailable(permit.clause.type, reason)
+        return self._end or f"{self.name}: no position was found in time"
 
     def _fill(self, deadline: float) -> None:
         """
@@ -231,7 +282,10 @@ class TrackSource(LocationSource):
             return "the track is at its end"
         fault = parser.passed_over
         more = f", {fault}" if fault else ""
-        return f"{self._path}: holds no position{more}"
+        return f"{self.name}: holds no position{more}"
+
+
+_PARSERS: Final = ("consentkit.collectors.gpx", "consentkit.collectors.nmea")
 
 
 def _open_regular(path: Path) -> BinaryIO:
@@ -288,12 +342,14 @@ class CallableLocation(LocationSource):
 
         timeout_seconds: How long one read may take, all in all.
 
+        max_age_seconds: How old a `Fix` may be by its own time.
+
     Raises:
         TypeError: If *call* is a coroutine function, which a thread without
             an event loop cannot call.
 
-        ValueError: If *crs* is another one, or *timeout_seconds* is not a
-            positive, finite number.
+        ValueError: If *crs* is another one, *timeout_seconds* is not a
+            positive, finite number, or *max_age_seconds* not a positive one.
 
     .. versionadded:: 26.1.0
     """
@@ -309,6 +365,7 @@ class CallableLocation(LocationSource):
         touches: str = "what the app's own function touches",
         visible: str = "",
         timeout_seconds: float = 5.0,
+        max_age_seconds: float = 300.0,
     ) -> None:
         if iscoroutinefunction(call):
             msg = "call must be a plain function, not a coroutine function"
@@ -316,9 +373,11 @@ class CallableLocation(LocationSource):
         if crs not in CRS:
             msg = f"crs must be one of {', '.join(CRS)}"
             raise ValueError(msg)
-        self._timeout = check_seconds("timeout_seconds", timeout_seconds)
+        seconds = check_seconds("timeout_seconds", timeout_seconds)
+        self.timeout_seconds: float | None = seconds
+        self.max_age_seconds: float = check_age(max_age_seconds)
         self._crs = crs
-        self._deadline: Deadline[object] = Deadline(call)
+        self._call: Callable[[], object] = call
         self.name: str = name
         self.touches: str = touches
         self.visible: str = visible
@@ -333,16 +392,10 @@ class CallableLocation(LocationSource):
         """
         Give a fix, or why there is none.
         """
-        try:
-            given = self._deadline.call(self._timeout)
-        except TimeoutError:
-            return f"{self.name} did not answer within the deadline"
-        except FailedCallError as error:
-            return f"{self.name} failed ({error.kind})"
-        match given:
+        match self._call():
             case None:
                 return f"{self.name} has no place now"
-            case Fix():
+            case Fix() as given:
                 return given
             case (int() | float() as latitude, int() | float() as longitude):
                 place = _made(latitude, longitude, self._crs)

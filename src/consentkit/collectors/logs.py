@@ -4,7 +4,8 @@ The app's logs: a handler that scrubs each record and captures it.
 
 Nothing of a record is kept unscrubbed: the message is formatted in memory
 and scrubbed, a traceback keeps file names, line numbers and functions but no
-locals, and both go through the same rules.
+locals, and both go through the same rules. The text of an exception is left
+out, unless the app asks for it: ``int(text)`` puts the whole text into it.
 
 `LogKeeper` is what the handler shares with the adapters for other logging
 libraries, with crash capture and with the journal.
@@ -16,21 +17,17 @@ Obligations: WP-LOG-1 (free text is redacted before it is stored), WP-LOG-2
 from __future__ import annotations
 
 import logging
-import re
-import threading
-import traceback
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import islice
-from pathlib import PurePath
-from types import TracebackType
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
 from consentkit._fork import Mutex
-from consentkit.anonymise.scrub import DROPPED, LIMIT_CHARACTERS, scrub
+from consentkit.collectors._declared import check_declared
+from consentkit.collectors._log_errors import exception_fields
+from consentkit.collectors._log_text import clear_text
 from consentkit.gate import Refusal
 
 
@@ -52,22 +49,10 @@ _OURS: Final = frozenset(
     {"consentkit", "httpcore", "httpcore2", "httpx", "httpx2"}
 )
 
-# The innermost frames are kept: a recursion has as many as it likes.
-_MOST_FRAMES: Final = 100
-# Longest chain of causes that is named.
-_MOST_CAUSES: Final = 8
-
-# Colours of a terminal, control characters, and signs that nobody sees: a
-# number with these inside has no form that a rule could know.
-_HIDDEN: Final = re.compile(
-    r"\x1b\[[0-?]{0,32}[ -/]{0,8}[@-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u180e\u200b-\u200f"
-    r"\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
-)
-
-# Per thread: what is logged while a record is handled is our own doing, in
-# whatever kit, and would go in circles.
-_at_work: Final = threading.local()
+# What is logged while a record is handled is our own doing, in whatever kit,
+# and would go in circles; also where something is asked in another thread,
+# which gets a copy of the context.
+_at_work: Final = ContextVar("consentkit_log_at_work", default=False)
 
 
 @frozen(kw_only=True)
@@ -107,6 +92,9 @@ class LogKeeper:
             ``crash_log`` where the function declares that.
 
         while_open: Tells whether to go on.
+
+    Raises:
+        ValueError: As for `check_declared`.
     """
 
     def __init__(
@@ -118,6 +106,7 @@ class LogKeeper:
         data_type: str | None = None,
         while_open: Callable[[], bool] = lambda: True,
     ) -> None:
+        check_declared(kit.policy, function, data_type)
         self.function: str = function
         self._kit = kit
         self._purpose = purpose
@@ -155,19 +144,19 @@ class LogKeeper:
             The count that it went into, or an empty text if it was left
             out.
         """
-        if getattr(_at_work, "now", False):
+        if _at_work.get():
             return ""
         # A record that was made elsewhere may have anything for a name.
         if isinstance(name, str) and name.partition(".")[0] in _OURS:
             return ""
-        _at_work.now = True
+        before = _at_work.set(True)
         outcome = "failed"
         try:
             outcome = self._capture(fields, has_exception=has_exception)
         except Exception:  # noqa: BLE001, S110 - logging breaks no app
             pass
         finally:
-            _at_work.now = False
+            _at_work.reset(before)
         self.count(outcome)
         return outcome
 
@@ -214,6 +203,9 @@ class LogHandler(logging.Handler):
 
         level: As for any handler.
 
+        reasons: Whether the texts of exceptions are kept, scrubbed. They
+            may hold all that the app worked on.
+
         purpose: Why; by default the first purpose of the data type.
 
         data_type: Which type of the policy the records are; by default the
@@ -221,6 +213,10 @@ class LogHandler(logging.Handler):
             exception are ``crash_log`` where the function declares that.
 
         while_open: Tells whether to go on.
+
+    Raises:
+        ValueError: If the policy has no such function, or it does not
+            collect *data_type*.
     """
 
     def __init__(
@@ -229,11 +225,13 @@ class LogHandler(logging.Handler):
         function: str,
         *,
         level: int | str = logging.NOTSET,
+        reasons: bool = False,
         purpose: str | None = None,
         data_type: str | None = None,
         while_open: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(level)
+        self._reasons = reasons
         self._keeper = LogKeeper(
             kit,
             function,
@@ -252,12 +250,27 @@ class LogHandler(logging.Handler):
         """
         return self._keeper.counts
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """
+        Capture one record, if no filter is against it.
+
+        The handler's lock is not taken: where the app is asked something in
+        another thread, and logs there, that would wait for this one.
+        """
+        found: object = self.filter(record)
+        # From Python 3.12 on, a filter may give another record.
+        if isinstance(found, logging.LogRecord):
+            record = found
+        if found:
+            self.emit(record)
+        return bool(found)
+
     def emit(self, record: logging.LogRecord) -> None:
         """
         Scrub and capture one record.
         """
         self._keeper.keep(
-            lambda: _fields(record),
+            lambda: _fields(record, reasons=self._reasons),
             name=record.name,
             has_exception=bool(record.exc_info),
         )
@@ -268,71 +281,6 @@ class LogHandler(logging.Handler):
         """
 
 
-def clear_text(text: str) -> str:
-    """
-    Take out of *text* what nobody sees in it.
-
-    Text in UTF-16 that was read as another encoding has a NUL beside each
-    digit; a number with an invisible sign inside passes every rule. But two
-    numbers that only such a sign keeps apart would become one. So both ways
-    are tried, and where they find different things the text is dropped.
-
-    Args:
-        text: As the app gave it. What the scrubber would cut off is not
-            looked at.
-    """
-    if not _HIDDEN.search(text, 0, LIMIT_CHARACTERS):
-        return text
-    joined, apart = _HIDDEN.sub("", text), _HIDDEN.sub(" ", text)
-    one, two = scrub(joined), scrub(apart)
-    if not two.spans:
-        return joined
-    if not one.spans:
-        return apart
-    same = "".join(one.text.split()) == "".join(two.text.split())
-    return joined if same else DROPPED
-
-
-def exception_fields(
-    kind: type[BaseException],
-    error: BaseException | None,
-    trace: TracebackType | None,
-) -> dict[str, Any]:
-    """
-    Give what may be kept of an exception, its text still to be scrubbed.
-
-    For each frame, innermost first, that is the file's name, the line and
-    the function: never a local, an argument, a source line or a folder.
-
-    Returns:
-        The fields ``exception`` (its class), ``reason`` (its text),
-        ``trace``, and ``causes`` (classes of the exceptions before it) if
-        there are any.
-    """
-    # Walked, not extracted: that would read the source files.
-    frames = deque(traceback.walk_tb(trace), maxlen=_MOST_FRAMES)
-    causes = list(islice(_causes(error), _MOST_CAUSES))
-    fields = {
-        "exception": kind.__name__,
-        "reason": "" if error is None else str(error),
-        "trace": " < ".join(
-            f"{PurePath(frame.f_code.co_filename).name}:{line} "
-            f"{frame.f_code.co_name}"
-            for frame, line in reversed(frames)
-        ),
-    }
-    return fields | ({"causes": " < ".join(causes)} if causes else {})
-
-
-def _causes(error: BaseException | None) -> Iterator[str]:
-    while error is not None:
-        error = error.__cause__ or (
-            None if error.__suppress_context__ else error.__context__
-        )
-        if error is not None:
-            yield type(error).__name__
-
-
 def _cleared(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         name: clear_text(value) if isinstance(value, str) else value
@@ -340,12 +288,12 @@ def _cleared(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def _fields(record: logging.LogRecord, *, reasons: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "message": record.getMessage(),
         "level": record.levelname,
         "logger": record.name,
     }
     if record.exc_info and record.exc_info[0] is not None:
-        fields |= exception_fields(*record.exc_info)
+        fields |= exception_fields(*record.exc_info, reasons=reasons)
     return fields

@@ -118,6 +118,7 @@ class ModemManagerSource(Source[str]):
     """
 
     id: str = "modem_manager"
+    timeout_seconds: float | None = None  # it keeps its own
     name: str = "ModemManager"
     data_types: frozenset[str] = frozenset(
         {"carrier", "iccid", "imei", "imsi", "mcc_mnc", "sim_status"}
@@ -136,16 +137,24 @@ class ModemManagerSource(Source[str]):
         data_type = permit.clause.type
         question = _QUESTIONS[data_type]
         deadline = time.monotonic() + self._timeout
-        reason = "ModemManager knows no modem"
+        reason, odd = "ModemManager knows no modem", ""
         try:
             with Service(_NAME, deadline=deadline) as service:
                 for modem in _modems(service):
-                    if found := question(modem):
+                    try:
+                        found = question(modem)
+                    except BusError as error:
+                        if not error.is_of_one:
+                            raise
+                        # The next one may be sound.
+                        odd = odd or error.reason(self.name)
+                        continue
+                    if found:
                         return found
                     reason = "no modem tells one that can be used"
         except BusError as error:
-            reason = error.reason(self.name)
-        return Unavailable(data_type, reason)
+            return Unavailable(data_type, error.reason(self.name))
+        return Unavailable(data_type, odd or reason)
 
 
 def _modems(service: Service) -> Iterator[_Modem]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import time
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 from consentkit.collectors._dbus import (
@@ -107,6 +107,7 @@ class _Asking(Source[T]):
     """
 
     name: str = "NetworkManager"
+    timeout_seconds: float | None = None  # it keeps its own
     touches: str = (
         "the system bus; properties of NetworkManager. Nothing is scanned "
         "and nothing is started"
@@ -189,7 +190,8 @@ class WifiListSource(_Asking[tuple[WifiNetwork, ...]]):
     The Wi-Fi networks in reach, as NetworkManager last heard them.
 
     Gives a tuple of `WifiNetwork`, each access point once, the strongest
-    first. It is a place by another name.
+    first. An access point of which NetworkManager says what cannot be is left
+    out. It is a place by another name.
 
     Args:
         timeout_seconds: How long one read may take, all in all.
@@ -299,28 +301,37 @@ def _networks(service: Service) -> tuple[WifiNetwork, ...]:
         msg = "Wi-Fi is off"
         raise _Nothing(msg)
     found: dict[str, WifiNetwork] = {}
-    heard: dict[str, int] = {}
-    for point in _points(service, cards):
-        address, signal = _bssid(point), _signal(point)
-        # Two cards may hear the same one.
-        if not address or signal <= heard.get(address, -1):
+    odd: BusError | None = None
+    for path in _paths(service, cards):
+        try:
+            network = _network(service.get_all(path, _POINT))
+        except BusError as error:
+            if not error.is_of_one:
+                raise
+            # Gone meanwhile, or odd; the others are not.
+            odd = odd if error.fault is Fault.UNKNOWN else error
             continue
-        heard[address] = signal
-        name = _ssid(point)
-        found[address] = {
-            **({"ssid": name} if name else {}),
-            "bssid": address,
-            "signal_percent": signal,
-        }
+        address = str(network["bssid"])
+        # Two cards may hear the same one.
+        known = found.get(address, network)
+        if address and _strength(network) >= _strength(known):
+            found[address] = network
+    if not found and odd is not None:
+        raise odd
     if not found:
         msg = "no Wi-Fi network is in reach"
         raise _Nothing(msg)
-    return tuple(found[a] for a in sorted(found, key=lambda a: (-heard[a], a)))
+    in_order = sorted(found, key=lambda a: (-_strength(found[a]), a))
+    return tuple(found[a] for a in in_order)
 
 
-def _points(service: Service, cards: list[str]) -> Iterator[Properties]:
+def _strength(network: WifiNetwork) -> int:
+    return int(network["signal_percent"])
+
+
+def _paths(service: Service, cards: list[str]) -> list[str]:
     """
-    Give the access points that are heard, and are still there when asked.
+    Name the access points that are heard.
     """
     paths = [
         path
@@ -329,12 +340,21 @@ def _points(service: Service, cards: list[str]) -> Iterator[Properties]:
     ]
     if len(paths) > _MOST_POINTS:
         raise BusError(Fault.ODD)
-    for path in paths:
-        try:
-            yield service.get_all(path, _POINT)
-        except BusError as error:
-            if error.fault is not Fault.UNKNOWN:
-                raise
+    return paths
+
+
+def _network(point: Properties) -> WifiNetwork:
+    """
+    Read an access point; one that says too little of itself is odd.
+    """
+    if not point.keys() >= {"HwAddress", "Ssid", "Strength"}:
+        raise BusError(Fault.ODD if point else Fault.UNKNOWN)
+    name = _ssid(point)
+    return {
+        **({"ssid": name} if name else {}),
+        "bssid": _bssid(point),
+        "signal_percent": _signal(point),
+    }
 
 
 def _ssid(point: Properties) -> str:
@@ -342,13 +362,20 @@ def _ssid(point: Properties) -> str:
     Spell a network's name, which is bytes, always in the same way.
 
     What is not UTF-8 is written as ``\xNN``: a name in another encoding
-    stays one name, and is not guessed at.
+    stays one name, and is not guessed at. So is what cannot be printed, such
+    as the end of a line or the beginning of a terminal's command.
     """
     name = bytes(value(point, "Ssid", "ay"))
     if len(name) > _LONGEST_SSID:
         raise BusError(Fault.ODD)
     # A hidden network sends none, or zeros in place of each letter.
-    return name.strip(b"\0").decode(errors="backslashreplace")
+    text = name.strip(b"\0").decode(errors="backslashreplace")
+    return "".join(
+        c
+        if c.isprintable()
+        else "".join(f"\\x{byte:02x}" for byte in c.encode())
+        for c in text
+    )
 
 
 def _bssid(point: Properties) -> str:

@@ -3,8 +3,12 @@
 Positions out of NMEA 0183, as GNSS receivers speak it.
 
 The sentences RMC, GGA and GLL of any talker give positions. A sentence
-without a right checksum, or that the receiver itself calls invalid, is passed
-over; so is the second sentence of the same instant.
+without a right checksum, or that the receiver itself calls invalid, put in by
+hand or simulated, is passed over.
+
+A receiver tells one instant by sentences of several kinds; the first of them
+counts. When a kind comes again it is the next instant, whatever the clock
+says: that of a receiver may stand still.
 
 The two digits of a year mean 1980 to 2079. An old receiver whose week counter
 has rolled over tells dates that are 1,024 weeks off; that cannot be seen here.
@@ -34,16 +38,27 @@ _ANGLE = re.compile(r"(\d{2,3})(\d{2}(?:\.\d{1,12})?)")
 _TIME = re.compile(r"(\d{2})(\d{2})(\d{2})(?:\.(\d{1,6})\d{0,6})?")
 _DATE = re.compile(r"(\d{2})(\d{2})(\d{2})")
 
-#: For each kind of sentence: where time and latitude stand, where the
-#: status stands, and which status means that there is no fix.
-_LAYOUT = {
-    "RMC": (1, 3, 2, "V"),
-    "GGA": (1, 2, 6, "0"),
-    "GLL": (5, 1, 6, "V"),
-}
+#: For each kind of sentence: where time and latitude stand, and where the
+#: status stands.
+_LAYOUT = {"RMC": (1, 3, 2), "GGA": (1, 2, 6), "GLL": (5, 1, 6)}
 
-#: Where RMC and GLL tell the mode, since version 2.3; N is "no fix".
+#: Where RMC and GLL tell the mode, since version 2.3.
 _MODE = {"RMC": 12, "GLL": 7}
+
+_NO_FIX = "the receiver had no fix"
+_BY_HAND = "a position that was put in by hand"
+_SIMULATED = "a position that is simulated"
+
+#: What is wrong with a position, by the status of its sentence or by its
+#: mode. RMC and GLL say "A" or "V", GGA the quality: 7 is by hand, 8 simulated.
+_STATUSES = {
+    "": _NO_FIX,
+    "0": _NO_FIX,
+    "7": _BY_HAND,
+    "8": _SIMULATED,
+    "V": _NO_FIX,
+}
+_MODES = {"M": _BY_HAND, "N": _NO_FIX, "S": _SIMULATED}
 
 
 def checksum(body: bytes) -> int:
@@ -72,6 +87,7 @@ class NMEAParser:
         self._date: date | None = None
         self._since = time.min
         self._last = ""
+        self._told: set[str] = set()
 
     def feed(self, data: bytes) -> list[Fix]:
         """
@@ -103,23 +119,31 @@ class NMEAParser:
         kind = fields[0][2:] if len(fields[0]) == 5 else ""
         if kind not in _LAYOUT:
             return None
-        at, place, status, invalid = _LAYOUT[kind]
-        mode = _MODE.get(kind, 0)
+        at, place, status = _LAYOUT[kind]
         # Fields at the end may be missing in old versions.
         fields = [*fields, *[""] * 13]
-        if fields[status] in {invalid, ""} or (mode and fields[mode] == "N"):
-            msg = "the receiver had no fix"
+        mode = fields[_MODE[kind]] if kind in _MODE else ""
+        if msg := _STATUSES.get(fields[status]) or _MODES.get(mode):
             raise ValueError(msg)
         clock = _clock(fields[at])
         if kind == "RMC":
             self._remember(fields[9], clock)
-        if fields[at] and fields[at] == self._last:
+        if self._is_told(fields[0], fields[at]):
             return None
         latitude, longitude = _place(fields[place : place + 4])
-        self._last = fields[at]
+        self._last, self._told = fields[at], {fields[0]}
         return Fix(
             latitude=latitude, longitude=longitude, time=self._when(clock)
         )
+
+    def _is_told(self, sentence: str, at: str) -> bool:
+        """
+        Tell whether another kind of *sentence* has told this instant.
+        """
+        if not at or at != self._last or sentence in self._told:
+            return False
+        self._told.add(sentence)
+        return True
 
     def _remember(self, text: str, clock: time | None) -> None:
         """

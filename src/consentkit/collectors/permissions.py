@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -297,7 +297,9 @@ class LinuxPermissions(PermissionAdapter):
     Args:
         root: Folder in which Flatpak puts its sign.
 
-        environ: Where Snap puts its sign; `os.environ` when not given.
+        environ: Where Snap names its folder; `os.environ` when not given.
+            It counts where this package lies in there: a terminal that is
+            a Snap hands the name on to all that is started in it.
 
     Source:
         XDG Desktop Portal, ``org.freedesktop.portal.Location``: it has
@@ -322,12 +324,17 @@ class LinuxPermissions(PermissionAdapter):
         """
         Give *not applicable*, or ``None`` behind a portal.
         """
-        if permission in _PORTALS and self._is_sandboxed():
+        if permission in _PORTALS and self._is_sandboxed:
             return None
         return _NOT_APPLICABLE
 
+    @cached_property
     def _is_sandboxed(self) -> bool:
-        return "SNAP" in self._environ or self._sign.exists()
+        snap = self._environ.get("SNAP", "")
+        here = Path(__file__).resolve()
+        return self._sign.exists() or (
+            snap != "" and here.is_relative_to(Path(snap).resolve())
+        )
 
 
 #: Classes of Qt by id of the permission; Qt has none for the rest.

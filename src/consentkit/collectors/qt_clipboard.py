@@ -111,5 +111,5 @@ def _of_qt(content: Any, wanted: Sequence[str]) -> Take | str:
         return helper.REASONS["nothing"]
     # Only the beginning becomes Python's; Qt gives its own copy back.
     head = bytes(content.data(kind).left(helper.LONGEST_BYTES))
-    taken = intents.take(head.decode("utf-8", errors="replace"), wanted)
+    taken = intents.take(helper.decoded(head, kind), wanted)
     return helper.REASONS["nothing"] if taken is None else taken

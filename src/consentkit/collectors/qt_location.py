@@ -16,14 +16,18 @@ from __future__ import annotations
 import math
 import os
 import socket
+import stat
 import sys
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from consentkit.collectors._deadline import check_age
 from consentkit.collectors._qt import has_thread, load_qt
 from consentkit.collectors.location import CRS, Fix, LocationSource
 from consentkit.collectors.source import Unavailable
@@ -78,12 +82,16 @@ class QtLocationSource(LocationSource):
         crs: The coordinate system that the app knows its own *source* to
             give, one of `consentkit.collectors.location.CRS`.
 
+        max_age_seconds: How old a fix may be by its own time; endless
+            (`math.inf`) for a recording that is replayed.
+
     Raises:
         ValueError: If an argument is out of its range, or *plugin* is given
             beside *source*.
     """
 
     id: str = "qt_location"
+    timeout_seconds: float | None = None  # it keeps its own
     name: str = "Qt's position source"
     touches: str = (
         "QGeoPositionInfoSource: GeoClue over D-Bus on Linux, Core Location "
@@ -104,6 +112,7 @@ class QtLocationSource(LocationSource):
         parameters: Mapping[str, Any] | None = None,
         timeout_seconds: float = 10.0,
         crs: str = "wgs84",
+        max_age_seconds: float = 300.0,
     ) -> None:
         rules = {
             f"timeout_seconds must be from 0 to {_LONGEST_SECONDS}": (
@@ -120,6 +129,7 @@ class QtLocationSource(LocationSource):
         for rule, holds in rules.items():
             if not holds:
                 raise ValueError(rule)
+        self.max_age_seconds: float = check_age(max_age_seconds)
         self._given = source
         self._plugin = plugin
         self._parameters = dict(parameters or {})
@@ -191,6 +201,11 @@ class QtLocationSource(LocationSource):
         ):
             # Qt would wait for it, and the GUI with it, without an end.
             return "GeoClue is asked over the system bus, which is not there"
+        if wanted == "nmea" and _would_hang(self._parameters):
+            return (
+                "what the nmea plugin is to read is no regular file, which "
+                "Qt would wait for; name a receiver as serial:/dev/..."
+            )
         if not self._plugin:
             source = kind.createDefaultSource(None)
         elif self._plugin not in names:
@@ -199,6 +214,18 @@ class QtLocationSource(LocationSource):
         else:
             source = kind.createSource(self._plugin, self._parameters, None)
         return "Qt has no position source here" if source is None else source
+
+
+def _would_hang(parameters: Mapping[str, Any]) -> bool:
+    """
+    Tell whether Qt would open a pipe or a device as if it were a file.
+    """
+    named = str(parameters.get("nmea.source", ""))
+    if named.startswith("file:"):
+        named = unquote(urlsplit(named).path)
+    with suppress(OSError, ValueError):
+        return not stat.S_ISREG(Path(named).stat().st_mode)
+    return False  # a socket, a serial port, or nothing
 
 
 def _wait(

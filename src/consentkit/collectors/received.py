@@ -95,6 +95,7 @@ class ReceivedSource(Source[Any]):
     """
 
     name = "what others have handed over"
+    timeout_seconds: float | None = None  # nothing waits
 
     def __init__(
         self, policy: Policy, party: str, data_types: Iterable[str]

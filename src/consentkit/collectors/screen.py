@@ -90,6 +90,7 @@ class ScreenSource(Source[Fact]):
     """
 
     id: str = "screen"
+    timeout_seconds: float | None = None  # it keeps its own
     name = "the screen"
     data_types: frozenset[str] = frozenset(
         {

@@ -2,8 +2,10 @@
 """
 Sources: the real places that values come from.
 
-A source is read under a permit only, counts its reads, and lets no
-exception and no value out by any other way than its result.
+A source is read under a permit only, counts its reads, keeps its deadline,
+and lets no exception and no value out by any other way than its result.
+
+Times are seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from __future__ import annotations
 import logging
 
 from abc import ABC, abstractmethod
-from time import monotonic
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, final
 
 from attrs import frozen
 
-from consentkit.exceptions import ConsentKitError, MissingExtraError
+from consentkit.collectors._deadline import Deadline, FailedCallError
+from consentkit.collectors._interval import LastReads
+from consentkit.exceptions import MissingExtraError
 from consentkit.gate import Permit, check_permit
 
 
@@ -50,12 +54,26 @@ class Unavailable:
         return f"{self.data_type}: unavailable, {self.reason}"
 
 
+@frozen
+class _Failed:
+    """
+    What a read raised, by the name of its class.
+
+    Its text, arguments and frames may hold a value, and are not kept; but
+    that a library is missing is the developer's to know.
+    """
+
+    kind: str
+    missing: MissingExtraError | None = None
+
+
 class Source(ABC, Generic[T]):
     """
     One real place that values of some data types come from.
 
     Members implement `_read`; callers use `read`. Whatever blocks in there
-    has a deadline.
+    has a deadline: `_read` runs in a thread of its own, one call at a time,
+    and is left to itself when it is late.
 
     Attributes:
         id: Short name, by which an app or a policy chooses it: ``gpsd``.
@@ -72,8 +90,13 @@ class Source(ABC, Generic[T]):
         platforms: Where it works: ``android``, ``ios``, ``web``, ``iot``,
             ``desktop``; everywhere if empty.
 
-        min_interval_seconds: Asked again sooner than this, it gives
-            `Unavailable` and is not read.
+        min_interval_seconds: Asked for the same data type again sooner than
+            this, it gives `Unavailable` and is not read.
+
+        timeout_seconds: How long one read may take, all in all. ``None`` for
+            a source that keeps a deadline of its own, or that has to be read
+            in the thread of its caller: then nobody watches over it, and
+            only an `Exception` is turned into `Unavailable`.
 
         reads: How many times it was really read.
     """
@@ -85,10 +108,12 @@ class Source(ABC, Generic[T]):
     visible: str = ""
     platforms: frozenset[str] = frozenset()
     min_interval_seconds: float = 0.0
+    timeout_seconds: float | None = 5.0
 
     #: Bound at first use, so that a subclass needs no constructor call.
     _reads = 0
-    _last_read: float | None = None
+    _last_reads: LastReads | None = None
+    _deadline_of_reads: Deadline[Any] | None = None
 
     @property
     def reads(self) -> int:
@@ -119,28 +144,71 @@ class Source(ABC, Generic[T]):
         data_type = check_permit(permit).clause.type
         if data_type not in self.data_types:
             check_permit(permit, data_type=min(self.data_types))
-        now, last = monotonic(), self._last_read
-        if last is not None and now - last < self.min_interval_seconds:
+        if self.min_interval_seconds > 0 and self._is_too_soon(data_type):
             return Unavailable(data_type, f"{self.name} was just asked")
-        self._last_read = now
         self._reads += 1
-        try:
-            return self._read(permit, **options)
-        except MissingExtraError:
-            raise
-        except ConsentKitError as error:
-            reason = type(error).__name__
-        except Exception as error:  # noqa: BLE001 - a source breaks no host
-            reason = type(error).__name__
-        # Past the except block: the value in flight is in no __context__.
+        made = self._in_time(permit, options)
+        if not isinstance(made, _Failed):
+            return made
+        if made.missing is not None:
+            raise made.missing
         logger.debug(
             "source failed",
             extra={
                 "consentkit_source": type(self).__name__,
-                "consentkit_error": reason,
+                "consentkit_error": made.kind,
             },
         )
-        return Unavailable(data_type, f"the source failed ({reason})")
+        return Unavailable(data_type, f"the source failed ({made.kind})")
+
+    def _in_time(
+        self, permit: Permit, options: Mapping[str, Any]
+    ) -> T | Unavailable | _Failed:
+        if self.timeout_seconds is None:
+            return self._attempt(permit, options)
+        if self._deadline_of_reads is None:
+            # Of two threads that come first, both get the same.
+            vars(self).setdefault(
+                "_deadline_of_reads", Deadline(self._attempt)
+            )
+        deadline: Any = self._deadline_of_reads
+        try:
+            made: T | Unavailable | _Failed = deadline.call(
+                self.timeout_seconds, permit, options
+            )
+        except TimeoutError:
+            return Unavailable(
+                permit.clause.type,
+                f"{self.name} did not answer within the deadline",
+            )
+        except FailedCallError as error:
+            made = _Failed(error.kind)
+        return made
+
+    def _attempt(
+        self, permit: Permit, options: Mapping[str, Any]
+    ) -> T | Unavailable | _Failed:
+        """
+        Read; give what it raised by its name.
+        """
+        try:
+            return self._fit(permit, self._read(permit, **options))
+        except MissingExtraError as error:
+            return _Failed(type(error).__name__, error)
+        except Exception as error:  # noqa: BLE001 - a source breaks no host
+            return _Failed(type(error).__name__)
+
+    def _is_too_soon(self, data_type: str) -> bool:
+        if self._last_reads is None:
+            vars(self).setdefault("_last_reads", LastReads())
+        last: Any = self._last_reads
+        return not last.claim(data_type, self.min_interval_seconds)
+
+    def _fit(self, permit: Permit, found: Any) -> T | Unavailable:  # noqa: ARG002
+        """
+        Give *found*, or why it is not what *permit* is for.
+        """
+        return found  # type: ignore[no-any-return]
 
     @abstractmethod
     def _read(self, permit: Permit, **options: Any) -> T | Unavailable:

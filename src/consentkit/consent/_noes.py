@@ -7,6 +7,7 @@ recorded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 from consentkit.consent._said import used_for
@@ -66,9 +67,13 @@ def to_record(
     act: Act,
     ended: frozenset[str],
     before: Mapping[str, Choice],
+    at: datetime,
 ) -> tuple[str, ...]:
     """
     Choose what a no is recorded for: the elements, and what they had open.
+
+    What was refused already is recorded anew where the app might ask again:
+    that is another answer, and rests for as long as the first did.
     """
     there = _THERE[act]
     return tuple(
@@ -77,6 +82,7 @@ def to_record(
         if e in ended
         and (
             (e in elements and choice.status is not there)
+            or (e in elements and act is Act.REFUSED and choice.may_ask(at))
             or choice.grants
             or choice.status in OPEN
             # Nor may a yes that counts for nothing now begin to.

@@ -158,6 +158,7 @@ class Facts:
             case (
                 Act.ATTESTED
                 | Act.READ
+                | Act.READ_ENDED
                 | Act.LINKED
                 | Act.UNLINKED
                 | Act.SIGNAL_CONFLICT

@@ -1016,26 +1016,22 @@ class Consent:
         )
         return self._append(lambda _: [act])[1][0]
 
-    def record_read(
-        self, function: str, data_type: str, scene: str, *, found: bool
-    ) -> Entry:
+    def record_read(self, function: str, data_type: str, scene: str) -> Entry:
         """
-        Record that something was read in one of the scenes that the policy
-        limits it to: how often is a promise of its own.
+        Record that something is now read in one of the scenes that the
+        policy limits it to: how often is a promise of its own.
 
         Args:
             function: Id of the function.
 
-            data_type: What was read.
+            data_type: What is read.
 
             scene: The situation, as the policy names it.
-
-            found: Whether there was anything.
 
         Raises:
             ValueError: If the policy has no such function.
 
-            StoreError: If it cannot be recorded; then it is not given out.
+            StoreError: If it cannot be recorded; then it is not read.
         """
         self._check(function, "read")
         act = NewAct(
@@ -1043,11 +1039,30 @@ class Consent:
             function,
             "read",
             by=Actor.SYSTEM,
-            facts={
-                "type": data_type,
-                "scene": scene,
-                "found": "yes" if found else "no",
-            },
+            facts={"type": data_type, "scene": scene},
+        )
+        return self._append(lambda _: [act])[1][0]
+
+    def record_read_end(self, read: Entry, *, found: bool | None) -> Entry:
+        """
+        Record what came of a read.
+
+        Args:
+            read: The entry that says that it was begun.
+
+            found: Whether there was anything; None if it was not read after
+                all.
+
+        Raises:
+            StoreError: If it cannot be recorded; then it is not given out.
+        """
+        said = {True: "yes", False: "no", None: "not_read"}[found]
+        act = NewAct(
+            Act.READ_ENDED,
+            read.element,
+            "read",
+            by=Actor.SYSTEM,
+            facts={"of": read.hash, "found": said},
         )
         return self._append(lambda _: [act])[1][0]
 
@@ -1108,9 +1123,10 @@ class Consent:
 
         def plan(before: State) -> list[NewAct]:
             # As recorded: a withdrawal that could not be is recorded now.
+            at = self._clock().astimezone(UTC)
             return [
                 NewAct(act, e, method, language=language, by=by, facts=facts)
-                for e in to_record(elements, act, ended, before.choices)
+                for e in to_record(elements, act, ended, before.choices, at)
             ]
 
         grants = self._grants_known(ended, by)

@@ -72,6 +72,7 @@ class Act(Enum):
     ATTESTED = "attested"
     BASIS_USED = "basis_used"
     READ = "read"
+    READ_ENDED = "read_ended"
     SIGNAL_CONFLICT = "signal_conflict"
     EXPIRED = "expired"
     INVALIDATED = "invalidated"

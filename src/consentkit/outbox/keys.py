@@ -26,6 +26,7 @@ from attrs import field, frozen
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consentkit._sqlite import make_private_folder
+from consentkit.anonymise.digests import PseudonymKeys
 from consentkit.exceptions import DamagedError, UnwritableError
 
 
@@ -44,6 +45,8 @@ class Lane:
         id: Number in the outbox, or 0 for one that is not stored yet.
 
         element, grant: What was granted, and the hash of the entry.
+
+        keys: What pseudonyms are made with; they go where the lane goes.
     """
 
     id: int
@@ -53,6 +56,11 @@ class Lane:
     data_key: bytes = field(repr=False)
     pseudonym_secret: bytes = field(repr=False)
     erasure_token: bytes = field(repr=False)
+    keys: PseudonymKeys = field(init=False, repr=False, eq=False)
+
+    @keys.default
+    def _of_the_secret(self) -> PseudonymKeys:
+        return PseudonymKeys(self.pseudonym_secret)
 
     @property
     def erase(self) -> str:

@@ -30,8 +30,10 @@ from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
 from consentkit.outbox.clock import SeenClock
 from consentkit.outbox.keys import KEK, KeyFolder, Lane, make_lane
+from consentkit.outbox.places import Places
 from consentkit.outbox.reads import Reads
 from consentkit.outbox.records import Batch, Erasure, Record, new_id
+from consentkit.outbox.tally import Tally
 
 
 __all__ = ["LaneStatus", "OutboxStatus", "OutboxStore"]
@@ -108,12 +110,19 @@ CREATE TABLE reads (
     PRIMARY KEY (subject, function, data_type)
 ) WITHOUT ROWID;
 
+CREATE TABLE places (
+    subject TEXT PRIMARY KEY,
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE counts (
     reason TEXT NOT NULL,
     element TEXT NOT NULL,
     n INTEGER NOT NULL,
     PRIMARY KEY (reason, element)
 ) WITHOUT ROWID"""
+
+_NO_NEWS: Final[Mapping[str, str]] = {}
 
 
 @frozen(kw_only=True)
@@ -172,7 +181,8 @@ class OutboxStore:
     """
     The records, lanes and erasure requests of one data folder.
 
-    No file is made before the first record is kept.
+    No file is made before the first record is kept, or something is read
+    that needs a key or a memory.
     """
 
     def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
@@ -187,6 +197,12 @@ class OutboxStore:
         self._clock = SeenClock()
         #: When what has a frequency was read last.
         self.reads: Reads = Reads(self._db)
+        #: In which cell everybody was last.
+        self.places: Places = Places(
+            self._db, lane=self._lane, kek=self._load_kek
+        )
+        #: How often everything was obtained, in a file of its own.
+        self.tally: Tally = Tally(path.with_name("tally.sqlite3"))
 
     def exists(self) -> bool:
         """
@@ -199,6 +215,7 @@ class OutboxStore:
         Close the file and forget the keys.
         """
         self._db.close()
+        self.tally.close()
         self._kek = None
         self._lanes.clear()
 
@@ -211,16 +228,32 @@ class OutboxStore:
         Returns:
             ``None`` if its grant has ended.
         """
+        # A look is enough for one that is open and has not ended.
+        if self._lanes and self.exists():
+            with self._db.reading() as db:
+                row = _lane_row(db, permit)
+            known = None if row is None else self._lanes.get(row[4])
+            if known is not None:
+                return known
         with self._db.writing() as db:
             return self._lane(db, permit)
 
     def keep(
-        self, kept: Sequence[tuple[Permit, Record]]
+        self,
+        kept: Sequence[tuple[Permit, Record]],
+        *,
+        news: Mapping[str, str] = _NO_NEWS,
     ) -> tuple[Reason | None, ...]:
         """
         Keep records in one durable commit.
 
         Records whose retention is over go at the same occasion.
+
+        Args:
+            kept: The records, with what they were read under.
+
+            news: By record id, what stands for a place that is kept only if
+                it is another one than the last.
 
         Returns:
             For each record, in order, why it was not kept, or ``None``.
@@ -233,10 +266,16 @@ class OutboxStore:
         with self._db.writing() as db:
             if kept:
                 self._clock.begin(db, int(kept[0][1].captured_at.timestamp()))
-            return tuple(self._keep(db, p, r) for p, r in kept)
+            return tuple(
+                self._keep(db, p, r, news.get(r.id, "")) for p, r in kept
+            )
 
     def _keep(
-        self, db: sqlite3.Connection, permit: Permit, record: Record
+        self,
+        db: sqlite3.Connection,
+        permit: Permit,
+        record: Record,
+        news: str,
     ) -> Reason | None:
         lane = self._lane(db, permit)
         if lane is None:
@@ -253,6 +292,8 @@ class OutboxStore:
         ):
             _count(db, "outbox_full", lane.element, 1)
             return Reason.OUTBOX_FULL
+        if news and not self.places.is_news(db, permit, lane, news):
+            return Reason.NO_VALUE
         db.execute(
             "INSERT OR IGNORE INTO records (id, lane, sealed, expires) "
             "VALUES (?, ?, ?, ?)",
@@ -261,12 +302,7 @@ class OutboxStore:
         return None
 
     def _lane(self, db: sqlite3.Connection, permit: Permit) -> Lane | None:
-        key = (permit.grant, permit.recipient)
-        row = db.execute(
-            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
-            "WHERE grant_hash = ? AND recipient = ?",
-            key,
-        ).fetchone()
+        row = _lane_row(db, permit)
         if row is not None:
             known = self._lanes.get(row[4])
             if known is None:
@@ -560,6 +596,7 @@ class OutboxStore:
             ).fetchall()
             doomed = [row for row in rows if rests_on(row[2], named)]
             destroyed = self._end(db, kek, doomed, now)
+            self.places.forget(db)
             db.executemany(
                 "INSERT OR IGNORE INTO ended VALUES (?)",
                 [(grant,) for grant in named],
@@ -653,6 +690,7 @@ class OutboxStore:
                     "UPDATE lanes SET wrapped = ? WHERE id = ?",
                     (new.wrap(lane), lane.id),
                 )
+        self.places.rewrap(db, old, new)
         db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
 
     def _sweep(self) -> None:
@@ -841,6 +879,14 @@ class OutboxStore:
             cure="restore the file and its key folder together, or move "
             "both away to start anew",
         )
+
+
+def _lane_row(db: sqlite3.Connection, permit: Permit) -> Any:
+    return db.execute(
+        "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
+        "WHERE grant_hash = ? AND recipient = ?",
+        (permit.grant, permit.recipient),
+    ).fetchone()
 
 
 def _plain(record: Record) -> bytes:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final
 
 from consentkit.policy._report import Report
 from consentkit.policy.model import (
@@ -317,6 +317,7 @@ class CollectsCheck:
                 "2 to 500 kilometres; below 2 a place counts as precise",
             )
         self._place(at, spec)
+        self._time(at, spec)
         self._answer(at, spec)
         self._epoch(at, spec)
 
@@ -324,7 +325,7 @@ class CollectsCheck:
         """
         Check what only a place has.
         """
-        for key in ("noise_km", "on_change", "time_step"):
+        for key in ("noise_km", "on_change"):
             if getattr(spec, key) and spec.name != "grid":
                 self._report.fault(f"{at}.{key}", "only 'grid' has it")
         least = (spec.cell_km or 2) / 2
@@ -336,6 +337,10 @@ class CollectsCheck:
                 "out of range",
                 "half a cell to 500 kilometres; less seldom leaves the cell",
             )
+
+    def _time(self, at: str, spec: ProtectSpec) -> None:
+        if spec.time_step and spec.name in STAYS:
+            self._report.fault(f"{at}.time_step", "nothing leaves, nor a time")
         step = _step(spec.time_step)
         if spec.time_step == UNSPECIFIED or (
             step and (step.months or step.seconds > _DAY_SECONDS)
@@ -430,16 +435,20 @@ def _protection(spec: ProtectSpec | None) -> Protection:
     if spec is None or name is None:
         return _DROPPED  # the document has a fault, and is not used
     cell_km = 2.0 if spec.cell_km is None else spec.cell_km
+    chosen: dict[str, Any] = {}
+    if spec.on_change is not None:
+        chosen["on_change"] = spec.on_change
+    if spec.time_step:
+        chosen["time_step"] = _step(spec.time_step)
     return Protection(
         name=name,
         cell_km=cell_km,
         intents=spec.intents,
         noise_km=spec.noise_km or 0.0,
-        on_change=bool(spec.on_change),
-        time_step=_step(spec.time_step),
         epoch=_step(spec.epoch),
         epsilon=1.0 if spec.epsilon is None else spec.epsilon,
         values=spec.values,
+        **chosen,
     )
 
 

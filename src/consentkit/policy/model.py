@@ -109,15 +109,15 @@ class Protection:
         noise_km: By how many kilometres, in the mean, a place is moved, for
             ``grid``; 0 leaves it at the centre of its cell.
 
-        on_change: Whether a place counts as a value only when it is another
-            one than the last, for ``grid``.
+        on_change: Whether a place is kept only when it is another one than
+            the last, for ``grid``, where it is the default.
 
-        time_step: What the time of a place is cut to, for ``grid``; ``None``
-            leaves it as it is.
+        time_step: What the time of a record is cut to; ``None`` leaves it
+            as it is. For ``grid`` it is an hour by default.
 
         epoch: How long a pseudonym, a noise or an answer stays the same, for
             ``keyed``, ``grid`` with noise and ``krr``; as long as the grant
-            lasts, if ``None``.
+            lasts, if ``None``, and noise as long as any place may be known.
 
         epsilon: What all answers about one value may tell, in nats, for
             ``krr``.
@@ -130,11 +130,19 @@ class Protection:
     cell_km: float = 2.0
     intents: tuple[str, ...] = ()
     noise_km: float = 0.0
-    on_change: bool = False
-    time_step: Period | None = None
+    on_change: bool = field()
+    time_step: Period | None = field()
     epoch: Period | None = None
     epsilon: float = 1.0
     values: tuple[str, ...] = ()
+
+    @on_change.default
+    def _is_place(self) -> bool:
+        return self.name is ProtectionName.GRID
+
+    @time_step.default
+    def _hour_of_place(self) -> Period | None:
+        return Period(seconds=3600) if self._is_place() else None
 
 
 @frozen(kw_only=True)

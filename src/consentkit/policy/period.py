@@ -81,6 +81,29 @@ class Period:
         except OverflowError:
             return datetime.max.replace(tzinfo=start.tzinfo)
 
+    @property
+    def words(self) -> str:
+        """
+        The period as people say it: ``30 days``.
+        """
+        years, months = divmod(self.months, 12)
+        days, rest = divmod(self.seconds, 86_400)
+        hours, rest = divmod(rest, 3600)
+        minutes, seconds = divmod(rest, 60)
+        parts = {
+            "year": years,
+            "month": months,
+            "day": days,
+            "hour": hours,
+            "minute": minutes,
+            "second": seconds,
+        }
+        return " ".join(
+            f"{number} {unit}{'s' * (number != 1)}"
+            for unit, number in parts.items()
+            if number
+        )
+
     def __str__(self) -> str:
         days, rest = divmod(self.seconds, 86_400)
         date = f"{self.months}M" * bool(self.months) + f"{days}D" * bool(days)

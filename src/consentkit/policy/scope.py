@@ -332,11 +332,13 @@ def _tells_no_more(old: Protection, new: Protection) -> bool:
     if old.name in _LESS:
         return False
     if new.name is not old.name:
-        return (
-            old.name is ProtectionName.NONE
-            or new.name is ProtectionName.PRESENT
-            # Whoever has the keyed one cannot guess what it was made of.
-            or (old.name, new.name) == _MD5_KEYED
+        return new.name is ProtectionName.PRESENT or (
+            _no_finer(old.time_step, new.time_step)
+            and (
+                old.name is ProtectionName.NONE
+                # Whoever has the keyed one cannot guess what it was made of.
+                or (old.name, new.name) == _MD5_KEYED
+            )
         )
     return (
         new.cell_km >= old.cell_km
@@ -361,8 +363,6 @@ def _no_longer(old: Protection, new: Protection) -> bool:
     Short ones part pseudonyms; but each one draws noise and answers anew,
     and the more draws there are, the more they tell together.
     """
-    if old.epoch == new.epoch:
-        return True
     if new.name is ProtectionName.GRID and not old.noise_km:
         return True
     longer, shorter = old.epoch, new.epoch

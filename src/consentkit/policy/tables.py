@@ -112,14 +112,16 @@ class ProtectSpec:
         noise_km: By how many kilometres a place is moved in the mean, once
             for each cell and epoch, for ``grid``; half a cell to 500.
 
-        on_change: Whether only a change of cell gives a value, for ``grid``.
+        on_change: Whether a place is kept only on a change of cell, for
+            ``grid``; it is by default.
 
-        time_step: What the time of a place is cut to, for ``grid``, such as
-            ``PT1H``; at most a day.
+        time_step: What the time of a record is cut to; at most a day. For
+            ``grid`` it is ``PT1H`` by default.
 
         epoch: How long a pseudonym, a noise or an answer stays the same, for
             ``keyed``, ``grid`` with noise and ``krr``, such as ``P30D``; as
-            long as the grant by default.
+            long as the grant by default, and noise as long as any grant of
+            places.
 
         epsilon: How much one answer may tell, for ``krr``: above 0 and at
             most 4, in nats; 1 by default.

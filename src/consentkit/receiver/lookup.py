@@ -10,16 +10,21 @@ code here can see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from consentkit.anonymise.together import check_class
+from attrs import evolve
+
+from consentkit.anonymise.together import check_class, together
 from consentkit.exceptions import UnprotectedError
 from consentkit.gate import Reason, Refusal
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from consentkit.anonymise.classes import PrivacyClass
     from consentkit.outbox.records import Record
     from consentkit.policy.model import Policy
     from consentkit.receiver.store import Store, StoredRecord
@@ -41,6 +46,9 @@ class Lookup:
     purpose therefore begins with nothing, whatever is stored; what is
     withdrawn is erased, and so is in no answer; what has expired is in none
     even before it is purged, and what is called better than it is in none.
+
+    Each record is given with its class beside all that the store holds: what
+    tells of nobody by itself is personal where something links it.
 
     What was given to another controller is in no answer: a successor begins
     with nothing, unless its document takes over all promises and people were
@@ -72,6 +80,13 @@ class Lookup:
 
     def __repr__(self) -> str:
         return f"<Lookup in {self._store.path} under {self._policy.id}>"
+
+    @property
+    def path(self) -> Path:
+        """
+        The file of the store.
+        """
+        return self._store.path
 
     def records(
         self, function: str, purpose: str, data_type: str = ""
@@ -113,6 +128,23 @@ class Lookup:
             purpose=purpose,
         )
 
+    def recipient(self, function: str, types: Iterable[str]) -> str:
+        """
+        Name the first recipient to whom *function* gives all of *types*.
+
+        Returns:
+            Its id, or empty if there is none.
+        """
+        found = self._policy.functions.get(function)
+        clauses = found.clauses if found else {}
+        lists = [
+            clauses[type_].recipients if type_ in clauses else ()
+            for type_ in types
+        ]
+        first, *others = lists or [()]
+        common = (r for r in first if all(r in other for other in others))
+        return next(common, "")
+
     def _of(
         self,
         function: str,
@@ -133,7 +165,26 @@ class Lookup:
                 and _is_honest(record)
             ):
                 found.append(stored)
-        return tuple(found)
+        return self._classed(found)
+
+    def _classed(
+        self, found: Sequence[StoredRecord]
+    ) -> tuple[StoredRecord, ...]:
+        """
+        Give each with its class beside all that is stored.
+        """
+        if not found:
+            return ()
+        held = (s.linked for s in self._store.records())
+        classes: dict[str, PrivacyClass] = {}
+        for group in together(r for r in held if _is_honest(r)):
+            classes.update(group.classes)
+        # What came since is in no answer yet, and what is gone is nobody's.
+        return tuple(
+            evolve(one, together=classes[one.record.id])
+            for one in found
+            if one.record.id in classes
+        )
 
 
 def _is_honest(record: Record) -> bool:

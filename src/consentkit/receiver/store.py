@@ -18,9 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from consentkit._sqlite import Database
+from consentkit.anonymise.classes import PrivacyClass
 from consentkit.exceptions import DamagedError
 from consentkit.outbox.records import Batch, Record
 from consentkit.receiver._read import FormatError, read_record
@@ -95,12 +96,25 @@ class StoredRecord:
         erase: SHA-256, in hex, of the token that entitles to erase it.
 
         received_at: When it came (UTC).
+
+        together: What it may be called beside all else that the store holds,
+            of other functions too; ``None`` where nobody has looked, as
+            `consentkit.receiver.lookup.Lookup` does.
     """
 
     record: Record
     batch: str
     erase: str
     received_at: datetime
+    together: PrivacyClass | None = None
+
+    @property
+    def linked(self) -> Record:
+        """
+        The record as this holder can link it: by its batch's grant as well.
+        """
+        consent = f"{self.record.consent} {self.erase}"
+        return evolve(self.record, consent=consent)
 
 
 @frozen(kw_only=True)

@@ -6,8 +6,10 @@ A test plants values that are easy to tell from all others, lets the app do
 its work, and looks through the disk, the wire, the logs and the errors. The
 search knows a value as it is, in other cases, without its separators and
 backwards; as UTF-8, UTF-16 and UTF-32; escaped as in JSON, URLs and Python;
-in hexadecimal and base64; and unpacks what was compressed (zlib, gzip, raw
-deflate, bzip2, xz) or encoded, layer by layer.
+in hexadecimal and base64; a number cut or rounded to five or more decimals;
+what is written in figures alone, or in hexadecimal ones, as the bytes that it
+stands for; and unpacks what was compressed (zlib, gzip, raw deflate, bzip2,
+xz) or encoded, layer by layer.
 
 What it does not find: a value that is encrypted or hashed, which is the
 point; one that lies in two pieces; and one in a packing of another kind.
@@ -28,6 +30,7 @@ import zlib
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -41,15 +44,28 @@ _SHORTEST: Final = 5
 #: Of what was encoded, less is too little to be sure of.
 _SHORTEST_FORM_BYTES: Final = 8
 
+#: So many bytes of a number are hardly anywhere by chance.
+_SHORTEST_NUMBER_BYTES: Final = 6
+
+#: One more or less is a metre on the ground.
+_FEWEST_DECIMALS: Final = 5
+
 _DEEPEST: Final = 3
 _MOST_BYTES: Final = 64 * 1024 * 1024
+
+#: What databases are full of; no form has so many in a row.
+_EMPTY: Final = re.compile(rb"(?<=\0{16})\0+")
 
 _HEX_RUN: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
 _BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 _URL_RUN: Final = re.compile(rb"[A-Za-z0-9_-]{16,}")
-#: The second byte makes a multiple of 31, which is looked at afterwards.
+#: A head of zlib: its two bytes make a multiple of 31.
 _ZLIB: Final = re.compile(
-    rb"(?=([\x08\x18\x28\x38\x48\x58\x68\x78].))", re.DOTALL
+    b"|".join(
+        re.escape(bytes([first]))
+        + b"(?=[%b])" % re.escape(bytes(range(-first * 256 % 31, 256, 31)))
+        for first in range(0x08, 0x88, 0x10)
+    )
 )
 _MAGICS: Final = re.compile(rb"(?=\x1f\x8b\x08|BZh[1-9]|\xfd7zXZ\x00)")
 
@@ -82,12 +98,20 @@ class Sentinels:
         """
         if isinstance(data, str):
             data = data.encode(errors="surrogatepass")
-        found: dict[str, None] = {}
-        for layer, way in _layers(data):
-            for form, how in self._forms.items():
-                if form in layer:
-                    found[f"{how}{way}"] = None
-        return list(found)
+        layers = list(_layers(data))
+        # There are more forms than layers, and hardly ever a find: the whole
+        # is searched first, which is quicker than each small layer.
+        whole = b"\n".join(layer for layer, _ in layers)
+        whole = _EMPTY.sub(b"", whole)
+        forms = [one for one in self._forms.items() if one[0] in whole]
+        return list(
+            dict.fromkeys(
+                f"{how}{way}"
+                for layer, way in layers
+                for form, how in forms
+                if form in layer
+            )
+        )
 
     def found_below(self, *folders: Path) -> list[str]:
         """
@@ -121,6 +145,22 @@ def _forms(value: str | float) -> Iterator[tuple[bytes, str]]:
         raise ValueError(msg)
     for spelled in _spellings(text):
         yield from _encoded(spelled)
+    for number in _numbers(text):
+        size = max((number.bit_length() + 7) // 8, _SHORTEST_NUMBER_BYTES)
+        made = number.to_bytes(size, "big")
+        yield made, "as a binary number"
+        yield made[::-1], "as a binary number"
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """
+    Give the numbers that *text* stands for, if it is an identifier.
+    """
+    plain = "".join(c for c in text if c.isalnum())
+    if re.fullmatch("[0-9]{10,}", plain):
+        yield int(plain)
+    if re.fullmatch("(?:[0-9A-Fa-f]{2}){6,}", plain):
+        yield int(plain, 16)
 
 
 def _spellings(text: str) -> set[str]:
@@ -130,8 +170,11 @@ def _spellings(text: str) -> set[str]:
         pairs = re.findall("..", plain)
         found |= {s.join(p) for s in ":-." for p in (pairs, pairs[::-1])}
         found.add(".".join(re.findall("....", plain)))
-    if re.fullmatch(r"[+-]?\d+\.\d{5,}", text):  # a number, less exactly
-        found.add(text[:8])
+    if re.fullmatch(r"[+-]?\d+\.\d+", text):  # a number, less exactly
+        whole, _, figures = text.partition(".")
+        for decimals in range(_FEWEST_DECIMALS, len(figures)):
+            found.add(f"{Decimal(text):.{decimals}f}")
+            found.add(f"{whole}.{figures[:decimals]}")
     cases = (str, str.lower, str.upper, str.swapcase)
     return {c(t) for t in found for c in cases if len(t) >= _SHORTEST}
 
@@ -192,8 +235,7 @@ def _unpacked(data: bytes) -> Iterator[tuple[bytes, str]]:
     view = memoryview(data)
     yield from _from_deflate(view, -15, "in raw deflate")
     for match in _ZLIB.finditer(data):
-        if int.from_bytes(match[1], "big") % 31 == 0:
-            yield from _from_deflate(view[match.start() :], 15, "in zlib")
+        yield from _from_deflate(view[match.start() :], 15, "in zlib")
     for match in _MAGICS.finditer(data):
         yield from _from_magic(view[match.start() :])
 
@@ -268,11 +310,21 @@ def anatomy(error: BaseException) -> str:
         waiting += [one.__context__, one.__cause__]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
-        parts += [repr(one), str(one), repr(one.args), repr(vars(one))]
-        parts += traceback.TracebackException.from_exception(
-            one, capture_locals=True
-        ).format()
+        parts += map(_said, (one, one.args, vars(one)))
+        parts += traceback.format_exception(one, chain=False)
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            parts += map(_said, frame.f_locals.values())
     return "\n".join(parts)
+
+
+def _said(value: object) -> str:
+    """
+    Give the ``repr`` of *value*, which may be half made.
+    """
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - an app's own may raise anything
+        return f"<no repr: {type(error).__name__}>"
 
 
 #: What every record has, and no value is in: paths, lines, names of threads.

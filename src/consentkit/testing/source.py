@@ -14,6 +14,10 @@ is `BadSourceConformance`.
 Each test makes sources of its own. What they read (a file, a daemon) is set
 up before: with pytest in a fixture of the class that is used by itself
 (``autouse=True``), with `unittest` in ``setUp``.
+
+A read that hangs is broken off, and fails its test: in the main thread by the
+signal ``SIGALRM``, elsewhere by leaving it to a thread of its own. What hangs
+in native code is broken off by neither.
 """
 
 from __future__ import annotations
@@ -22,17 +26,20 @@ import math
 import os
 import re
 import signal
+import threading
 import time
 import warnings
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from attrs import frozen
 
+from consentkit.collectors._interval import LastReads, share_interval
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import DeadPermitError, ForgedPermitError
 from consentkit.gate import Permit, Refusal
@@ -47,7 +54,12 @@ __all__ = ["PLATFORMS", "BadSourceConformance", "SourceConformance"]
 #: The words of a policy for where an app runs.
 PLATFORMS: Final = frozenset({"android", "ios", "web", "iot", "desktop"})
 
+T = TypeVar("T")
+
 _ID: Final = re.compile("[a-z][a-z0-9_]*")
+
+#: What is done around a read, on a machine that is busy.
+_AROUND_SECONDS: Final = 30.0
 
 
 @frozen(kw_only=True)
@@ -83,6 +95,14 @@ class _Conformance:
         """
         raise NotImplementedError
 
+    def _eager(self) -> Source[Any]:
+        """
+        Make one that may be asked at once, whatever was asked before.
+        """
+        source = self.make_source()
+        source.min_interval_seconds = 0.0
+        return source
+
     def _types(self) -> Sequence[str]:
         return sorted(self.make_source().data_types)
 
@@ -90,10 +110,24 @@ class _Conformance:
         """
         Read once, under a permit that dies with the read.
         """
+        if _has_alarm():
+            return self._told(source, data_type, _interrupted)
+        seconds = self.within_seconds + _AROUND_SECONDS
+        return _left_alone(
+            lambda: self._told(source, data_type, lambda work, _: work()),
+            seconds,
+        )
+
+    def _told(
+        self,
+        source: Source[Any],
+        data_type: str,
+        bounded: Callable[[Callable[[], Any], float], Any],
+    ) -> _Told:
         protect = self.protect.get(data_type)
         with permit_for(data_type, protect=protect) as permit, logged() as log:
             start = time.monotonic()
-            answer = source.read(permit)
+            answer = bounded(lambda: source.read(permit), self.within_seconds)
             seconds = time.monotonic() - start
         said = [*log, repr(source), str(source), source.name]
         if isinstance(answer, Unavailable):
@@ -133,6 +167,10 @@ class SourceConformance(_Conformance):
         assert not unknown, f"not in the vocabulary: {sorted(unknown)}"
         assert 0 <= source.min_interval_seconds < math.inf, (
             "min_interval_seconds: zero or more"
+        )
+        seconds = source.timeout_seconds
+        assert seconds is None or 0 < seconds < math.inf, (
+            "timeout_seconds: more than zero, or None"
         )
 
     def test_keeps_the_promise_of_the_base(self) -> None:
@@ -216,7 +254,7 @@ class SourceConformance(_Conformance):
         `Unavailable` of that type that has a reason; and is counted.
         """
         for data_type in self._types():
-            source = self.make_source()
+            source = self._eager()
             told = self._read(source, data_type)
             assert told.answer is not None, "None is no value: Unavailable"
             if isinstance(told.answer, Unavailable):
@@ -230,7 +268,7 @@ class SourceConformance(_Conformance):
         Neither its texts nor any log hold what was read.
         """
         for data_type in self._types():
-            told = self._read(self.make_source(), data_type)
+            told = self._read(self._eager(), data_type)
             if not isinstance(told.answer, Unavailable):
                 planted = Sentinels(_texts(told.answer))
                 assert planted.found_in(told.said) == []
@@ -241,6 +279,8 @@ class SourceConformance(_Conformance):
         """
         source = self.make_source()
         data_type = min(source.data_types)
+        # Another test may have asked the same place.
+        share_interval(source, LastReads())
         # No machine is so slow that it has passed meanwhile.
         source.min_interval_seconds = 86_400.0
         self._read(source, data_type)
@@ -252,8 +292,7 @@ class SourceConformance(_Conformance):
         """
         A second read is as good as the first, and counted.
         """
-        source = self.make_source()
-        source.min_interval_seconds = 0.0
+        source = self._eager()
         for _ in range(2):
             self._check_in_time(self._read(source, min(source.data_types)))
         assert source.reads == 2
@@ -262,8 +301,7 @@ class SourceConformance(_Conformance):
         """
         In a forked child it reads as in its parent, in time.
         """
-        source = self.make_source()
-        source.min_interval_seconds = 0.0
+        source = self._eager()
         data_type = min(source.data_types)
         self._read(source, data_type)
         if not hasattr(os, "fork"):
@@ -303,7 +341,7 @@ class BadSourceConformance(_Conformance):
         reason; nothing is raised and nothing is made up.
         """
         for data_type in self._types():
-            told = self._read(self.make_source(), data_type)
+            told = self._read(self._eager(), data_type)
             assert isinstance(told.answer, Unavailable), "a value was made up"
             assert told.answer.data_type == data_type
             assert told.answer.reason.strip(), "it says why"
@@ -315,15 +353,14 @@ class BadSourceConformance(_Conformance):
         """
         planted = Sentinels(self.planted)
         for data_type in self._types():
-            told = self._read(self.make_source(), data_type)
+            told = self._read(self._eager(), data_type)
             assert planted.found_in(told.said) == []
 
     def test_is_as_bad_the_next_time(self) -> None:
         """
         A second read is no worse than the first.
         """
-        source = self.make_source()
-        source.min_interval_seconds = 0.0
+        source = self._eager()
         for _ in range(2):
             told = self._read(source, min(source.data_types))
             assert isinstance(told.answer, Unavailable)
@@ -366,6 +403,66 @@ def _texts(value: object) -> Iterator[str | float]:
             parts = [*getattr(value, "__dict__", {}).values()]
     for part in parts:
         yield from _texts(part)
+
+
+class _LateError(BaseException):
+    """
+    The read did not end; no source may take it for a fault of its own.
+    """
+
+
+def _has_alarm() -> bool:
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and hasattr(signal, "setitimer")
+
+
+def _interrupted(work: Callable[[], T], seconds: float) -> T:
+    """
+    Do *work* in this thread, and break it off when it is late.
+    """
+
+    def break_off(_signal: int, _frame: FrameType | None) -> None:
+        raise _LateError
+
+    start = time.monotonic()
+    before = signal.signal(signal.SIGALRM, break_off)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        try:
+            return work()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _LateError:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        if left:  # somebody else's, as of a test runner
+            left = max(0.001, left - (time.monotonic() - start))
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
+    msg = f"a read did not end in {seconds:g} s"
+    raise AssertionError(msg)
+
+
+def _left_alone(work: Callable[[], T], seconds: float) -> T:
+    """
+    Do *work* in a thread, which is left to itself when it is late.
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    assert done, f"a read did not end in {seconds:g} s"
+    return done[0]
 
 
 def _in_child(work: Callable[[], None], seconds: float) -> None:

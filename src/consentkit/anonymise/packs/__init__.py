@@ -5,6 +5,11 @@ The rules of the scrubber, one frozen record each, in packs.
 A new rule is one more record. Patterns are bounded and use possessive
 repeats where they can, so that none takes long on any line; a test feeds
 each its worst.
+
+Where a rule has *words* that begin with a letter, its *quick* begins with
+one of them, or with `START` or `AFTER_DIGIT` before it: the gate on `re`
+tries it where it finds the word. Its *forms* are patterns of a line's shape,
+and begin with plain text.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ digits is found by the name beside it.
 from __future__ import annotations
 
 from consentkit.anonymise import _national as v
-from consentkit.anonymise._looks import BLANKS, HYPHENS
+from consentkit.anonymise._looks import START
 from consentkit.anonymise._rule import PackRule
 
 
@@ -22,9 +22,10 @@ _END = r"(?![0-9A-Za-z])"
 
 _NAMES = (
     r"(?:national insurance|nino|nhs|passport|bsn|burgerservicenummer|pesel"
-    r"|personnummer|steuer-?id(?:nr|entifikationsnummer)?|idnr"
+    r"|personnummer|steuer[_-]?id(?:nr|entifikationsnummer)?|idnr"
     r"|codice fiscale|cpr[ -]n(?:umber|ummer|r)|henkilötunnus|rijksregisternummer|national[ _-]?id"
-    r"|identity card)"
+    r"|identity card|cnp|cpr|nif|oib|svnr|sozialversicherungsnummer|isikukood"
+    r"|national)"
 )
 
 RULES: tuple[PackRule, ...] = (
@@ -32,16 +33,9 @@ RULES: tuple[PackRule, ...] = (
         name="IBAN",
         type="IBAN",
         forms=(
-            "aa000000",
-            "aa00aaaa",
-            "aa00a000",
-            "aa00aa00",
-            "aa00 0000",
-            "aa00 aaaa",
-            "aa00 a000",
-            "aa00 aa00",
+            "aa00(?<![a0]aa00) ?(?:0000|a000|aa00|aaaa) ?[a0]{4} ?[a0]{3}",
         ),
-        quick="(?:^|[^0-9a-z])(?:"
+        quick=f"{START}(?:"
         + "|".join(code.lower() for code in sorted(v.IBAN_LENGTHS))
         + ")[0-9]{2} ?[0-9a-z]{4} ?[0-9a-z]{4} ?[0-9a-z]{3}",
         # What follows the check digits names the bank.
@@ -53,17 +47,16 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="identity number of Spain",
         type="NATIONAL_ID",
-        forms=("0000000a",),
-        looks=(HYPHENS,),
-        quick=r"(?:^|[^0-9a-z])[0-9xyz][0-9]{7}-?[a-z](?:[^0-9a-z]|\z)",
+        forms=("0000000(?<=[a0]0000000)-?a(?![a0])",),
+        quick=rf"{START}[0-9xyz][0-9]{{7}}-?[a-z](?:[^0-9a-z]|\z)",
         pattern=rf"[0-9XYZ](?<![0-9A-Za-z][0-9XYZ])[0-9]{{7}}-?[A-Z]{_END}",
         validator=v.dni_length,
     ),
     PackRule(
         name="codice fiscale of Italy",
         type="NATIONAL_ID",
-        forms=("aaaaaa00a00a000a",),
-        quick=r"(?:^|[^0-9a-z])[a-z]{6}[0-9]{2}[a-z][0-9]{2}[a-z][0-9]{3}",
+        forms=("aa00(?<=aaaaaa00)a00a000a",),
+        quick=rf"{START}[a-z]{{6}}[0-9]{{2}}[a-z][0-9]{{2}}[a-z][0-9]{{3}}",
         pattern=rf"{_LETTER}[A-Za-z]{{5}}[0-9]{{2}}[A-EHLMPRSTa-ehlmprst]"
         rf"[0-9]{{2}}[A-Za-z][0-9]{{3}}[A-Za-z]{_END}",
         validator=v.codice_fiscale_length,
@@ -71,9 +64,8 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="social security number of France",
         type="NATIONAL_ID",
-        forms=("a000000000",),
-        looks=(BLANKS,),
-        quick=r"(?:^|[^0-9a-z])[12378](?:[0-9]{4}2[ab][0-9]{8}"
+        forms=("000000a00000000", "000 000 00(?<=00 0[0a] 000 000 00)"),
+        quick=rf"{START}[12378](?:[0-9]{{4}}2[ab][0-9]{{8}}"
         r"| [0-9]{2} [0-9]{2} [0-9][0-9ab] [0-9]{3} )",
         # In one run of digits, the pass over numbers finds it.
         pattern=r"[12378](?<![0-9A-Za-z][0-9])(?:[0-9]{4}2[AB][0-9]{8}"
@@ -85,9 +77,8 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="identity code of Finland",
         type="NATIONAL_ID",
-        forms=("0+0", "000000a000"),
-        looks=(HYPHENS,),
-        quick=r"(?:^|[^0-9a-z])[0-3][0-9][01][0-9]{3}[-+a-fu-y][0-9]{3}[0-9a-y]",
+        forms=("000000(?<![a0]000000)[-+a]000[a0](?![a0])",),
+        quick=rf"{START}[0-3][0-9][01][0-9]{{3}}[-+a-fu-y][0-9]{{3}}[0-9a-y]",
         pattern=rf"[0-3](?<![0-9A-Za-z][0-9])[0-9][01][0-9]{{3}}[-+A-FU-Y]"
         rf"[0-9]{{3}}[0-9A-FHJ-NPR-Y]{_END}",
         validator=v.hetu_length,
@@ -95,9 +86,8 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="personal number of Sweden",
         type="NATIONAL_ID",
-        forms=("0+0",),
-        looks=(HYPHENS,),
-        quick=r"(?:^|[^0-9a-z])(?:19|20)?[0-9]{6}[-+][0-9]{4}(?:[^0-9a-z]|\z)",
+        forms=("000000[-+]0000(?![-a0])",),
+        quick=rf"{START}(?:19|20)?[0-9]{{6}}[-+][0-9]{{4}}(?:[^0-9a-z]|\z)",
         pattern=rf"{_DIGIT}(?:(?:(?<=1)9|(?<=2)0)[0-9])?[0-9]{{5}}[-+][0-9]{{4}}"
         r"(?![0-9A-Za-z-])",
         validator=v.personnummer_length,
@@ -105,7 +95,7 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="national register number of Belgium",
         type="NATIONAL_ID",
-        looks=(HYPHENS,),
+        forms=(r"00-000\.00(?<=00\.00\.00-000\.00)",),
         quick=r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}",
         pattern=r"[0-9](?<![0-9A-Za-z.][0-9])[0-9]\.[0-9]{2}\.[0-9]{2}-[0-9]{3}"
         rf"\.[0-9]{{2}}{_END}",
@@ -114,16 +104,16 @@ RULES: tuple[PackRule, ...] = (
     PackRule(
         name="tax identity number of Germany",
         type="NATIONAL_ID",
-        looks=(BLANKS,),
-        quick=r"(?:^|[^0-9a-z])[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}",
+        forms=("000 000 000(?<=00 000 000 000)",),
+        quick=rf"{START}[1-9][0-9] [0-9]{{3}} [0-9]{{3}} [0-9]{{3}}",
         pattern=rf"[1-9](?<![0-9A-Za-z][0-9])[0-9] [0-9]{{3}} [0-9]{{3}} [0-9]{{3}}{_END}",
         validator=v.steuer_id_length,
     ),
     PackRule(
         name="public service number of Ireland",
         type="NATIONAL_ID",
-        forms=("0000000a",),
-        quick=r"(?:^|[^0-9a-z])[0-9]{7}[a-w][a-i]?(?:[^0-9a-z]|\z)",
+        forms=("0000000(?<![a0]0000000)aa?(?![a0])",),
+        quick=rf"{START}[0-9]{{7}}[a-w][a-i]?(?:[^0-9a-z]|\z)",
         pattern=rf"{_DIGIT}[0-9]{{6}}[A-W][A-I]?{_END}",
         validator=v.pps_length,
     ),
@@ -146,12 +136,16 @@ RULES: tuple[PackRule, ...] = (
             "henkil",
             "rijksregister",
             "identity card",
+            *("cnp", "nif", "oib", "svnr", "sozialversicherung", "isikukood"),
         ),
-        quick=rf"{_NAMES}[^0-9]",
-        pattern=rf"(?<![a-z]){_NAMES}"
+        quick=rf"{START}{_NAMES}[^0-9]",
+        pattern=rf"(?<![0-9a-z]){_NAMES}"
         r"(?:[ _-]?(?:number|no\.?|num|nr|#))?"
-        r"(?: is|\\?[\"']?\s{0,2}[:=#])[\s\"'\\]{0,4}"
-        r"((?=[a-z]{0,5}[0-9])[0-9a-z](?:[ ./-]?[0-9a-z]){5,20})(?![0-9a-z])",
+        r"(?: is(?![0-9a-z])|\\?[\"']?\s{0,2}[:=#]|(?<!national) (?=[0-9]{3}))"
+        r"[\s\"'\\]{0,4}((?=[a-z]{0,5}[0-9])[0-9a-z]"
+        # A word after a blank is no part of it.
+        r"(?:[./-]?[0-9a-z]| (?=[0-9]|[a-z](?![a-z]))[0-9a-z]){5,20})"
+        r"(?![0-9a-z])",
         group=1,
         validator=v.named_id_length,
         folded=True,

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""
+What `consentkit.open` finds out before there is a kit.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from consentkit.exceptions import PolicyError, UnwritableError
+from consentkit.ledger.sqlite import SQLiteLedger
+from consentkit.policy.fault import Fault
+from consentkit.policy.load import load_policy
+from consentkit.policy.model import Policy
+
+
+if TYPE_CHECKING:
+    from consentkit.ledger.base import Ledger
+    from consentkit.transports import Transport
+
+
+__all__ = [
+    "check_sources",
+    "default_data_dir",
+    "ledger_of",
+    "policy_of",
+    "this_platform",
+    "transports_of",
+]
+
+_PLATFORMS: Final = {
+    "android": "android",
+    "ios": "ios",
+    "emscripten": "web",
+}
+
+
+def default_data_dir(policy: Policy) -> Path:
+    """
+    Name the folder for the files of *policy*, by the platform's custom.
+
+    Raises:
+        UnwritableError: If this user has no home folder to put it into.
+    """
+    from platformdirs import user_data_path
+
+    folder = Path("~")
+    with suppress(RuntimeError):
+        folder = user_data_path("consentkit", appauthor=False)
+    if folder.is_absolute():
+        return folder / policy.id
+    raise UnwritableError(
+        folder,
+        problem="this user has no home folder",
+        cure="name a data folder: data_dir=..., --data-dir DIR or "
+        "CONSENTKIT_DATA_DIR",
+    )
+
+
+def this_platform() -> str:
+    """
+    Name the platform that this runs on, in the words of a policy.
+    """
+    return _PLATFORMS.get(sys.platform, "desktop")
+
+
+def policy_of(named: str | Path | Policy, *, strict: bool) -> Policy:
+    """
+    Load the policy of an app, unless it is one already.
+
+    Args:
+        named: Path of the document, or the policy.
+
+        strict: Whether to refuse what the linter would mend.
+
+    Raises:
+        PolicyError: If it cannot be read, has faults, or is a template.
+    """
+    if isinstance(named, Policy):
+        policy, file = named, None
+    else:
+        policy, file = load_policy(named), Path(named)
+    if policy.template:
+        fault = Fault(
+            path="$.policy.template",
+            problem="a template is nobody's policy",
+            cure="fill in what it leaves open, and take this key out",
+        )
+        raise PolicyError(file, [fault])
+    faults = _lint(policy) if strict else []
+    if faults:
+        raise PolicyError(file, faults)
+    return policy
+
+
+def _lint(policy: Policy) -> list[Fault]:
+    from consentkit.policy.lint import lint
+
+    return [
+        Fault(
+            path=finding.path,
+            problem=f"{finding.message} ({finding.rule})",
+            cure=finding.cure,
+        )
+        for finding in lint(policy)
+    ]
+
+
+def check_sources(sources: Iterable[object]) -> None:
+    """
+    Check the names of built-in sources.
+
+    Raises:
+        ValueError: If there is none of a name.
+    """
+    names = [source for source in sources if isinstance(source, str)]
+    if not names:
+        return
+    from consentkit.collectors import BUILT_IN
+
+    for name in names:
+        if name not in BUILT_IN:
+            known = ", ".join(sorted(BUILT_IN))
+            msg = f"no source is called {name!r}; one of {known}"
+            raise ValueError(msg)
+
+
+def ledger_of(named: str | Ledger | None, folder: Path) -> Ledger:
+    """
+    Give the ledger that is named, or the one of the data folder.
+    """
+    if named is None:
+        return SQLiteLedger(folder / "ledger.sqlite3", keys=folder / "keys")
+    if isinstance(named, str):
+        from consentkit.ledger.base import ledger_from_url
+
+        return ledger_from_url(named, keys=folder / "keys")
+    return named
+
+
+def transports_of(
+    policy: Policy,
+    transport: str | Transport | Mapping[str, str | Transport] | None,
+) -> Mapping[str, Transport]:
+    """
+    Give the transports by recipient.
+
+    Raises:
+        ValueError: If the policy has no such recipient.
+
+        TransportError: If a transport is named wrongly.
+    """
+    if transport is None:
+        return {}
+    from consentkit.transports import transport_from_url
+
+    named: Mapping[str, str | Transport]
+    if isinstance(transport, Mapping):
+        named = transport
+    else:
+        named = {policy.controller.id: transport}
+    unknown = named.keys() - policy.recipients.keys()
+    if unknown:
+        msg = (
+            f"the policy has no recipient {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(policy.recipients)}"
+        )
+        raise ValueError(msg)
+    return {
+        recipient: transport_from_url(t) if isinstance(t, str) else t
+        for recipient, t in named.items()
+    }
