@@ -1391,15 +1391,6 @@ class TestSource:
         assert MAC not in repr(got) + caplog.text
         assert MAC not in str([vars(r) for r in caplog.records])
 
-    def test_interrupt_is_not_swallowed(self) -> None:
-        """
-        The person at the keyboard still ends the program.
-        """
-        spy = Spy("mac_address", KeyboardInterrupt())
-
-        with pytest.raises(KeyboardInterrupt):
-            spy.read(permit_for("improve", "mac_address"))
-
     def test_repr_counts_reads(self) -> None:
         """
         A source's repr has its name and reads, and no value.

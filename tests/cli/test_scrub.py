@@ -461,7 +461,7 @@ class TestStreams:
         """
         file = tmp_path / "long.log"
         with file.open("w") as stream:
-            stream.writelines(LINES * 25_000)
+            stream.writelines(LINES * 100_000)
         with (
             (tmp_path / "out").open("w") as out,
             Terminal("scrub", file, stdout=out.fileno()) as terminal,

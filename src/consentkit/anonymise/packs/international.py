@@ -143,7 +143,7 @@ RULES: tuple[PackRule, ...] = (
         # The host of a URL with a user part looks like one: passed over.
         pattern=r"://[^\s/?#@]{0,256}@"
         r"|(?<![A-Za-z0-9._%+-])"
-        r"((?:[A-Za-z0-9._+-]|%(?!40)|(?<=[DOdo])'(?=[A-Za-z])){1,256}+(?:@|%40)"
+        r"((?:[A-Za-z0-9._+-]|%(?!40)|(?<=[DOdo])'(?=[A-Za-z])){1,256}(?:@|%40)"
         r"(?:[A-Za-z0-9-]{1,63}+\.){1,8}"
         # Units of systemd and names of pictures have that form, too.
         r"(?!(?:service|socket|timer|scope|slice|mount|target|png|jpe?g|gif"
@@ -233,7 +233,7 @@ RULES: tuple[PackRule, ...] = (
         looks=(Look((":",), ":(?::|(?:[0-9a-f]{1,4}:){4})"),),
         quick=r"::|(?::[0-9a-f]{1,4}){6}:",
         pattern=r"(?:(?<![0-9A-Za-z:.])|(?<=[G-Zg-z]:))"
-        r"(?:[0-9A-Fa-f]{1,4}|:(?=:))(?::[0-9A-Fa-f]{0,4}){2,8}+"
+        r"(?:[0-9A-Fa-f]{1,4}|:(?=:))(?::[0-9A-Fa-f]{0,4}){2,8}"
         r"(?![0-9A-Za-z:]|\.[0-9])",
         validator=v.ipv6_length,
     ),
@@ -266,7 +266,7 @@ RULES: tuple[PackRule, ...] = (
         + _after(r"\.", *_NEGATIVE, before="(?<![0-9A-Za-z.])")
         + "|"
         + _after(r"\.", *_POSITIVE, before="(?<![0-9A-Za-z.])(?<![0-9]-)")
-        + rf")[0-9]{{4,15}}(?:(?:[,;] ?|%2[Cc]){_DEGREES}){{1,64}}+",
+        + rf")[0-9]{{4,15}}(?:(?:[,;] ?|%2[Cc]){_DEGREES}){{1,64}}",
         validator=v.points_length,
     ),
     PackRule(
