@@ -71,14 +71,14 @@ class _Memory:
         """
         Give the last cell of a side; ``None`` if there is none.
         """
-        index = self.cells.get(repr(side_km))
+        index = self.cells.get(repr(float(side_km)))
         return None if index is None else cell_named(index, side_km=side_km)
 
     def with_last(self, cell: Cell, lane: int) -> _Memory:
         """
         Remember a cell, and that *lane* needs it.
         """
-        cells = {**self.cells, repr(cell.side_km): cell.index}
+        cells = {**self.cells, repr(float(cell.side_km)): cell.index}
         told = {**self.told, str(lane): self.told.get(str(lane), {})}
         return evolve(self, cells=cells, told=told)
 
