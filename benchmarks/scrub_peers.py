@@ -552,7 +552,10 @@ def main() -> None:
     """
     Measure all that are installed, print.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(

@@ -181,7 +181,10 @@ def main() -> None:
     """
     Read the file, measure, print.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument(
         "--faults",

@@ -149,7 +149,10 @@ def main() -> None:
     """
     Measure and print.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument(
         "--no-worst", action="store_true", help="leave the worst texts out"

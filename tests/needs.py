@@ -31,16 +31,27 @@ __all__ = [
 
 #: The modules by which an installed extra is known.
 _MODULES = {
+    "amplitude": ("amplitude",),
     "android": ("jnius",),
     "dbus": ("jeepney", "dbus_fast"),
     "demo": ("psutil", "machineid", "starlette", "uvicorn"),
     "device": ("psutil", "machineid"),
     "httpx2": ("httpx2",),
     "ios": ("rubicon",),
+    "mixpanel": ("mixpanel",),
+    "opentelemetry": (
+        "opentelemetry",
+        "opentelemetry.sdk",
+        "opentelemetry.exporter",
+    ),
     "postgresql": ("psycopg",),
+    "posthog": ("posthog",),
     "qt": ("PySide6", "PySide6.QtPositioning"),
     "re2": ("re2",),
     "receiver": ("starlette", "uvicorn"),
+    "segment": ("segment", "segment.analytics"),
+    "sentry": ("sentry_sdk",),
+    "snowplow": ("snowplow_tracker",),
 }
 
 #: The server of these tests; ``CONSENTKIT_TESTS_POSTGRESQL`` names another.

@@ -337,6 +337,29 @@ class TestReasons:
             assert reason(decision) is Reason.OS_PERMISSION
             assert f"location: {answer.value}" in str(decision)
 
+    @pytest.mark.parametrize(
+        ("why", "said"),
+        [
+            ("", "location: unknown"),
+            ("it did not answer", "location: unknown, it did not answer"),
+        ],
+    )
+    def test_why_the_operating_system_says_nothing(
+        self, why: str, said: str
+    ) -> None:
+        """
+        A reason that is known stands in the refusal; one that is not leaves
+        nothing behind.
+        """
+        answer = granted("connect", PLACE).decide(
+            "connect",
+            "location_precise",
+            moment=Moment(os_permission=OSPermission.UNKNOWN, os_detail=why),
+        )
+
+        assert isinstance(answer, Refusal)
+        assert answer.detail == said
+
     def test_permission_is_no_consent(self) -> None:
         """
         What the operating system allows is not granted by it.
@@ -550,6 +573,31 @@ class TestReasons:
 
         assert reason(gate.function("umeng")) is Reason.RECIPIENT_BARRED
         assert gate.function("improve")
+
+    @pytest.mark.parametrize("answer", OSPermission)
+    def test_starting_an_sdk_needs_the_operating_system(
+        self, answer: OSPermission
+    ) -> None:
+        """
+        An SDK starts where the system lets it; as a whole, a function
+        without one is asked nothing of the system.
+        """
+
+        def guarded(tree: dict[str, Any]) -> None:
+            for function in tree["functions"]:
+                function["permission"] = "notification"
+
+        policy = small(change=guarded)
+        gate = granted(*policy.elements, policy=policy)
+        moment = Moment(os_permission=answer)
+
+        started = gate.function("umeng", moment=moment)
+        lets = {OSPermission.GRANTED, OSPermission.NOT_APPLICABLE}
+        if answer in lets:
+            assert started
+        else:
+            assert reason(started) is Reason.OS_PERMISSION
+        assert gate.function("improve", moment=moment)
 
 
 def _with_a_partner(tree: dict[str, Any]) -> None:
@@ -1085,7 +1133,18 @@ class TestAgainstTheRules:
 
         assert gate.decide(*asked) is gate.decide(*asked)
 
-    @pytest.mark.parametrize("table", ["favourable", "answers"])
+    @pytest.mark.parametrize("function", ["improve", "umeng", "nonsense"])
+    def test_answers_once_for_a_function(self, function: str) -> None:
+        """
+        So it is with a function as a whole.
+        """
+        gate = granted("improve")
+
+        assert gate.function(function) is gate.function(function)
+        at = Moment(act=False)
+        assert gate.function(function, moment=at) == gate.function(function)
+
+    @pytest.mark.parametrize("table", ["favourable", "answers", "wholes"])
     def test_takes_no_answers(self, table: str) -> None:
         """
         Nobody hands a gate what it is to answer.
@@ -1102,6 +1161,7 @@ class TestAgainstTheRules:
         before = repr(gate)
         gate.decide("improve", "mac_address")
         gate.decide("improve", "mac_address", moment=Moment(too_soon=True))
+        gate.function("improve")
 
         assert repr(gate) == before
 
@@ -1123,6 +1183,11 @@ class TestAgainstTheRules:
         assert gate.decide(*late) is not gate.decide(*late)
         known = ("improve", "nonsense 6")
         assert gate.decide(*known) is gate.decide(*known)
+        for number in range(8):
+            gate.function(f"nonsense {number}")
+        assert gate.function("umeng") == gate.function("umeng")
+        assert gate.function("umeng") is not gate.function("umeng")
+        assert gate.function("nonsense 7") is gate.function("nonsense 7")
 
 
 class TestRefusal:

@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from consentkit._sqlite import Database, make_private_folder
+from consentkit._sqlite import (
+    Database,
+    make_private_folder,
+    waiting_at_most,
+)
 from consentkit.exceptions import (
     DamagedError,
     NewerFormatError,
@@ -327,6 +331,29 @@ class TestErrors:
             assert time.monotonic() - begun < 6
             db.execute("ROLLBACK")
         put(database, "two")
+
+    def test_a_busy_file_and_little_patience(self, database, monkeypatch):
+        """
+        What is done in a block of its own patience waits no longer than
+        that; what comes after it waits as ever.
+        """
+        monkeypatch.setattr("consentkit._sqlite._BUSY_SECONDS", 3600.0)
+        put(database, "one")
+        with closing(
+            sqlite3.connect(database.path, isolation_level=None)
+        ) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with (
+                waiting_at_most(0.1),
+                pytest.raises(StoreError, match="another process"),
+            ):
+                put(database, "two")
+            usual = "PRAGMA busy_timeout"
+            with database.reading() as own:
+                assert own.execute(usual).fetchone() == (3_600_000,)
+            db.execute("ROLLBACK")
+        with waiting_at_most(0.1):
+            put(database, "two")
 
     def test_it_carries_no_row(self, database):
         """

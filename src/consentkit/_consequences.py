@@ -78,8 +78,7 @@ class Consequences:
         """
         Stop the SDKs that nothing permits any more.
         """
-        if self._kit.registry.running:
-            self._kit.registry.settle()
+        self._kit.registry.settle()
         self._crashes.settle()
 
     def carry_out(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -111,13 +111,22 @@ def _lint(policy: Policy) -> list[Fault]:
     ]
 
 
-def check_sources(sources: Iterable[object]) -> None:
+def check_sources(sources: Sequence[object]) -> None:
     """
-    Check the names of built-in sources.
+    Check the names of built-in sources, and what the app's own say.
 
     Raises:
-        ValueError: If there is none of a name.
+        TypeError: If one is no source, but its class, for example.
+
+        ValueError: If there is none of a name, or one of the app's own does
+            not say what has to be known of it.
     """
+    own = [source for source in sources if not isinstance(source, str)]
+    if own:
+        from consentkit.collectors._own import check_source
+
+        for source in own:
+            check_source(source)
     names = [source for source in sources if isinstance(source, str)]
     if not names:
         return

@@ -9,14 +9,16 @@ that names the file and the cure.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from consentkit._fork import watch_forks
 from consentkit.exceptions import (
@@ -27,10 +29,17 @@ from consentkit.exceptions import (
 )
 
 
-__all__ = ["Database", "make_private_folder"]
+__all__ = ["Database", "make_private_folder", "waiting_at_most"]
+
+T = TypeVar("T")
 
 # How long to wait while another process holds the file.
 _BUSY_SECONDS: Final = 5.0
+
+# The same for one thing that is done, where somebody waits for that.
+_patience: ContextVar[float | None] = ContextVar(
+    "consentkit_patience", default=None
+)
 
 # What SQLite says of a file or a folder that cannot be written.
 _UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
@@ -58,6 +67,21 @@ def make_private_folder(path: Path) -> None:
         ) from None
 
 
+@contextmanager
+def waiting_at_most(seconds: float) -> Generator[None]:
+    """
+    Let what is written in the block wait so long for another process.
+
+    Args:
+        seconds: For each transaction.
+    """
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
 class Database:
     """
     A SQLite file with one schema, in WAL mode.
@@ -74,6 +98,10 @@ class Database:
 
         outlives_power_cut: Whether a commit waits for the disk; it outlives
             a crash of the process either way.
+
+        later: Names of tables that the first files of *version* lack; they
+            are made when such a file is opened. Another one that is not
+            there is damage.
     """
 
     def __init__(
@@ -84,9 +112,12 @@ class Database:
         version: int,
         for_reading: bool = False,
         outlives_power_cut: bool = True,
+        later: Iterable[str] = (),
     ) -> None:
         self.path = path
+        self._name = os.fspath(path)
         self._schema = schema
+        self._later = frozenset(later)
         self._version = version
         self._for_reading = for_reading
         self._synchronous = "FULL" if outlives_power_cut else "NORMAL"
@@ -111,7 +142,8 @@ class Database:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = self.path.stat()
+            # It is asked at each decision, and a path's own way is longer.
+            found = os.stat(self._name)  # noqa: PTH116 - as above
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -149,6 +181,29 @@ class Database:
             self._depth = 0
             self._pid = os.getpid()
 
+    def look(self, ask: Callable[[sqlite3.Connection], T]) -> T | None:
+        """
+        Give what *ask* finds; ``None`` where there is no file.
+
+        It is `exists` and `reading` in one, for a short question that is
+        asked often.
+
+        Raises:
+            StoreError: As these do.
+        """
+        self._forget_over_fork()
+        with self._lock:
+            identity = self._identity()
+            if identity is None:
+                return None
+            opened = self._connection
+            if opened and identity == self._file and not self._is_still:
+                # What goes wrong is told by the usual way.
+                with suppress(sqlite3.Error):
+                    return ask(opened)
+        with self.reading() as connection:
+            return ask(connection)
+
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
         """
@@ -177,7 +232,7 @@ class Database:
         self._forget_over_fork()
         with self._lock, self._inside(), self._errors():
             connection = self._open(create=True)
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -339,6 +394,31 @@ class Database:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {self._version}")
             connection.execute("COMMIT")
+        elif self._later and not self._for_reading:
+            self._complete(connection)
+
+    def _complete(self, connection: sqlite3.Connection) -> None:
+        """
+        Make the tables that the build which made the file did not have.
+        """
+        rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        missing = self._later.difference(name for (name,) in rows)
+        if not missing:
+            return
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _UNWRITABLE:
+                raise
+            return  # for what it is read for, it was complete
+        for statement in self._schema.split(";\n\n"):
+            table = re.match(r"CREATE TABLE (\w+)", statement)
+            if table is not None and table[1] in missing:
+                # Another process may have made it in between.
+                connection.execute(
+                    statement.replace("TABLE", "TABLE IF NOT EXISTS", 1)
+                )
+        connection.execute("COMMIT")
 
     def _check_that_it_is_ours(self, connection: sqlite3.Connection) -> None:
         """
@@ -412,6 +492,22 @@ class Database:
             problem=f"the file is not as expected ({name})",
             cure="move it away or restore it from a backup",
         )
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """
+    Begin a transaction that writes, as soon as nobody else does.
+    """
+    seconds = _patience.get()
+    if seconds is None:
+        connection.execute("BEGIN IMMEDIATE")
+        return
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        usual = round(_BUSY_SECONDS * 1000)
+        connection.execute(f"PRAGMA busy_timeout = {usual}")
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -19,6 +19,8 @@ All errors of consentkit, split by what the caller can do about them.
     ├── DeadPermitError         a permit that holds no more
     ├── UnprotectedError        a value that was not protected
     ├── RegistryError           a third-party SDK entry cannot be used
+    ├── SDKStoppedError         an SDK reached for what it may not
+    ├── SDKNotPermittedError    grant the function before the SDK's import
     └── TransportError          a transport was set up wrongly
 
 The gate's *no* is not an error: it is a `consentkit.Refusal`.
@@ -27,6 +29,8 @@ No message, field or cause of these errors holds a collected value.
 
 from __future__ import annotations
 
+import errno
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consentkit.gate import Refusal
     from consentkit.policy import Fault
 
 
@@ -48,6 +53,7 @@ __all__ = [
     "PolicyError",
     "ProofError",
     "RegistryError",
+    "SDKNotPermittedError",
     "StoreError",
     "TooYoungError",
     "TransportError",
@@ -221,6 +227,55 @@ class RegistryError(ConsentKitError):
     """
     An entry of the third-party SDK registry cannot be used.
     """
+
+
+class SDKStoppedError(ConsentKitError, OSError):
+    """
+    An SDK was stopped from reaching somebody, or from starting a program.
+
+    It is raised where the SDK did so, also as what callers there are ready
+    for: a refused connection, a failed look-up, or a denied program.
+
+    Attributes:
+        sdk: Id of the SDK.
+
+        host: Whom it was to reach; of a program its path.
+
+        why: Why it may not.
+    """
+
+    def __init__(self, sdk: str, host: str, why: str) -> None:
+        self.sdk = sdk
+        self.host = host
+        self.why = why
+        number = errno.ECONNREFUSED
+        super().__init__(number, f"{sdk} was stopped: {why}")
+
+
+class SDKNotPermittedError(ConsentKitError, ImportError):
+    """
+    A module of an SDK is imported without a permit, and is not loaded.
+
+    Nothing of it is left behind: after the grant, the import works.
+
+    Attributes:
+        sdk: Id of the SDK.
+
+        refusal: Why it may not be used.
+    """
+
+    def __init__(self, module: str, sdk: str, refusal: Refusal) -> None:
+        super().__init__(module, sdk, refusal)
+        self.name: str | None = module
+        self.sdk = sdk
+        self.refusal = refusal
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is not loaded: the SDK {self.sdk!r} needs a permit "
+            f"({self.refusal}); import it once the person has granted "
+            f"{self.refusal.function!r}"
+        )
 
 
 class TransportError(ConsentKitError):

@@ -479,6 +479,9 @@ class Gate:
     _answers: dict[object, Permit | Refusal] = field(
         factory=dict, init=False, repr=False
     )
+    _wholes: dict[object, Function | Refusal] = field(
+        factory=dict, init=False, repr=False
+    )
 
     def function(
         self, function: str, *, moment: Moment = FAVOURABLE
@@ -489,10 +492,18 @@ class Gate:
         A function that starts an SDK gives to all its recipients at once,
         so it needs the decisions on each of them.
         """
-        failures = list(self._whole(function, moment))
-        if failures:
-            return _refusal(failures, function)
-        return self.policy.functions[function]
+        key = (function, moment)
+        answer = self._wholes.get(key)
+        if answer is None:
+            failures = list(self._whole(function, moment))
+            answer = (
+                _refusal(failures, function)
+                if failures
+                else self.policy.functions[function]
+            )
+            if len(self._wholes) < _MOST_ANSWERS:
+                self._wholes[key] = answer
+        return answer
 
     def decide(
         self,
@@ -705,6 +716,8 @@ class Gate:
         if found.sdk and self.state.choices[found.id].covered is not None:
             # What it does passes by no clause, so it is all or nothing.
             yield Reason.TERMS_CHANGED, found.id
+        if found.sdk:
+            yield from _at_the_moment(found.permission, moment)
         yield from self._promised_use(found, moment)
 
     def _ledger(self) -> Iterator[_Failure]:

@@ -321,6 +321,9 @@ class Kit:
         self.registry: Registry = Registry(
             policy=self.policy,
             function=self.decide_function,
+            attest=self.consent.record_attestation,
+            use=self.use,
+            platform=self._platform,
             entries=self._sdk_entries,
         )
 
@@ -403,9 +406,22 @@ class Kit:
         """
         person = self.subject(id)
         done = person.consent.erase()
-        person.budget.forget()
+        person.forget_reads()
         self.ledger.erase_subject(id)
         return done
+
+    def forget_reads(self) -> None:
+        """
+        Forget how often and when data of the person was read, and what
+        answers at random have told: for somebody whose data is erased.
+
+        Raises:
+            StoreError: If it cannot be done; call it again.
+        """
+        self.budget.forget()
+        tag = self._subject(False)
+        if tag is not None:
+            self.store.forget(tag)
 
     def __repr__(self) -> str:
         return f"<Kit {self.policy.id} {self.policy.version}>"
@@ -613,14 +629,43 @@ class Kit:
             for element, entry in permit.entries.items()
         )
 
-    def decide_function(self, function: str) -> Function | Refusal:
+    def decide_function(
+        self,
+        function: str,
+        *,
+        act: str | None = None,
+        attested: str | None = None,
+    ) -> Function | Refusal:
         """
         Decide whether *function* as a whole is declared and granted.
+
+        Args:
+            function: Id of the function.
+
+            act: What the person just did, or empty for nothing; by default
+                it is not asked for.
+
+            attested: How the person vouched for what the function asks, or
+                empty; by default it is not asked for.
         """
         if self._is_closed():
             return Refusal(reason=Reason.CLOSED, function=function)
-        moment = self._moment(function, in_use=True, act=True, attested=True)
+        asks = self.moment if self._starts(function) else self._moment
+        moment = asks(
+            function,
+            in_use=True,
+            act=act != "",
+            attested=attested != "",
+        )
         return self.gate().function(function, moment=moment)
+
+    def _starts(self, function: str) -> bool:
+        """
+        Tell whether *function* lets an SDK start that takes a permission of
+        the system.
+        """
+        found = self.policy.functions.get(function)
+        return found is not None and bool(found.sdk and found.permission)
 
     def why(
         self,
@@ -939,6 +984,7 @@ class Kit:
 
         The kit of one subject only ends itself.
         """
+        self.registry.close()
         self._closed = True
         if self._root is not self:
             return

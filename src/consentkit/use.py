@@ -21,6 +21,7 @@ import attrs
 
 from attrs import frozen
 
+from consentkit._sqlite import waiting_at_most
 from consentkit.consent.state import CLOSED_TO_BASES
 from consentkit.exceptions import (
     DeadPermitError,
@@ -75,6 +76,10 @@ _entered: ContextVar[tuple[object, ...]] = ContextVar(
 # How long a refusal is remembered: less than the 50 ms within which a choice
 # of another process is to be seen.
 _REFUSED_FOR_SECONDS: Final = 0.005
+
+# How long a read waits for a ledger that another process holds: the person
+# waits for it, mostly in the thread of the app's window.
+_LEDGER_SECONDS: Final = 0.5
 
 # What a crash may take from the count of what one use has obtained.
 _COUNTED_AT_MOST: Final = 1_000
@@ -680,6 +685,51 @@ class Use:
 
         return self._or_refusal(data_type, read)
 
+    def give(
+        self,
+        data_type: str,
+        *raw: object,
+        recipient: str,
+        local: bool = False,
+    ) -> Protected | Unavailable | Refusal:
+        """
+        Protect a value for somebody who is not sent records: an SDK.
+
+        Args:
+            data_type: What it is.
+
+            raw: The app's own value; without it the value is read.
+
+            recipient: For whom.
+
+            local: Whether it stays on the device.
+        """
+        if not raw:
+            got = self._read(data_type, recipient)
+        else:
+            permit = self.permit(data_type, recipient=recipient)
+            if isinstance(permit, Refusal):
+                return permit
+            got = self._or_refusal(
+                data_type, lambda: self._protected(permit, raw[0])
+            )
+        if isinstance(got, Refusal) or not hasattr(got, "protection"):
+            return got
+        if got.protection is ProtectionName.LOCAL_ONLY and not local:
+            return self._no(Reason.STAYS_ON_DEVICE, data_type)
+        return got
+
+    def _protected(
+        self, permit: Permit, raw: object
+    ) -> Protected | Unavailable | Refusal:
+        if permit.clause.protection.name is ProtectionName.DROP:
+            return self._no(Reason.STAYS_ON_DEVICE, permit.clause.type)
+        from consentkit.anonymise.protect import protect
+
+        got = protect(permit, raw, places=self._place, **self._means())
+        self._count(permit)
+        return got
+
     def _read_in_scene(
         self, permit: Permit, source: Source[Any], scene: str
     ) -> Any:
@@ -688,22 +738,28 @@ class Use:
 
         What cannot be put on record is not read.
         """
+        from consentkit.collectors._record import on_record
         from consentkit.collectors.source import Unavailable
 
         consent, data_type = self._kit.consent, permit.clause.type
         before = source.reads
         try:
-            begun = consent.record_read(self.function, data_type, scene)
+            with waiting_at_most(_LEDGER_SECONDS):
+                begun = consent.record_read(self.function, data_type, scene)
             try:
-                raw = source.read(permit, scene=scene)
+                with on_record(permit):
+                    raw = source.read(permit, scene=scene)
             except BaseException:
                 found = False if source.reads > before else None
-                with suppress(StoreError):
+                with suppress(StoreError), waiting_at_most(_LEDGER_SECONDS):
                     consent.record_read_end(begun, found=found)
                 raise
             found = not isinstance(raw, Unavailable)
             is_read = found or source.reads > before
-            consent.record_read_end(begun, found=found if is_read else None)
+            with waiting_at_most(_LEDGER_SECONDS):
+                consent.record_read_end(
+                    begun, found=found if is_read else None
+                )
         except StoreError as error:
             problem = str(error)
         else:
@@ -820,6 +876,7 @@ class Use:
             if isinstance(event, Refusal):
                 return event
             protected = (event,)
+            del what  # as it is raw, no frame from here on holds it
         return self._keep(protected)
 
     def _event(

@@ -9,6 +9,7 @@ import json
 import re
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -24,6 +25,7 @@ from consentkit.anonymise.identifiers import (
     canonical_phone,
     is_locally_administered,
 )
+from consentkit.collectors.machine_id import SHARED_UUIDS
 
 
 VECTORS = json.loads(
@@ -103,7 +105,12 @@ class TestIMEI:
             right
             or len(set(fourteen)) == 1
             or fourteen.startswith(
-                ("00499901064000", "12345678901234", "35824005111111")
+                (
+                    "00499901064000",
+                    "01234567890123",
+                    "12345678901234",
+                    "35824005111111",
+                )
             )
         )
 
@@ -147,7 +154,13 @@ class TestMAC:
         An address is refused if its multicast bit is set, or it is a constant,
         and only then.
         """
-        constant = raw in {bytes(6), bytes.fromhex("020000000000")}
+        constant = raw.hex() in {
+            "000000000000",
+            "000000000001",
+            "001122334455",
+            "020000000000",
+            "123456789abc",
+        }
 
         result = canonical_mac(raw.hex(":"))
 
@@ -226,6 +239,23 @@ class TestGeneric:
         UUIDs and long hexadecimal numbers are in lower case, names are not.
         """
         assert canonical_generic(text) == spelled
+
+    @pytest.mark.parametrize("data_type", ["user_id", "account_id", "coupon"])
+    def test_a_count_may_be_an_account(self, data_type):
+        """
+        What is a blank in the place of a serial number is somebody's number
+        at a service.
+        """
+        assert canonical(data_type, "123456789") == "123456789"
+
+    @pytest.mark.parametrize("text", sorted(SHARED_UUIDS))
+    def test_what_the_collector_refuses(self, text):
+        """
+        An id that is no machine's to its collector has no digest, in any
+        spelling.
+        """
+        assert canonical("system_id", text) is None
+        assert canonical("system_id", f"{{{UUID(text)}}}".upper()) is None
 
     @given(st.text(), st.sampled_from(["imei", "bssid", "oaid", "fax_number"]))
     def test_it_is_idempotent(self, text, data_type):

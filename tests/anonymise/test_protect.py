@@ -221,6 +221,39 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
         "I am Ann Smith, call <MOBILE_CN>",
         "personal",
     ),
+    "scrub, the name of a device": (
+        "device_name",
+        P.SCRUB,
+        {},
+        "Ann Smith's laptop",
+        "Ann Smith's laptop",
+        "personal",
+    ),
+    "scrub, what was looked for": (
+        "search_history",
+        P.SCRUB,
+        {},
+        "Ann Smith Long Lane",
+        "Ann Smith Long Lane",
+        "personal",
+    ),
+    "local only, a place": ("bssid", P.LOCAL_ONLY, {}, MAC, MAC, "personal"),
+    "local only, a list": (
+        "running_processes",
+        P.LOCAL_ONLY,
+        {},
+        ("firefox", "ssh-ann"),
+        ["firefox", "ssh-ann"],
+        "personal",
+    ),
+    "present, the name of a device": (
+        "device_name",
+        P.PRESENT,
+        {},
+        "Ann Smith's laptop",
+        True,
+        "linkable",
+    ),
     "scrub, what one did": (
         "operation_log",
         P.SCRUB,
@@ -297,7 +330,8 @@ class TestProtect:
     ) -> None:
         """
         Whatever the type and technique, a record is never called anonymous,
-        and a digest never more than pseudonymised.
+        a digest never more than pseudonymised, and what is done beside the
+        vocabulary nothing that the value is not as it stands.
         """
         raws = (
             MAC,
@@ -309,8 +343,8 @@ class TestProtect:
             (MAC,),
         )
         more: Any = {"values": (MAC, "15.1")}
-        classes = set()
-        for data_type in load_vocabulary().data_types:
+        classes, beside = set(), set()
+        for data_type, term in load_vocabulary().data_types.items():
             asked = permit(data_type, technique, intents=("link",), **more)
             for raw in raws:
                 got = protect(
@@ -320,10 +354,15 @@ class TestProtect:
                     places=memory(),
                     budget=Budget(),
                 )
-                if isinstance(got, Protected):
+                if not isinstance(got, Protected):
+                    continue
+                if technique in term.protections:
                     classes.add(got.privacy_class)
+                else:
+                    beside.add(got.privacy_class)
 
         assert PrivacyClass.ANONYMOUS not in classes
+        assert beside <= {PrivacyClass.PERSONAL, PrivacyClass.LINKABLE}
         if technique in (P.MD5, P.KEYED):
             assert classes == {PrivacyClass.PSEUDONYMISED}
         assert bool(classes) is (technique is not P.DROP)

@@ -25,6 +25,7 @@ from consentkit.anonymise.scrub import (
     RULES,
     TYPES,
     Scrubbed,
+    Scrubber,
     Span,
     scrub,
 )
@@ -46,7 +47,19 @@ FOUND = [
     ("PHONE_INTL", "dial ⟦+14155245758⟧"),
     ("PHONE_INTL", "dial ⟦+852 91590401⟧ 31"),
     ("PHONE_INTL", "dial ⟦+86 10 6552 9988⟧"),
+    ("PHONE_INTL", "sent ⟦004915112345678⟧ ok"),
+    ("PHONE_INTL", "12:00:01 ⟦004915112345678⟧ 200 ok"),
+    ("PHONE_INTL", "12:00:01 ⟦0044 20 7946 0958⟧ ok"),
+    ("PHONE_INTL", "sent ⟦0033 6 12 34 56 78⟧ ok"),
+    ("PHONE_INTL", "sent ⟦00 33 6 12 34 56 78⟧ ok"),
+    ("PHONE_INTL", "sent ⟦0044-20-7946-0958⟧, ok"),
+    ("PHONE_INTL", "sent ⟦0044 (0)20 7946 0958⟧ 12"),
+    ("PHONE_INTL", "sent ⟦0049151 12345678⟧"),
+    ("PHONE_INTL", "sent ⟦0014155245758⟧"),
+    # The last ten digits have the check digit of an NHS number.
+    ("PHONE_INTL", "sent ⟦+1 943 476 5919⟧ ok"),
     ("PHONE", "tel: ⟦010-65529988⟧ ext"),
+    ("PHONE", "tel ⟦030 1234567⟧ ok"),
     ("PHONE", '"phone": "⟦(212)555-0123⟧"'),
     ("RESIDENT_ID_CN", "realname idcard=⟦11010119900307002X⟧ ok"),
     ("RESIDENT_ID_CN", "身份证⟦11010119900307002x⟧。"),
@@ -110,6 +123,13 @@ FOUND = [
     ("SECRET_VALUE", "cvv=⟦123⟧"),
     ("SECRET_VALUE", "passcode: ⟦482133⟧"),
     ("SECRET_VALUE", "Passwort=⟦geheim12⟧"),
+    ("SECRET_VALUE", "new password ⟦hunter2xyz⟧ set"),
+    ("SECRET_VALUE", "the password is ⟦S3cr3t!x⟧."),
+    ("SECRET_VALUE", "token ⟦9f86d081884c7d65⟧ sent"),
+    ("SECRET_VALUE", "the token is '⟦3fa85f64aB9cDe12⟧'"),
+    ("SECRET_VALUE", "mysql -u root -p⟦hunter⟧ shop"),
+    ("SECRET_VALUE", "mysqldump -p'⟦two words⟧' shop"),
+    ("SECRET_VALUE", "sshpass -p ⟦hunter⟧ ssh host"),
     ("SECRET_VALUE", "mot de passe: ⟦geheim12⟧"),
     ("SECRET_VALUE", "contraseña=⟦geheim12⟧"),
     ("SECRET_VALUE", "<db:password>⟦geheim12⟧</db:password>"),
@@ -170,6 +190,9 @@ FOUND = [
     ("GEO_POINT", "$GPGGA,123519,⟦4807.038,N,01131.000,E⟧,1"),
     ("DEVICE_ID", "android_id=⟦f6a6ec3ad3501faa⟧ up"),
     ("DEVICE_ID", '"deviceId":"⟦747BC829-A271-45C4-8859-2692BE9836A9⟧"'),
+    ("DEVICE_ID", "android_id ⟦f6a6ec3ad3501faa⟧ up"),
+    ("DEVICE_ID", "imsi ⟦460001234567890⟧ up"),
+    ("DEVICE_ID", "oaid is ⟦747BC829-A271-45C4-8859-2692BE9836A9⟧"),
     ("DEVICE_ID", "sim ⟦89860118801234567890⟧ ready"),
     ("PHONE", "They're not answering at ⟦785 8949⟧"),
     ("PHONE", "You can call ⟦73 448 266⟧."),
@@ -220,6 +243,12 @@ KEPT = [
     "Rect(0, 640 - 3913, 5860)",
     "track no SF167830897869",
     "token count=128 limit=4096",
+    "integrity sha384-OLTmUuRNp/I3DZ4mDicTZVCko6bQf1wMMy+LEiQIP9IrkC+JEegYGPjJnV1dmDGV",
+    "key SHA256:uNiVztksCsDhcc0u9e8BrrXVu7YTMbkxC3mDTPTwHn0",
+    "sum dQTZDpRd4uj1TueBzHX2NthQmQlaowAWWmcDb5tUDWuPC+IRnD0=",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "/usr/local/lib/python3/site/packages/consentkit/anonymise/packs/secrets",
+    "getTheLongestNameThatAnybodyEverGaveToAMethod2OfAFactory3",
     "token=Token{a64f992",
     "token=getToken(abc) password=config.get('password')",
     "token_type=Bearer expires_in=3600 max_tokens=4096",
@@ -257,6 +286,17 @@ KEPT = [
     "call 2017-05-16 then call 42",
     "12 34 56 78 90",
     "build 2017-05-16-1234",
+    "00 44 20 79 46 09 58 11 20 0049 3130 3132 3334 3536",
+    "0012345678901234 001234567890 00001234567890 0x004915112345678",
+    "seq_004915112345678 part-004915112345678 #004915112345678",
+    "id=004915112345678 seq 004915112345678 order: 1",
+    "2017-05-16 00:09:51 0049 2931 INFO 001 212 55",
+    "password is required, password expired, password for user12",
+    "token sha256-checksum 20261122, password md5 or /etc/file12",
+    "unexpected token id12345 and token v2.1-beta",
+    "android_id missing1 imsi 46000 serial console01",
+    "hotel 030 1234567 and phone 1234567",
+    "mysql -u root -p shop, mysql -P 3306",
 ]
 
 #: Beginnings and middles of the rules' patterns, over and over.
@@ -272,13 +312,16 @@ WORST = [
     "\\users\\", "\\users\\aaaa ", "lat=", "lat=1.", "1111.11,n,", "京A",
     "imei=", "imei: 1 ", "deviceid=", "deviceid=a", "serialno", "+1", "+1 ",
     "+1(", "phone=", "phone=1", "phone(", "手机", "f::", "fe80:", "+86 ",
-    "-----begin private key-----", "-----begin ", "aa:aa:aa:aa:aa:",
+    "-----begin private key-----", "-----begin ", "aB3/cD4+eF5gH6iJ7kL8", "aa:aa:aa:aa:aa:",
     "call 1", "call me at 1 ", "1 1 1 ", "11-11 ", "1-office", "1 1-", "GB82",
     "GB82 ", "GB82WEST", "ssn ", "ssn: 1", "111-11-", "passport: 1", "1111111A",
     "11111111-", "RSSMRA85", "driver's license ", "(111)", "(111) 111-", "+1-",
     "password=a,", "password=((", "pass=", "key=", "pin=", "<password>",
     "curl ", "curl -u ", "---- begin private key ----", "authorization: -",
     "001 ", "0800 ", "hooks.slack.com/services/", "11111111:AA", "111111+",
+    "00", "001", "0049 1", "0049 1 ", "00 1 ", "0044(", "password is ",
+    "password a1", "token is a", "mysql", "mysql ", "mysql -p", "sshpass -",
+    "sshpass -p", "mysql -p'", "oaid ", "imsi 1", "tel ", "tel 01 ",
 ]  # fmt: skip
 
 #: Signs that nobody sees, and colours of a terminal.
@@ -529,6 +572,45 @@ class TestHidden:
         assert made.text == "id=7\0<MOBILE_CN>\x009"
         assert made.spans == (Span(5, 16, "MOBILE_CN"),)
 
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        ("text", "clean"),
+        [
+            (r"a\n13800138000", r"a\n<MOBILE_CN>"),
+            (r"from\t203.0.113.7\n", r"from\t<IPV4>\n"),
+            (r"\xe7\x94\xb513800138000", r"\xe7\x94\xb5<MOBILE_CN>"),
+            (r"\u7535\u8bdd13800138000.", r"\u7535\u8bdd<MOBILE_CN>."),
+            (r"b'1\x003\x00800138000'", "b'<MOBILE_CN>'"),
+            (r"138\x1b[0m00138000", "<MOBILE_CN>"),
+            (r"\U000000adpin=4711", r"\U000000adpin=<SECRET_VALUE>"),
+            (r"x\npin=4711", r"x\npin=<SECRET_VALUE>"),
+            (r"138\n00138000", r"138\n00138000"),
+        ],
+    )
+    @pytest.mark.parametrize("engine", ["re", "auto"])
+    def test_as_python_and_json_write_them(self, engine, text, clean):
+        """
+        Escapes hide nothing either, be they of such a sign, of the end of a
+        line or of what is not in ASCII; two lines are not read as one.
+        """
+        scrubber = Scrubber(engine=engine)
+
+        assert scrubber.scrub(text).text == clean
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            r"C:\temp\notes\x86\release.txt",
+            r"\d+\s* does not match \u4e2d\u6587\n",
+            repr(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ],
+    )
+    def test_other_backslashes_stay(self, text):
+        """
+        Text with nothing behind its escapes is kept as it is.
+        """
+        assert scrub(text) == Scrubbed(text, ())
+
     @pytest.mark.parametrize(
         "text", ["one\n\ttwo\r\n", "\U0001f469\u200d\U0001f467 ok", "\x1b[1m7"]
     )
@@ -608,8 +690,8 @@ class TestFailure:
     @pytest.mark.parametrize("part", ["looks", "pattern", "validator"])
     def test_the_line_is_dropped(self, part):
         """
-        An exception anywhere drops the whole line, and the value is in nothing
-        that comes out.
+        An exception anywhere drops the whole line, says so, and the value is
+        in nothing that comes out.
         """
 
         def fail(text):
@@ -625,7 +707,8 @@ class TestFailure:
 
         result = scrub("a sentinel b", rules=[*RULES, broken])
 
-        assert result == Scrubbed(DROPPED, (), dropped=True)
+        assert result[:4] == Scrubbed(DROPPED, (), dropped=True)[:4]
+        assert "raised" in result.reason
         assert "sentinel" not in repr(result)
 
 

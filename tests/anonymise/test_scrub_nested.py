@@ -269,6 +269,44 @@ class TestException:
 
         assert '"/home/<USERNAME_PATH>/a.py", line 1, in <module>' in made
 
+    @pytest.mark.obligation("WP-LOG-2")
+    @pytest.mark.parametrize(
+        "error",
+        [
+            SyntaxError("bad", ("a.cfg", 3, 1, "Dear sentinel diary", 3, 5)),
+            IndentationError("bad", ("a.cfg", 3, 1, "Dear sentinel diary")),
+            SyntaxError("bad", ("a.cfg", None, None, "Dear sentinel diary")),
+        ],
+        ids=["error", "indentation", "no line"],
+    )
+    def test_what_was_to_be_read_as_code(self, error):
+        """
+        A syntax error has the line with it that it is about, which may be
+        anything: its place and its class are told, and not the line.
+        """
+        inside = scrub_exception(ExceptionGroup("all", [error]))
+        error.add_note("while loading")
+        made = scrub_exception(error)
+
+        assert "sentinel" not in made + inside
+        assert "^" not in made
+        assert f"{type(error).__name__}: bad" in made
+        assert "a.cfg" in made
+        assert made.endswith("while loading")
+
+    def test_a_real_syntax_error(self):
+        """
+        So it is where Python itself raises one.
+        """
+        with pytest.raises(SyntaxError) as caught:
+            compile("Dear sentinel diary", "/srv/a.cfg", "exec")
+
+        made = scrub_exception(caught.value)
+
+        assert "sentinel" not in made
+        assert 'File "/srv/a.cfg", line 1\n' in made
+        assert made.endswith("SyntaxError: invalid syntax")
+
     def test_an_exception_that_cannot_be_told(self):
         """
         If its own text raises, nothing of it is kept but that.

@@ -11,8 +11,18 @@ import time
 
 import pytest
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from consentkit.anonymise.rulefile import VALIDATORS, read_rules
-from consentkit.anonymise.scrub import RULES, Rule, Scrubber, scrub
+from consentkit.anonymise.scrub import (
+    DROPPED,
+    RULES,
+    Rule,
+    Scrubbed,
+    Scrubber,
+    scrub,
+)
 from consentkit.exceptions import MissingExtraError
 
 
@@ -213,8 +223,40 @@ class TestFile:
 
         said = str(caught.value)
         assert "$.x: unknown key" in said
-        assert "$.rules[0]: rule 'badge of our people': " in said
-        assert "$.rules[1].validator: there is no 'moon'; there are " in said
+        badge, customer = "(rule 'badge of our people')", "(rule 'customer')"
+        assert f"$.rules[0].group {badge}: pattern has no group 3" in said
+        assert f"$.rules[1].validator {customer}: there is no 'moon'" in said
+
+    def test_all_faults_of_a_table_at_once(self):
+        """
+        One table may have a fault at each key, and all are told; what cannot
+        be judged because of another fault is not.
+        """
+        table = """
+        [[rules]]
+        name = ""
+        type = "badge"
+        pattern = "(?=a)"
+        group = 7
+        words = ["Badge"]
+        validator = "moon"
+        replacement = 1
+        folded = "yes"
+        nam = "x"
+        """
+
+        with pytest.raises(ValueError) as caught:
+            read_rules(table)
+
+        told = dict(
+            it.split(" (rule ''): ", 1)
+            for it in str(caught.value).split("; $")
+        )
+        assert {it.rpartition(".")[2] for it in told} == {
+            *("name", "type", "pattern", "words", "validator"),
+            *("replacement", "folded", "nam"),
+        }
+        assert "x" not in told.popitem()
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -222,13 +264,19 @@ class TestFile:
             ("rules = 1", "no tables"),
             ("", "no tables"),
             ("rules = [1]", r"\$.rules\[0\]: not a table"),
-            ("[[rules]]\nname = 'a'", r"\$.rules\[0\].type: missing"),
+            (
+                "[[rules]]\nname = 'a'",
+                r"rules\[0\].type \(rule 'a'\): missing",
+            ),
             ("[[rules]]\nnam = 'a'", r"\$.rules\[0\].nam: unknown key"),
             ("[[rules]]\ngroup = true", "must be a whole number"),
             ("[[rules]]\nwords = 'a'", "must be a list"),
             ("[[rules]", "no TOML"),
             (DOCUMENT.replace('["badge"]', "[1]"), "list of texts"),
-            (DOCUMENT + DOCUMENT, "two rules have the name"),
+            (
+                DOCUMENT + DOCUMENT,
+                r"\[3\].name \(rule 'customer'\): two rules .*rules\[1\]$",
+            ),
         ],
     )
     def test_faults(self, text, said):
@@ -257,3 +305,116 @@ class TestFile:
         assert VALIDATORS[name](right) == len(right)
         assert VALIDATORS[name](wrong) == 0
         assert len(VALIDATORS) == 7
+
+    @pytest.mark.parametrize("name", VALIDATORS)
+    @given(text=st.text(max_size=40) | st.text("0f:.-+ x", max_size=40))
+    def test_validators_take_any_text(self, name, text):
+        """
+        A pattern may find what has another form than the second look that it
+        names: that is no value, and no reason to drop a line.
+        """
+        size = VALIDATORS[name](text)
+
+        assert type(size) is int
+        assert 0 <= size <= len(text)
+
+
+def fail(text: str) -> int:
+    """
+    Raise with the text, as code that nobody tried may.
+    """
+    raise LookupError(text)
+
+
+@pytest.mark.need_extra("re2")
+class TestRuleThatRaises:
+    """
+    A second look is the app's code, and may be wrong.
+    """
+
+    @pytest.mark.parametrize(
+        ("validator", "raised"),
+        [
+            (fail, "LookupError"),
+            (lambda text: len(text) > 3, "ValueError"),
+            (lambda text: len(text) + 1, "ValueError"),
+            (lambda _: -1, "ValueError"),
+            (lambda _: None, "ValueError"),
+            (lambda text: len(text) * 1.0, "ValueError"),
+        ],
+        ids=["raises", "yes", "more", "negative", "nothing", "float"],
+    )
+    @pytest.mark.parametrize("engine", ["re", "re2"])
+    def test_line_is_dropped_and_rule_named(
+        self, caplog, engine, validator, raised
+    ):
+        """
+        The whole line goes; the reason, the count and the log name the rule,
+        and nothing of the text.
+        """
+        rule = Rule(
+            name="staff", type="STAFF", pattern="[a-z]{8}", validator=validator
+        )
+        scrubber = Scrubber(rules=[rule], engine=engine)
+
+        made = scrubber.scrub("x sentinel 13812345678")
+
+        reason = f"rule 'staff' raised {raised}"
+        assert made == Scrubbed(DROPPED, (), dropped=True, reason=reason)
+        assert reason in repr(made)
+        assert scrubber.failures == {reason: 1}
+        [record] = caplog.records
+        assert record.name == "consentkit"
+        assert reason in record.getMessage()
+        assert "sentinel" not in f"{made!r}{caplog.text}{record.__dict__}"
+        assert record.exc_info is None
+
+    def test_behind_signs_that_nobody_sees(self):
+        """
+        The rule is named also where what it found was hidden.
+        """
+        rule = Rule(
+            name="staff", type="STAFF", pattern="[a-z]{8}", validator=fail
+        )
+
+        made = Scrubber(rules=[rule]).scrub("x sent\u200binel")
+
+        assert made.reason == "rule 'staff' raised LookupError"
+
+    def test_log_is_told_now_and_then(self, caplog):
+        """
+        A rule that fails on each line is told at powers of ten; each rule is
+        counted by itself, and other lines are scrubbed.
+        """
+        rules = [
+            Rule(name=name, type="T", pattern=f"{name}[0-9]", validator=fail)
+            for name in ("one", "two")
+        ]
+        scrubber = Scrubber(rules=rules)
+        for number in range(120):
+            assert scrubber.scrub(f"one{number}").dropped
+        scrubber.scrub("two7")
+
+        assert scrubber.scrub("to ann@example.com").text == "to <EMAIL>"
+        assert scrubber.failures == {
+            "rule 'one' raised LookupError": 120,
+            "rule 'two' raised LookupError": 1,
+        }
+        told = [record.consentkit_dropped for record in caplog.records]
+        assert told == [1, 10, 100, 1]
+
+    def test_a_name_made_of_data_is_not_told(self, caplog):
+        """
+        The class of an exception can be made of anything while the app runs.
+        """
+
+        def fail_oddly(text):
+            name = f"no {text}!"
+            raise type(name, (Exception,), {})
+
+        rule = Rule(name="r", type="T", pattern="x+", validator=fail_oddly)
+
+        made = Scrubber(packs=(), rules=[rule]).scrub("xxx")
+
+        assert made.reason == "rule 'r' raised an exception"
+        assert "xxx" not in caplog.text

@@ -57,6 +57,24 @@ from tests.support import MAC
 P = ProtectionName
 DOCS = Path(__file__).parent.parent.parent / "docs"
 TYPES = load_vocabulary().data_types
+MAY_NAME = (
+    "avatar",
+    "bssid",
+    "common_app_info",
+    "device_name",
+    "education_info",
+    "follow_record",
+    "industry_info",
+    "installed_apps",
+    "nickname",
+    "place_of_origin",
+    "running_processes",
+    "search_history",
+    "share_record",
+    "smart_device_name",
+    "ssid",
+    "work_info",
+)
 
 
 def page_of(name: str) -> types.ModuleType:
@@ -321,6 +339,66 @@ class TestAnonymous:
                 assert not is_honest(
                     PrivacyClass.ANONYMOUS, data_type, technique
                 )
+
+    @pytest.mark.parametrize("data_type", MAY_NAME)
+    def test_what_may_name_somebody_is_personal(self, data_type: str) -> None:
+        """
+        A type whose values may name a person or a place is personal as it
+        stands, though the vocabulary says that it takes others beside it.
+        """
+        assert TYPES[data_type].identifiability == "quasi"
+        assert not TYPES[data_type].sensitive
+        for technique in (P.NONE, P.LOCAL_ONLY, P.SCRUB):
+            assert class_of(data_type, technique) is PrivacyClass.PERSONAL
+            assert not is_honest(PrivacyClass.LINKABLE, data_type, technique)
+        assert class_of(data_type, P.PRESENT) is PrivacyClass.LINKABLE
+
+    @pytest.mark.parametrize("technique", ProtectionName)
+    def test_what_is_not_allowed_is_worth_nothing(
+        self, technique: ProtectionName
+    ) -> None:
+        """
+        Done to a type that the vocabulary does not allow it for, a
+        protection leaves the class that the value has as it stands.
+        """
+        for data_type in (*TYPES, "made up"):
+            term = TYPES.get(data_type)
+            if term is not None and technique in term.protections:
+                continue
+            plain = class_of(data_type, P.NONE)
+
+            assert class_of(data_type, technique) is plain
+            for claimed in PrivacyClass:
+                assert is_honest(claimed, data_type, technique) is is_honest(
+                    claimed, data_type, P.NONE
+                )
+
+    @pytest.mark.parametrize(
+        ("data_type", "technique"),
+        [
+            ("imei", P.BUCKET),
+            ("imei", P.GRID),
+            ("id_card_number", P.GENERALISE),
+            ("location_precise", P.TRUNCATE),
+            ("phone_number", P.KRR),
+        ],
+    )
+    def test_a_range_of_an_identifier_is_none(
+        self, data_type: str, technique: ProtectionName
+    ) -> None:
+        """
+        What coarsens another type is no excuse to call this one
+        de-identified, neither of a value nor of a record.
+        """
+        claimed = PrivacyClass.DE_IDENTIFIED
+
+        assert technique not in TYPES[data_type].protections
+        assert not is_honest(claimed, data_type, technique)
+        forged = attrs.evolve(
+            record(technique.value, claimed.value), data_type=data_type
+        )
+        with pytest.raises(UnprotectedError, match="may not be called"):
+            check_class(forged)
 
     @pytest.mark.parametrize(
         ("name", "value"),

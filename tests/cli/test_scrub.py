@@ -6,8 +6,11 @@ Tests for ``consentkit scrub``.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import random
+import shlex
 import subprocess
 import sys
 import time
@@ -149,6 +152,7 @@ class TestJson:
             "text": "<UNSCRUBBED LINE DROPPED>",
             "spans": [],
             "dropped": True,
+            "reason": "it holds a NUL",
         }
 
 
@@ -160,16 +164,43 @@ class TestBadInput:
     @pytest.mark.obligation("WP-LOG-1")
     @pytest.mark.parametrize(
         "encoding",
-        ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"],
+        [
+            *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
+            *("utf-32", "utf-32-le", "utf-32-be"),
+        ],
     )
-    @pytest.mark.parametrize("end", ["\n", ""])
-    def test_encodings_are_known(self, encoding: str, end: str) -> None:
+    @pytest.mark.parametrize(
+        ("text", "clean"),
+        [
+            (f"phone={PHONE}\n", "phone=<MOBILE_CN>\n"),
+            (f"phone={PHONE}", "phone=<MOBILE_CN>"),
+            (
+                f"用户登录手机{PHONE}一切正常\n",
+                "用户登录手机<MOBILE_CN>一切正常\n",
+            ),
+            ("密码：hunter2abc 用户登录\n", "密码：<SECRET_VALUE> 用户登录\n"),
+            ("手机１３８１２３４５６７８ 完\n", "手机<MOBILE_CN> 完\n"),
+            ("вошёл\nвошёл ann@a.example\n", "вошёл\nвошёл <EMAIL>\n"),
+            (f"😀 {PHONE} 😀\n", "😀 <MOBILE_CN> 😀\n"),
+        ],
+        ids=["line", "no end", "zh", "secret", "wide", "ru", "emoji"],
+    )
+    def test_encodings_are_known(
+        self,
+        encoding: str,
+        text: str,
+        clean: str,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         """
-        No encoding of Unicode is a way past the rules.
+        No encoding of Unicode is a way past the rules, marked or not.
         """
-        ran = scrubbed(f"phone={PHONE}{end}".encode(encoding))
+        file = tmp_path / "a.log"
+        file.write_bytes(text.encode(encoding))
 
-        assert ran.stdout.decode() == f"phone=<MOBILE_CN>{end}"
+        assert main(["scrub", str(file)]) == 0
+        assert capsys.readouterr() == (clean, "")
 
     def test_named_encoding(self) -> None:
         """
@@ -178,6 +209,64 @@ class TestBadInput:
         ran = scrubbed("手机 13812345678".encode("gbk"), "--encoding", "gbk")
 
         assert ran.stdout.decode() == "手机 <MOBILE_CN>"
+
+    @pytest.mark.parametrize("order", ["le", "be"])
+    @pytest.mark.parametrize("width", ["utf-16", "UTF_32"])
+    def test_named_without_a_mark(self, width: str, order: str) -> None:
+        """
+        Where no mark tells the order of bytes, the text does; it is never
+        read the wrong way round.
+        """
+        data = f"to {PHONE}\n".encode(f"{width}-{order}")
+
+        ran = scrubbed(data, "--encoding", width)
+
+        assert ran.stdout == b"to <MOBILE_CN>\n"
+
+    @pytest.mark.parametrize(
+        ("data", "arguments", "cure"),
+        [
+            ("密码是开门大吉用户".encode("gbk"), (), "--encoding gbk"),
+            (bytes(range(128, 256)), (), "--encoding gbk"),
+            (
+                "口令\u2010".encode("utf-16-be"),
+                ("--encoding", "utf-16"),
+                "--encoding utf-16-be",
+            ),
+        ],
+    )
+    def test_what_nobody_can_tell_is_refused(
+        self, data: bytes, arguments: tuple[str, ...], cure: str
+    ) -> None:
+        """
+        Text in no known encoding is not passed on: one line of error says
+        what to name.
+        """
+        ran = scrubbed(data, *arguments)
+
+        assert (ran.stdout, ran.returncode) == (b"", 2)
+        assert ran.stderr.startswith(b"consentkit: standard input: ")
+        assert cure in ran.stderr.decode()
+        assert ran.stderr.count(b"\n") == 1
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"A=1\0B=2\0phone=13800138000\0C=3\n",
+            b"id=7\x0013800138000\x009\n",
+            b"\0" * 64 + b"phone 13800138000\n",
+            b"x" + b"\0" * 4 + b"y" + b"\0" * 4 + b"13800138000\n",
+        ],
+    )
+    def test_zeros_between_fields(self, data: bytes) -> None:
+        """
+        A text with zeros between its fields is not taken for UTF-16, in
+        which it would be other letters; the line is dropped.
+        """
+        ran = scrubbed(data)
+
+        assert ran.stdout == b"<UNSCRUBBED LINE DROPPED>\n"
+        assert ran.returncode == 1
 
     def test_broken_bytes(self) -> None:
         """
@@ -205,7 +294,8 @@ class TestBadInput:
             b"z",
         ]
         assert ran.stderr == (
-            b"consentkit: 1 line could not be scrubbed and was dropped\n"
+            b"consentkit: 1 line could not be scrubbed and was dropped "
+            b"(1 line: it holds a NUL)\n"
         )
         assert ran.returncode == 1
 
@@ -297,6 +387,70 @@ class TestBadInput:
         one = f"{secret}{secret}\n{secret}"
         assert ran.stdout.decode() == f"a\n{one}{secret}b\n{one}"
 
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "{}",
+            "2026-11-22 12:00:01,123 INFO app.tls: {}",
+            '{{"level":"info","msg":"{}"}}',
+            "    '{}\\n' +",
+            "key_pem = '{}'",
+        ],
+        ids=["plain", "prefix", "json", "quoted", "name"],
+    )
+    @pytest.mark.parametrize("size", [33, 47, 48, 49, 58, 97, 300])
+    def test_a_key_behind_what_the_log_writes(
+        self,
+        form: str,
+        size: int,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        All lines of a key go, also the short last one without a form of its
+        own, whatever the log writes before and after each; lines of the log
+        between them stay, and so does what follows.
+        """
+        body = base64.b64encode(random.Random(size).randbytes(size)).decode()
+        body = body.rstrip("=")
+        lines = [body[at : at + 64] for at in range(0, len(body), 64)]
+        marks = "-----{} EC PRIVATE KEY-----"
+        log = [marks.format("BEGIN"), *lines, marks.format("END")]
+        written = [form.format(line) for line in log]
+        written[2:2] = ["GET /index ok"]
+        file = tmp_path / "a.log"
+        file.write_text("\n".join([*written, "user in", ""]))
+
+        assert main(["scrub", str(file)]) == 0
+
+        text = capsys.readouterr().out
+        assert not any(line in text for line in lines)
+        assert "GET /index ok\n" in text
+        assert text.endswith("\nuser in\n")
+
+    def test_paths_after_a_mark_without_a_key(self) -> None:
+        """
+        Long paths and names are no lines of a key.
+        """
+        mark = "parser: expected -----BEGIN RSA PRIVATE KEY----- here"
+        log = (
+            f"{mark}\nload /usr/local/share/python/site/packages\n"
+            "call getTheLongestNameThatAnybodyEverGave ok\n"
+        )
+
+        assert scrubbed(log.encode()).stdout == log.encode()
+
+    def test_a_key_that_never_ends(self) -> None:
+        """
+        After so many lines as no key has, a log is read as one again.
+        """
+        mark = b"-----BEGIN RSA PRIVATE KEY-----\n"
+
+        out = scrubbed(mark + b"abcd\n" * 600).stdout
+
+        assert out.count(b"abcd\n") == 100
+
 
 class TestOptions:
     """
@@ -350,6 +504,88 @@ class TestOptions:
         ran = scrubbed(b"badge AB12 a@example.com", "--rules", str(file))
 
         assert ran.stdout == b"badge <BADGE> <EMAIL>"
+
+    @pytest.mark.need_extra("re2")
+    def test_rules_of_several_files(self, tmp_path: Path) -> None:
+        """
+        Rules of all files hold.
+        """
+        one, two = tmp_path / "a.toml", tmp_path / "b.toml"
+        one.write_text(RULES)
+        two.write_text(RULES.replace("badge", "room").replace("BADGE", "ROOM"))
+
+        ran = scrubbed(
+            b"badge AB12 room CD34", "--rules", str(one), "--rules", str(two)
+        )
+
+        assert ran.stdout == b"badge <BADGE> room <ROOM>"
+
+    @pytest.mark.need_extra("re2")
+    def test_rules_of_one_name_in_two_files(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Two rules of one name are one line of error that names both files.
+        """
+        one, two = tmp_path / "a.toml", tmp_path / "b.toml"
+        one.write_text(RULES)
+        two.write_text(RULES.replace("BADGE", "ROOM"))
+
+        assert main(["scrub", "--rules", str(one), "--rules", str(two)]) == 2
+        assert capsys.readouterr().err == (
+            f"consentkit: {two}: $.rules[0].name (rule 'badge'): {one} has a "
+            "rule of this name; give it another\n"
+        )
+
+    @pytest.mark.need_extra("re2")
+    def test_faults_of_all_files_at_once(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Each fault of each file is told, with file, table and key.
+        """
+        one, two = tmp_path / "a.toml", tmp_path / "b.toml"
+        one.write_text(RULES.replace("BADGE", "badge").replace("+)", ")("))
+        two.write_text(RULES.replace("group = 1", "group = 2"))
+
+        assert main(["scrub", "--rules", str(one), "--rules", str(two)]) == 2
+        err = capsys.readouterr().err
+        assert f"{one}: $.rules[0].type (rule 'badge'): must be " in err
+        assert "; $.rules[0].pattern (rule 'badge'): RE2 does not " in err
+        assert f"; {two}: $.rules[0].group (rule 'badge'): pattern has" in err
+        assert err.count("\n") == 1
+
+    @pytest.mark.need_extra("re2")
+    def test_a_rule_that_raises_is_named(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """
+        What is dropped is counted by rule, and nothing of it is shown.
+        """
+
+        def fail(text: str) -> int:
+            raise LookupError(text)
+
+        monkeypatch.setattr(
+            "consentkit.anonymise.rulefile.VALIDATORS", {"luhn": fail}
+        )
+        rules, log = tmp_path / "a.toml", tmp_path / "a.log"
+        rules.write_text(f'{RULES}validator = "luhn"\n')
+        log.write_text("badge AB12\nok\nbadge CD34\n")
+
+        assert main(["scrub", "--rules", str(rules), str(log)]) == 1
+
+        said = capsys.readouterr()
+        dropped = "<UNSCRUBBED LINE DROPPED>"
+        assert said.out.splitlines() == [dropped, "ok", dropped]
+        assert said.err.splitlines()[-1] == (
+            "consentkit: 2 lines could not be scrubbed and were dropped "
+            "(2 lines: rule 'badge' raised LookupError)"
+        )
+        assert "AB12" not in said.err
 
     @pytest.mark.need_extra("re2")
     @pytest.mark.parametrize(
@@ -453,6 +689,49 @@ class TestStreams:
 
         assert ran.stderr == b""
         assert ran.returncode == 141
+
+    @pytest.mark.parametrize("source", ["-", "big.log"])
+    def test_a_reader_that_has_seen_enough(
+        self, source: str, tmp_path: Path
+    ) -> None:
+        """
+        It ends as other tools do, from a file and in the middle of a pipe.
+        """
+        (tmp_path / "big.log").write_bytes(LINES.encode() * 20_000)
+        command = " ".join([*map(shlex.quote, COMMAND), "scrub", source])
+
+        ran = subprocess.run(
+            ["bash", "-c", f"{command} <big.log | head -1; echo $PIPESTATUS"],
+            cwd=tmp_path,
+            capture_output=True,
+            env=environment(),
+            timeout=60,
+            check=False,
+        )
+
+        assert ran.stdout.decode() == f"{CLEAN.splitlines()[0]}\n141\n"
+        assert ran.stderr == b""
+
+    @pytest.mark.parametrize("arguments", ["", "--json"])
+    def test_output_that_is_closed(self, arguments: str) -> None:
+        """
+        Without a standard output nothing was scrubbed, and that is said.
+        """
+        command = " ".join([*map(shlex.quote, COMMAND), "scrub", arguments])
+        ran = subprocess.run(
+            ["sh", "-c", f"{command} >&-"],
+            input=LINES.encode(),
+            capture_output=True,
+            env=environment(),
+            timeout=60,
+            check=False,
+        )
+
+        assert ran.returncode == 2
+        assert ran.stderr.decode() == (
+            "consentkit: the standard output is closed; send it to a file or "
+            "a pipe\n"
+        )
 
     def test_progress(self, tmp_path: Path) -> None:
         """

@@ -475,6 +475,39 @@ class TestSlow:
         assert done.stderr == ""
         assert time.monotonic() - start < 45
 
+    def test_no_thread(self):
+        """
+        Where the system gives no thread, as when it has given too many, the
+        value is unavailable and a permission unknown; later they are there.
+        """
+        done = run(
+            """
+            import threading
+            from consentkit import OSPermission
+            from consentkit.collectors.device import DeviceSource
+            from consentkit.collectors.permissions import PermissionBook
+            from consentkit.testing import permit_for
+
+            source = DeviceSource("a desk", {"os_name": lambda: "Plan 9"})
+            book = PermissionBook(own={"desk": lambda: OSPermission.GRANTED})
+            with permit_for("os_name") as permit:
+                # No machine has an address space for such a stack.
+                threading.stack_size(2**60)
+                print(source.read(permit))
+                print(book.ask("desk").value.value)
+                threading.stack_size(0)
+                print(source.read(permit))
+                print(book.ask("desk").value.value)
+            """
+        )
+
+        assert done.stdout.splitlines() == [
+            "os_name: unavailable, the source failed (RuntimeError)",
+            "unknown",
+            "Plan 9",
+            "granted",
+        ]
+
     def test_two_threads(self):
         """
         Two threads that read at once are answered both, one by one.

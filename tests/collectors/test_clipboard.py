@@ -986,10 +986,11 @@ class TestLedger:
         assert reads[0][0].facts["scene"] == "receive_share"
 
     @pytest.mark.obligation("WP-CLIP-4")
-    def test_ledger_that_is_held(self, tmp_path):
+    def test_ledger_that_is_held(self, tmp_path, an_hour):
         """
         While another process holds the ledger nothing is read, and the
-        refusal names the ledger.
+        refusal names the ledger; it comes long before anything else that is
+        written would give up.
         """
         file = tmp_path / "clipboard.txt"
         file.write_text(TEXT, "utf-8")
@@ -1002,17 +1003,20 @@ class TestLedger:
             with holding(folder):
                 answer = use.clipboard("receive_share")
             reads = reads_of(kit)
+            found = use.clipboard("receive_share")
 
         assert isinstance(answer, Refusal)
         assert answer.reason is Reason.LEDGER_UNREADABLE
         assert "another process holds the file" in answer.detail
-        assert source.reads == len(reads) == 0
+        assert len(reads) == 0
+        assert found
+        assert source.reads == 1
 
     @pytest.mark.obligation("WP-CLIP-4")
-    def test_ledger_that_is_held_meanwhile(self, tmp_path):
+    def test_ledger_that_is_held_meanwhile(self, tmp_path, an_hour):
         """
         Where the ledger is held when it was read, the read is on record all
-        the same, and nothing is given out.
+        the same, and nothing is given out; that is soon said as well.
         """
         file = tmp_path / "clipboard.txt"
         file.write_text(TEXT, "utf-8")
@@ -1037,6 +1041,28 @@ class TestLedger:
         assert CODE not in str(answer)
         assert [found for _, found in reads] == ["the app ended"]
         assert source.reads == 1
+
+    @pytest.mark.obligation("WP-CLIP-4")
+    def test_past_the_use(self, tmp_path):
+        """
+        A read by the source's own door, which nobody put on record, is an
+        error and reads nothing, whatever scene it names.
+        """
+        file = tmp_path / "clipboard.txt"
+        file.write_text(TEXT, "utf-8")
+        source = FileClipboard(file)
+        with (
+            make_kit(tmp_path / "app", "paste", sources=[source]) as kit,
+            kit.use("paste") as use,
+        ):
+            permit = use.permit("clipboard_share_code")
+            assert isinstance(permit, consentkit.Permit)
+            for how in ({}, {"scene": "receive_share"}):
+                with pytest.raises(RuntimeError, match="on record first"):
+                    source.read(permit, **how)
+            assert source.reads == 0
+            assert use.clipboard("receive_share")
+            assert len(reads_of(kit)) == source.reads == 1
 
     @pytest.mark.obligation("WP-CLIP-4")
     def test_interrupted_read(self, tmp_path):
@@ -1095,6 +1121,15 @@ with make_kit(folder / "app", "paste", sources=[source]) as kit:
     with kit.use("paste") as use:
         use.clipboard("receive_share")
 """
+
+
+@pytest.fixture
+def an_hour(monkeypatch):
+    """
+    Let everything wait an hour for a file that another process holds, and
+    so for ever, unless it has a bound of its own.
+    """
+    monkeypatch.setattr("consentkit._sqlite._BUSY_SECONDS", 3600.0)
 
 
 @contextlib.contextmanager

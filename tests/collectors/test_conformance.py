@@ -15,6 +15,7 @@ import threading
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,14 +26,22 @@ import pytest
 from consentkit.collectors import BUILT_IN, Source, Sources
 from consentkit.collectors.clipboard import FileClipboard
 from consentkit.collectors.gpsd import GpsdSource
-from consentkit.collectors.location import CallableLocation, TrackSource
+from consentkit.collectors.location import (
+    CallableLocation,
+    Fix,
+    TrackSource,
+)
+from consentkit.collectors.received import Provenance, ReceivedSource
+from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import MissingExtraError
 from consentkit.testing import (
     BadSourceConformance,
     SourceConformance,
     permit_for,
 )
+from consentkit.testing.permits import FUNCTION, kit_for
 from tests.needs import need_extra
+from tests.obligations.checks import changed
 
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "nmea"
@@ -332,3 +341,101 @@ class TestBadFileClipboard(BadSourceConformance):
         Make one of a file without a match.
         """
         return FileClipboard(self.path, deadline_seconds=10)
+
+
+class TestReceived(SourceConformance):
+    """
+    What another party has handed over.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _policy(self) -> None:
+        def open_it(tree: dict[str, Any]) -> None:
+            tree["indirect"]["allowed"] = True
+
+        self.policy = changed("camera_app", open_it)
+
+    def make_source(self):
+        """
+        Make one whose party has handed something over.
+        """
+        source = ReceivedSource(
+            self.policy, "mobile_carriers", ["partner_supplied_info"]
+        )
+        source.put(
+            {"partner_supplied_info": "wolfsbane-4711"},
+            Provenance(
+                party="mobile_carriers",
+                purposes=("usage_statistics",),
+                obtained=date(2026, 3, 1),
+                reference="contract 2026/17, annex 2",
+            ),
+        )
+        return source
+
+
+class Marker(Source[Any]):
+    """
+    A place, by somebody who did not think of how exact it is.
+    """
+
+    id, name, touches = "marker", "a marker on a map", "nothing"
+    data_types = frozenset({"location_coarse"})
+
+    def _read(self, permit, **_):
+        return Fix(latitude=LATITUDE, longitude=LONGITUDE, accuracy_m=90_000)
+
+
+def test_places_are_of_one_kind():
+    """
+    A source of places that lets through what is less exact than promised is
+    found by the suite.
+    """
+
+    class Suite(SourceConformance):
+        def make_source(self):
+            return Marker()
+
+    with pytest.raises(AssertionError, match="derive from LocationSource"):
+        Suite().test_says_what_it_is()
+
+
+class Board(Source[Any]):
+    """
+    A clipboard of an app, by somebody who forgot that it is read in a scene.
+    """
+
+    id, name, touches = "board", "the app's board", "nothing"
+    data_types = frozenset({"clipboard_share_code"})
+    asked = None
+
+    def _read(self, permit, **options):
+        self.asked = options
+        return Unavailable(permit.clause.type, "nothing is copied")
+
+
+class TestOwnClipboard(SourceConformance):
+    """
+    A clipboard of an app's own.
+    """
+
+    def make_source(self):
+        """
+        Make one.
+        """
+        return Board()
+
+    def test_is_read_as_an_app_reads(self):
+        """
+        The suite asks it in a scene, as a use does: a source that cannot
+        take one is found by the suite, and not by the app.
+        """
+        suite, app = self.make_source(), self.make_source()
+        self._read(suite, "clipboard_share_code")
+        with (
+            kit_for("clipboard_share_code", sources=[app]) as kit,
+            kit.use(FUNCTION) as use,
+        ):
+            assert isinstance(use.clipboard("testing"), Unavailable)
+
+        assert suite.asked == app.asked == {"scene": "testing"}

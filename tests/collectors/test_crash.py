@@ -923,6 +923,8 @@ class TestHooks:
             lambda text: _fail(LookupError(text), KeyError(text)),
             lambda text: _fail(type(text, (Exception,), {})(text)),
             lambda text: exec(compile("1 / 0", f"/home/{text}.py", "exec")),
+            lambda text: compile(text, "a.py", "exec"),
+            lambda text: compile(f"  {text}\n 1", "a.py", "exec"),
         ],
         ids=[
             "int",
@@ -936,6 +938,8 @@ class TestHooks:
             "cause",
             "class",
             "file",
+            "syntax",
+            "indentation",
         ],
     )
     def test_what_was_typed_is_nowhere(
@@ -981,6 +985,29 @@ class TestHooks:
         }
         assert hostile.tries == 0
         assert second == {**first, "reason": "'no <MOBILE_CN>'"}
+
+    @pytest.mark.obligation("WP-LOG-2")
+    def test_reason_of_a_syntax_error(
+        self, kit: consentkit.Kit, hooks: None
+    ) -> None:
+        """
+        Its reason is what is wrong and where, as a name without folders; the
+        line that it has with it is nowhere.
+        """
+        sys.excepthook = lambda *_: None
+        with kit.crash_capture("crashes", reasons=True):
+            try:
+                compile(
+                    "Dear diary, today 13800138000", "/home/x/a.py", "exec"
+                )
+            except SyntaxError as error:
+                sys.excepthook(SyntaxError, error, error.__traceback__)
+
+        [found] = kept(kit)
+        assert found["exception"] == "SyntaxError"
+        assert found["reason"] == "invalid syntax (a.py, line 1)"
+        assert "iary" not in str(found)
+        assert b"iary" not in on_disk(kit.data_dir)
 
     def test_groups_of_any_size(
         self, kit: consentkit.Kit, hooks: None

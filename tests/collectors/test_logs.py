@@ -6,6 +6,7 @@ Tests for the handler that scrubs log records and captures them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import linecache
 import logging
@@ -24,9 +25,16 @@ from typing import Any
 
 import pytest
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
 import consentkit
 
-from consentkit.anonymise.scrub import DROPPED, scrub
+from consentkit.anonymise.scrub import scrub
 from consentkit.collectors.logs import LogCounts, LogHandler, clear_text
 from consentkit.gate import OSPermission, Reason, Refusal
 from consentkit.policy import Policy
@@ -829,15 +837,96 @@ class TestHidden:
         """
         Where a NUL ends a field, two numbers do not become one.
         """
-        assert clear_text("id=7\x0013800138000\x009") == "id=7 13800138000 9"
+        assert clear_text("id=7\x0013800138000\x009") == "id=7<MOBILE_CN>9"
 
-    def test_text_that_reads_in_two_ways_is_dropped(self) -> None:
+    def test_text_that_reads_in_two_ways(self) -> None:
         """
-        Where rules find different things with and without the signs, the
-        text is dropped.
+        Where rules find different things with and without the signs, all of
+        it goes.
         """
         both = "138\u200b00138000 and 7\x0013900139000"
-        assert clear_text(both) == DROPPED
+        assert clear_text(both) == "<MOBILE_CN> and 7<MOBILE_CN>"
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize("sign", ["\u200b", "\0", "\x1b[1m", "\x9b0m"])
+    def test_one_way_of_dealing_with_them(self, sign: str) -> None:
+        """
+        A handler and the scrubber find the same behind the same signs; the
+        handler leaves the signs out.
+        """
+        text = f"a{sign}b 138{sign}0013{sign}8000 {sign}c pin={sign}4711"
+
+        left = clear_text(text)
+
+        assert left == scrub(text).text.replace(sign, "")
+        assert left == "ab <MOBILE_CN> c pin=<SECRET_VALUE>"
+
+
+#: As of a key.
+WORD = "OLTmUuRNp/I3DZ4mDicTZVCko6bQf1wMMy+LEiQIP9IrkC+JEegYGPjJnV1dmDGV"
+
+
+class TestKeys:
+    """
+    Tests for private keys that are logged line by line.
+    """
+
+    @pytest.mark.obligation("WP-LOG-1")
+    @pytest.mark.parametrize("message", ["%s", "  '%s\\n' +", "tls: %s"])
+    def test_full_lines_go(
+        self, kit: consentkit.Kit, app: logging.Logger, message: str
+    ) -> None:
+        """
+        A handler sees one record at a time: each full line of a key has a
+        form by itself. The last one is short, and only found with nothing
+        before it, if it has 40 letters.
+        """
+        number = int.from_bytes(hashlib.sha384(b"a key").digest()) >> 1
+        pem = ec.derive_private_key(number, ec.SECP384R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        first, *body, last = pem.decode().splitlines()
+        app.addHandler(kit.log_handler("logs"))
+        for line in (first, *body, last):
+            app.info(message, line)
+
+        told = [value["message"] for value in kept(kit)]
+        assert len(body) == 4
+        full = [line for line in body if len(line) == 64]
+        assert not any(line in "".join(told) for line in full)
+        assert sum("<SECRET_VALUE>" in it for it in told[1:-1]) >= 3
+
+    @pytest.mark.parametrize(
+        ("text", "clean"),
+        [
+            (f"{WORD}", "<SECRET_VALUE>"),
+            (f"{WORD[:42]}==", "<SECRET_VALUE>"),
+            (f"one\n  | {WORD}\ntwo", "one\n  | <SECRET_VALUE>\ntwo"),
+            (f'key "{WORD}"\r\n', 'key "<SECRET_VALUE>"\r\n'),
+            (f"sum {WORD[:43]}=", None),
+            (f"sha384-{WORD}", None),
+            (f"{WORD}{WORD}", None),
+            (f"{WORD} is it", None),
+            (
+                "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f0",
+                None,
+            ),
+            (
+                "/usr/local/lib/python3/site/packages/consentkit/anonymise",
+                None,
+            ),
+            (
+                "getTheLongestNameThatAnybodyEverGaveToAMethod2OfAFactory3",
+                None,
+            ),
+        ],
+    )
+    def test_what_is_such_a_line(self, text: str, clean: str | None) -> None:
+        """
+        Letters of base64 at the end of a line, as many as keys have, and
+        drawn at random; not names, paths, and digests with their names.
+        """
+        assert clear_text(text) == (text if clean is None else clean)
 
     def test_lines_and_tabs_stay(self) -> None:
         """

@@ -278,6 +278,26 @@ class TestConnection:
         real = {**files, "proc/ipv6_route": line.format(name="eth0")}
         assert read("network_type", real) == "ethernet"
 
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {},
+            {"proc/route": ""},
+            {"proc/route/": "", "proc/ipv6_route/": ""},
+            {"proc/route": HEAD + route("eth1")},
+        ],
+        ids=["no tables", "empty", "folders", "no state of an interface"],
+    )
+    def test_hidden(self, read, files):
+        """
+        Where the system shows no routes, or not how the interface of one is,
+        nobody says that the device is not connected.
+        """
+        tree = {**card("eth0"), **files}
+
+        for data_type in ("network_status", "network_type"):
+            assert isinstance(read(data_type, tree), Unavailable)
+
     @pytest.mark.skipif(
         not sys.platform.startswith("linux"), reason="files of Linux"
     )

@@ -86,18 +86,18 @@ OBJECTS: dict[str, Any] = {
     CABLE: {f"{NAME}.Device": {"DeviceType": ("u", 1)}},
     CARD: card(POINTS[0], *POINTS[:3]),
     SECOND: card("/", POINTS[3]),
-    POINTS[0]: point("Küche 厨房".encode(), "00:11:22:33:44:55", 62),
+    POINTS[0]: point("Küche 厨房".encode(), "00:1B:21:33:44:55", 62),
     POINTS[1]: point(b"cafe", "02:aa:bb:cc:dd:ee", 91),
-    POINTS[2]: point(b"", "00:11:22:33:44:66", 40),
+    POINTS[2]: point(b"", "00:1B:21:33:44:66", 40),
     # What the second card hears of the first network.
-    POINTS[3]: point("Küche 厨房".encode(), "00:11:22:33:44:55", 70),
+    POINTS[3]: point("Küche 厨房".encode(), "00:1B:21:33:44:55", 70),
 }
 
 #: What of it is told as a list.
 OWN_LIST = [
     {"ssid": "cafe", "bssid": "02:AA:BB:CC:DD:EE", "signal_percent": 91},
-    {"ssid": "Küche 厨房", "bssid": "00:11:22:33:44:55", "signal_percent": 70},
-    {"bssid": "00:11:22:33:44:66", "signal_percent": 40},
+    {"ssid": "Küche 厨房", "bssid": "00:1B:21:33:44:55", "signal_percent": 70},
+    {"bssid": "00:1B:21:33:44:66", "signal_percent": 40},
 ]
 
 TYPES = sorted(NetworkManagerSource.data_types)
@@ -174,7 +174,7 @@ class TestNetwork:
         bus.start(NAME, objects=OBJECTS)
 
         assert {t: read(t) for t in TYPES} == {
-            "bssid": "00:11:22:33:44:55",
+            "bssid": "00:1B:21:33:44:55",
             "network_signal_strength": 62,
             "network_status": "connected",
             "network_type": "wifi",
@@ -260,7 +260,7 @@ class TestNetwork:
         )
         bus.start(NAME, objects=objects)
 
-        assert read("bssid") == "00:11:22:33:44:55"
+        assert read("bssid") == "00:1B:21:33:44:55"
 
     @pytest.mark.parametrize(
         ("name", "spelled"),
@@ -293,7 +293,7 @@ class TestNetwork:
         """
         bus.start(NAME, objects=OBJECTS)
 
-        assert canonical("bssid", read("bssid")) == "001122334455"
+        assert canonical("bssid", read("bssid")) == "001B21334455"
 
 
 class TestWifiList:
@@ -427,7 +427,7 @@ class TestNothing:
         bus.start(NAME, objects=changed(of_point("Ssid", "ay", list(name))))
 
         assert reason_of(read("ssid")) == "the network hides its name"
-        assert read("bssid") == "00:11:22:33:44:55"
+        assert read("bssid") == "00:1B:21:33:44:55"
 
     @pytest.mark.parametrize("data_type", ["ssid", "bssid"])
     def test_own_hotspot(self, bus, read, data_type):
@@ -618,7 +618,7 @@ class TestBad(BadSourceConformance):
     """
 
     within_seconds = PATIENT
-    planted = ("00:11:22:33:44:55", "Küche 厨房")
+    planted = ("00:1B:21:33:44:55", "Küche 厨房")
 
     @pytest.fixture(
         autouse=True,
@@ -633,7 +633,7 @@ class TestBad(BadSourceConformance):
             NAME,
             objects=OBJECTS,
             rules=request.param,
-            secret="00:11:22:33:44:55",
+            secret="00:1B:21:33:44:55",
         )
 
     def make_source(self):

@@ -734,6 +734,31 @@ say(asked=data.asked)
 
         assert "there is no QGuiApplication" in told["reason"]
 
+    def test_ends_in_order(self, tmp_path):
+        """
+        An app that has read its clipboard, and at its end lets go of nothing
+        by itself, ends without a fault.
+        """
+        told = run_app(
+            f"""
+import consentkit
+from PySide6.QtGui import QGuiApplication
+from consentkit.collectors.qt_clipboard import QtClipboard
+from tests.support import say_yes, small
+app = QGuiApplication([])
+QGuiApplication.clipboard().setText({TEXT!r})
+kit = consentkit.open(
+    small(), data_dir={str(tmp_path)!r}, sources=[QtClipboard()])
+say_yes(kit.consent, "paste")
+with kit.use("paste") as use:
+    found = use.clipboard("receive_share")
+say(found=found.value)
+""",
+        )
+
+        assert told["found"] == CODE
+        assert told["stderr"] == ""
+
     @pytest.mark.obligation("WP-CLIP-2")
     def test_by_helper(self, monkeypatch):
         """

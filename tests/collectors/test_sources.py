@@ -20,12 +20,15 @@ import consentkit
 
 from consentkit import Permit, Source, Unavailable
 from consentkit.collectors import BUILT_IN, USUAL, Sources
+from consentkit.collectors.device import DeviceSource
 from consentkit.policy.vocabulary import load_vocabulary
 from tests.faults.support import run
 from tests.support import MAC, Spy, small
 
 
 DOCS = Path(__file__).parents[2] / "docs"
+FIRST = "5f0c1a9b3d7e42688a1b0c9d2e3f4a51"
+SECOND = "a2b7e1960c4d4f3f9b58d7c6e5f40312"
 
 
 def named(id_: str, data_type: str, value: object) -> Spy:
@@ -66,8 +69,8 @@ class TestChoice:
         """
         The source that the policy names is read, and the first one is not.
         """
-        first = named("first", "system_id", "1" * 32)
-        second = named("second", "system_id", "2" * 32)
+        first = named("first", "system_id", FIRST)
+        second = named("second", "system_id", SECOND)
 
         device = read(tmp_path, first, second, read_from="second")
 
@@ -78,8 +81,8 @@ class TestChoice:
         """
         Where the policy names none, the app's first one is read.
         """
-        first = named("first", "system_id", "1" * 32)
-        second = named("second", "system_id", "2" * 32)
+        first = named("first", "system_id", FIRST)
+        second = named("second", "system_id", SECOND)
 
         read(tmp_path, first, second, read_from="")
 
@@ -90,7 +93,7 @@ class TestChoice:
         """
         A source that is not here, or does not give it, is not replaced.
         """
-        spy = named("first", "system_id", "1" * 32)
+        spy = named("first", "system_id", FIRST)
 
         device = read(tmp_path, spy, read_from=wanted)
 
@@ -118,6 +121,115 @@ class TestChoice:
             consentkit.open(small(), data_dir=tmp_path, sources=["gps"])
 
 
+class Whole(Source[str]):
+    """
+    A source that says all that has to be known of it.
+    """
+
+    name = "a whole source"
+    data_types = frozenset({"system_id"})
+
+    def _read(self, permit: Permit, **_: Any) -> str:
+        return FIRST
+
+
+def whole(**wrong: object) -> Source[str]:
+    """
+    Make a whole source with something wrong of it; ``None`` leaves it out.
+    """
+    left = {name: value for name, value in wrong.items() if value is not None}
+    bases = (Whole,)
+    if len(left) < len(wrong):
+        bases = (Source,)  # type: ignore[assignment]
+        kept = {"name": Whole.name, "data_types": Whole.data_types}
+        left |= {n: v for n, v in kept.items() if n not in wrong}
+        left["_read"] = Whole._read
+    kind: Any = type("Wrong", bases, left)
+    made: Source[str] = kind()
+    return made
+
+
+class TestOwn:
+    """
+    Tests of what an app may give as a source of its own.
+    """
+
+    @pytest.mark.parametrize(
+        ("wrong", "problem"),
+        [
+            ({"name": None}, "Wrong.name is missing"),
+            ({"name": " "}, "Wrong.name is missing"),
+            ({"data_types": None}, "Wrong.data_types is missing"),
+            ({"data_types": frozenset()}, "Wrong.data_types is missing"),
+            ({"data_types": "system_id"}, "Wrong.data_types is missing"),
+            (
+                {"data_types": frozenset({"system_idd"})},
+                "'system_idd' is no data type; try system_id",
+            ),
+            ({"timeout_seconds": 0}, "Wrong.timeout_seconds must be"),
+            ({"timeout_seconds": "5"}, "Wrong.timeout_seconds must be"),
+            ({"timeout_seconds": float("nan")}, "Wrong.timeout_seconds must"),
+        ],
+    )
+    def test_says_what_it_is(self, tmp_path, wrong, problem):
+        """
+        What a source leaves out is told by its name before anything is read,
+        and not by values that never come.
+        """
+        source = whole(**wrong)
+        with pytest.raises(ValueError, match=problem):
+            consentkit.open(small(), data_dir=tmp_path, sources=[source])
+        assert source.reads == 0
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [
+            (Whole, r"not Whole; give an object of it: Whole\(\.\.\.\)"),
+            (int, "derives from consentkit.Source, not int$"),
+            (lambda: FIRST, "derives from consentkit.Source, not function"),
+        ],
+    )
+    def test_is_a_source(self, tmp_path, given, problem):
+        """
+        A class in place of its object, and anything else, is told.
+        """
+        with pytest.raises(TypeError, match=problem):
+            consentkit.open(small(), data_dir=tmp_path, sources=[given])
+
+    def test_is_read_in_a_thread(self):
+        """
+        A coroutine function, which a thread cannot call, is told where it
+        is written, and not by a value that nobody awaits.
+        """
+
+        async def answer(*_: object, **__: object) -> str:
+            return FIRST
+
+        with pytest.raises(TypeError, match=r"Late\._read must be a plain"):
+            type("Late", (Whole,), {"_read": answer})
+        with pytest.raises(
+            TypeError, match=r"\['system_id'\] must be a plain"
+        ):
+            DeviceSource("late", {"system_id": answer})  # type: ignore[dict-item]
+
+    def test_first_of_a_name(self, tmp_path):
+        """
+        Of two with one id the first one counts, whoever names it.
+        """
+        for read_from in ("", "same"):
+            first = named("same", "system_id", FIRST)
+            second = named("same", "system_id", SECOND)
+
+            read(
+                tmp_path / (read_from or "usual"),
+                first,
+                second,
+                read_from=read_from,
+            )
+
+            assert (first.reads, second.reads) == (1, 0)
+
+
 class Camera(Source[str]):
     """
     A source of two data types that bears a question an hour.
@@ -128,7 +240,7 @@ class Camera(Source[str]):
     min_interval_seconds = 3600.0
 
     def _read(self, permit: Permit, **_: Any) -> str:
-        return MAC if permit.clause.type == "mac_address" else "1" * 32
+        return MAC if permit.clause.type == "mac_address" else FIRST
 
 
 class TestInterval:

@@ -6,6 +6,10 @@ Tests for what `consentkit.consent.notice` says of a document's keys.
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from consentkit.consent.notice import notice
 from consentkit.policy import load_vocabulary
 from tests.support import small
@@ -49,6 +53,26 @@ class TestWhatStays:
         told = shown.partition("never read")[2]
         assert "Device name" in told
         assert " for " not in told
+
+    @pytest.mark.parametrize("protect", ["drop", "local_only"])
+    def test_goes_to_nobody(self, protect: str) -> None:
+        """
+        What stays here is not told as given to a recipient that is named
+        for it.
+        """
+
+        def give(tree: dict[str, Any]) -> None:
+            tree["recipients"][1]["separate"] = True
+            tree["functions"][-1]["collects"] = [
+                {"type": "imei", "protect": "md5"},
+                {"type": "device_name", "protect": protect},
+            ]
+
+        shown = flat(notice(small(give=give), "umeng@umeng"))
+
+        assert "uses as its MD5" in shown
+        assert "IMEI" in shown
+        assert "Device name" not in shown
 
 
 class TestSwitch:

@@ -177,6 +177,7 @@ class Places:
         self._search("warnings", [str(one.message) for one in self.warned])
         self._search("terminal", terminal)
         self._search("errors", run.errors)
+        self._search("reports", run.reports)
         self._add("answers", RAW.found_in("\n".join(run.answers)))
         self._add("strangers", self._strangers)
 

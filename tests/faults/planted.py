@@ -358,21 +358,34 @@ class Run:
     Attributes:
         escaped: Classes of the errors that the app met.
 
-        answers: All texts of what the app got back.
+        answers: All texts of what the app read and captured.
+
+        reports: All texts of what it was told of its records.
 
         errors: All that could be sent of the errors.
     """
 
-    escaped: list[str] = attrs.field(factory=list)
-    answers: list[str] = attrs.field(factory=list)
-    errors: list[str] = attrs.field(factory=list)
+    escaped: list[str] = attrs.field(factory=list, repr=False)
+    answers: list[str] = attrs.field(factory=list, repr=False)
+    reports: list[str] = attrs.field(factory=list, repr=False)
+    errors: list[str] = attrs.field(factory=list, repr=False)
 
-    def do(self, work: Callable[[], object]) -> None:
+    def read(self, work: Callable[[], object]) -> None:
         """
-        Call *work* as an app with an error reporter does.
+        Call what gives answers, as an app with an error reporter does.
         """
+        self._do(work, "answers")
+
+    def ask(self, work: Callable[[], object]) -> None:
+        """
+        Call what gives a report, in the same way.
+        """
+        self._do(work, "reports")
+
+    def _do(self, work: Callable[[], object], into: str) -> None:
+        # What was answered is in no frame here, or it would be found there.
         try:
-            self.answers.extend(_texts(work()))
+            getattr(self, into).extend(_texts(work()))
         except Exception as error:
             self.escaped.append(type(error).__name__)
             self.errors.append(anatomy(error))
@@ -409,16 +422,16 @@ def use_app(kit: Kit, run: Run, *steps: Step) -> None:
         steps: What the app reads and captures; by default all.
     """
     for step in steps or STEPS:
-        run.do(partial(step, kit))
-    run.do(lambda: kit.store.inspect())
-    run.do(kit.flush)
-    run.do(kit.status)
+        run.read(partial(step, kit))
+    run.read(lambda: kit.store.inspect())
+    run.ask(kit.flush)
+    run.ask(kit.status)
 
 
 def withdraw(kit: Kit, run: Run) -> None:
     """
     Withdraw, send that, and ask why.
     """
-    run.do(lambda: kit.consent.withdraw("finder"))
-    run.do(kit.flush)
-    run.do(lambda: kit.why("stats", "imei"))
+    run.ask(lambda: kit.consent.withdraw("finder"))
+    run.ask(kit.flush)
+    run.ask(lambda: kit.why("stats", "imei"))

@@ -43,9 +43,11 @@ from consentkit.anonymise._steps import STEPS as PROTECTIONS
 from consentkit.collectors.location import Fix
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import UnprotectedError
+from consentkit.outbox.keys import Lane
 from consentkit.outbox.records import Batch, Record
 from consentkit.policy.model import ProtectionName
 from consentkit.testing import Sentinels
+from consentkit.transports.base import Answer
 from consentkit.transports.file import FileTransport
 from consentkit.transports.https import HTTPSTransport
 from tests.faults import planted
@@ -244,6 +246,8 @@ class Part:
         holds: Whether those who call have a value in their hands.
 
         tells: Whether the error's text holds that too, beside the frames.
+
+        meets: Classes of the errors of ours that the app may meet.
     """
 
     rooms: tuple[str, ...]
@@ -253,6 +257,7 @@ class Part:
     passes: int = 0
     holds: bool = True
     tells: bool = True
+    meets: frozenset[str] = frozenset()
 
 
 class Fault:
@@ -327,9 +332,26 @@ def _text(one: object) -> str:
 PARTS = {
     "md5": Part(("consentkit.anonymise",), ((hashlib, "md5"),)),
     "hmac": Part(("consentkit.anonymise",), ((hmac, "digest"),)),
+    "serialiser of values": Part(
+        ("consentkit.anonymise.protect",), ((json, "dumps"),)
+    ),
+    "parser of values": Part(
+        ("consentkit.anonymise.protect",), ((json, "loads"),)
+    ),
+    "look at a seal": Part(
+        ("consentkit.anonymise.protect",), ((hmac, "compare_digest"),)
+    ),
     "serialiser of the outbox": Part(
         ("consentkit.outbox",), ((json, "dumps"),)
     ),
+    # The last place and a digest go well, and what may be told does not.
+    "parser of the outbox": Part(
+        ("consentkit.outbox",),
+        ((json, "loads"),),
+        passes=2,
+        meets=frozenset({"StoreError"}),
+    ),
+    "sealing of a record": Part(("consentkit.outbox",), ((Lane, "seal"),)),
     "serialiser of the wire": Part(
         ("consentkit.transports",), ((json, "dumps"),), ("file", "https")
     ),
@@ -402,7 +424,36 @@ class TestFaults:
         held = RAW_OR_TOLD.found_in("\n".join(fault.held))
         assert bool(held) is part.holds
         assert places.found == {}
-        assert run.escaped == []
+        assert part.meets.issuperset(run.escaped)
+
+
+@only_file
+@pytest.mark.parametrize(
+    "step", [planted.device, planted.event], ids=lambda step: step.__name__
+)
+class TestLater:
+    """
+    A part goes well at first, and fails when the value is on its way.
+    """
+
+    def test_a_value_that_is_lost(
+        self, kit, home, wire, monkeypatch, capfd, step
+    ):
+        """
+        A value that could be read when it was sealed, and cannot be now, is
+        an error without it, and without the event that it was made of.
+        """
+        part = Part(
+            ("consentkit.anonymise.protect",), ((json, "loads"),), passes=1
+        )
+        fault = Fault(part, OSError)
+        failing = fault.instead_of("loads", json.loads)
+        monkeypatch.setattr(json, "loads", failing)
+        run, places = scan(kit, home, wire, capfd, step)
+        monkeypatch.undo()
+
+        assert places.found == {}
+        assert run.escaped == ["UnprotectedError"]
 
 
 # The twin: leaks
@@ -679,6 +730,20 @@ class TestLeaks:
         _, places = scan(kit, home, wire, capfd, planted.marked)
 
         assert places.found.keys() == {"log"}
+
+    def test_what_a_report_tells(self, kit, home, wire, monkeypatch, capfd):
+        """
+        So is what a transport says of its trouble.
+        """
+
+        def telling(_: FileTransport, batch: Batch) -> Answer:
+            return Answer(outcomes={}, problem=f"refused: {batch.as_json()}")
+
+        monkeypatch.setattr(FileTransport, "_send", telling)
+
+        _, places = scan(kit, home, wire, capfd, planted.marked)
+
+        assert places.found.keys() == {"reports"}
 
     def test_what_an_error_tells(self, kit, home, wire, monkeypatch, capfd):
         """

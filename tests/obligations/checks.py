@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 import consentkit
 
@@ -214,14 +214,31 @@ def answers(
     moment: Moment = FAVOURABLE,
 ) -> dict[Question, Permit | Refusal]:
     """
-    Ask *gate* everything, or what is *asked*.
+    Ask *gate* everything, or what is *asked*, each where it is collected.
     """
     return {
         q: gate.decide(
-            q.function, q.data_type, q.purpose, q.recipient, moment=moment
+            q.function,
+            q.data_type,
+            q.purpose,
+            q.recipient,
+            moment=there(gate.policy, q.function, q.data_type, moment),
         )
         for q in (questions(gate.policy) if asked is None else asked)
     }
+
+
+def there(
+    policy: Policy, function: str, data_type: str, moment: Moment = FAVOURABLE
+) -> Moment:
+    """
+    Give *moment* on a platform where the type is collected.
+    """
+    found = policy.functions.get(function)
+    clause = found.clauses.get(data_type) if found else None
+    if clause is None or not clause.platforms:
+        return moment
+    return evolve(moment, platform=clause.platforms[0])
 
 
 def silo(policy: Policy, element: str) -> tuple[set[Question], set[Question]]:

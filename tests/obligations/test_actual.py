@@ -40,8 +40,11 @@ ANDROID = ("imei", "oaid")
 
 def _by_platform(tree: dict[str, Any]) -> None:
     """
-    List identifiers of Android for Android alone.
+    List identifiers of Android for Android alone, and no SDK's fields.
     """
+    for function in tree["functions"]:
+        if "sdk" in function:
+            function.pop("collects", None)
     clause(tree, PLACE, "imei")["platforms"] = ["android"]
     table(tree, PLACE)["collects"].append(
         {"type": "oaid", "protect": "keyed", "platforms": ["android"]}

@@ -27,7 +27,7 @@ WP = document("camera_app")
 MAKER = make_signing_key()
 END = EndOfOperation(policy="camera_app", since=date(2026, 11, 20))
 NOTE = sign_end(END, MAKER)
-SHUT = (Reason.MASKED, Reason.INVALIDATED)
+SHUT = {Reason.MASKED, Reason.INVALIDATED}
 SDK = next(f.sdk for f in WP.functions.values() if f.sdk)
 
 
@@ -66,7 +66,7 @@ class App(Watched):
         with self.nothing():
             for q in questions(WP):
                 answer = self.take(q.function, q.data_type, act="pressed")
-                assert answer.reason in SHUT, q
+                assert SHUT & {answer.reason, *answer.also}, q
             for function in WP.functions.values():
                 if function.sdk:
                     started = self.kit.registry.start(function.sdk, list)
@@ -98,8 +98,10 @@ class TestCessation:
             log.addHandler(handler)
             log.warning("before the end")
             assert app.kit.status().waiting == 2
-            stop = {"stop": lambda: stopped.append(SDK)}
-            assert app.kit.registry.start(SDK, list, **stop)
+            started = app.kit.registry.start(
+                SDK, list, stop=lambda: stopped.append(SDK)
+            )
+            assert started
 
             assert app.ending.deliver(app.kit, NOTE) == END
 

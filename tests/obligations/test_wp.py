@@ -58,6 +58,7 @@ from tests.obligations.checks import (
     silo,
     state_of,
     table,
+    there,
     whole,
 )
 from tests.support import IMEI, MAC, MAC_MD5, SHARE_CODE, Clock
@@ -279,8 +280,9 @@ class Session(Watched):
 
     def decided(self) -> dict[Question, Permit | Refusal]:
         """
-        Ask the kit everything, as one who uses it.
+        Ask the kit everything that is collected here, as one who uses it.
         """
+        functions = self.kit.policy.functions
         return {
             q: self.kit.decide(
                 q.function,
@@ -291,6 +293,7 @@ class Session(Watched):
                 act=True,
             )
             for q in questions(self.kit.policy)
+            if not functions[q.function].clauses[q.data_type].platforms
         }
 
 
@@ -492,6 +495,7 @@ class TestLists:
             .clauses[q.data_type]
             .protection.name
             for q in questions(WP)
+            if not WP.functions[q.function].clauses[q.data_type].platforms
         }
         with session.nothing():
             for place in places:
@@ -542,7 +546,7 @@ class TestLists:
             for purpose in (
                 WORDS.purposes if type_ in f.clauses else f.purposes
             )
-            if gate.decide(f.id, type_, purpose)
+            if gate.decide(f.id, type_, purpose, moment=there(WP, f.id, type_))
         }
 
         assert permitted == listed
@@ -559,11 +563,16 @@ class TestLists:
         gate = gate_of(WP, *ALL)
         for q in questions(WP):
             declared = WP.functions[q.function].clauses[q.data_type].purposes
-            assert gate.decide(q.function, q.data_type, q.purpose)
+            moment = there(WP, q.function, q.data_type)
+            assert gate.decide(
+                q.function, q.data_type, q.purpose, moment=moment
+            )
             for purpose in WORDS.purposes:
                 if purpose in declared:
                     continue
-                other = gate.decide(q.function, q.data_type, purpose)
+                other = gate.decide(
+                    q.function, q.data_type, purpose, moment=moment
+                )
                 assert other.reason is Reason.UNDECLARED_PURPOSE
                 assert other.detail == purpose
             strange = gate.decide(q.function, "blood_type_of_the_cat")
@@ -1176,6 +1185,22 @@ class TestSensitive:
         for function, types in SENSITIVE.items()
         for type_ in types.split()
     )
+    # Of the registry: what is sensitive, optional, or left to the person.
+    OF_SDKS = tuple(
+        (sdk, type_)
+        for sdk in SDKS
+        for type_ in WP.functions[sdk].clauses
+        if sdk != "wechat_plugin"
+        and (
+            WORDS.data_types[type_].sensitive
+            or "listed"
+            not in {
+                f.requirement
+                for f in load_registry()[sdk].fields
+                if type_ in f.types
+            }
+        )
+    )
 
     @pytest.mark.obligation("WP-SENS-1")
     @pytest.mark.parametrize(("function", "type_"), PLACES)
@@ -1211,7 +1236,7 @@ class TestSensitive:
         shut = answers(gate_of(WP, *functions))
 
         closed = _places(shut)
-        assert closed == set(self.PLACES)
+        assert closed == {*self.PLACES, *self.OF_SDKS}
         assert {a.reason for a in shut.values() if not a} == {
             Reason.SEPARATE_CONSENT_NEEDED
         }
@@ -1268,7 +1293,7 @@ class TestSensitive:
             NAME, lambda t: t["policy"].update(version="2026-01-01")
         )
         weighty = [e for e in WP.elements if "/" in e or e in SDKS]
-        assert len(weighty) == len(self.PLACES) + 27
+        assert len(weighty) == len(self.PLACES) + len(self.OF_SDKS) + 27
         with Session(tmp_path, policy=older) as session:
             session.kit.consent.declare_age(adult=True)
             for element in weighty:
@@ -2288,6 +2313,7 @@ class TestSDKs:
                 sdk,
                 lambda: seen.append(f"{sdk} starts"),
                 stop=lambda: seen.append(f"{sdk} stops"),
+                without=("zhuoxin_id", "cmi_one_tap"),
             )
 
         with Session(tmp_path) as session:
@@ -2393,7 +2419,11 @@ class TestSDKs:
             for sdk in ("umeng", "acme"):
                 answer = session.kit.registry.start(sdk, lambda: None)
                 assert answer.reason is Reason.UNDECLARED_SDK
-            assert session.kit.registry.start("getui", lambda: None)
+            inside = session.kit.registry.start("getui", lambda: None)
+            assert "zhuoxin_id comes inside of getui" in str(inside)
+            assert session.kit.registry.start(
+                "getui", lambda: None, without=["zhuoxin_id"]
+            )
 
     @pytest.mark.obligation("WP-SDK-3", "WP-TP-5")
     def test_gaps_are_found(self) -> None:
@@ -2558,8 +2588,12 @@ class TestMinors:
         made = gate_of(WP, *ALL[1:])
 
         shut = _places(answers(made))
-        assert shut == set(TestSensitive.PLACES)
         profiling = [f for f in WP.functions.values() if f.profiling]
+        assert shut == {
+            *TestSensitive.PLACES,
+            *TestSensitive.OF_SDKS,
+            *((f.id, type_) for f in profiling for type_ in f.clauses),
+        }
         assert len(profiling) == 7
         for function in profiling:
             answer = made.function(function.id)

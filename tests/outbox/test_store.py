@@ -19,6 +19,7 @@ from consentkit import Kept, Reason
 from consentkit.limits import Limits
 from consentkit.outbox.records import Record, new_id
 from consentkit.transports.base import Outcome
+from tests.faults.planted import PLANTS, Plant
 from tests.faults.support import (
     START,
     Clock,
@@ -440,3 +441,128 @@ def _keep(kit, value):
             policy_version="1",
         )
         return kit.store.keep([(permit, record)])
+
+
+#: What the first build of format 1 made; later ones have two tables more.
+FIRST = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE lanes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, element TEXT NOT NULL,
+    grant_hash TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL,
+    wrapped BLOB NOT NULL, attempted INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (grant_hash, recipient)
+);
+CREATE TABLE ended (grant_hash TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE records (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    lane INTEGER NOT NULL, sealed BLOB NOT NULL, expires INTEGER NOT NULL,
+    batch TEXT
+);
+CREATE INDEX records_by_lane ON records (lane, n);
+CREATE INDEX records_by_expiry ON records (expires);
+CREATE TABLE totals (records INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0);
+CREATE TRIGGER records_in AFTER INSERT ON records BEGIN
+    UPDATE totals SET records = records + 1,
+        bytes = bytes + length(NEW.sealed); END;
+CREATE TRIGGER records_out AFTER DELETE ON records BEGIN
+    UPDATE totals SET records = records - 1,
+        bytes = bytes - length(OLD.sealed); END;
+CREATE TABLE under_way (
+    batch TEXT PRIMARY KEY, lane INTEGER NOT NULL, grant_hash TEXT NOT NULL,
+    records INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE erasures (
+    id TEXT PRIMARY KEY, recipient TEXT NOT NULL, token TEXT NOT NULL,
+    requested TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE counts (
+    reason TEXT NOT NULL, element TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (reason, element)
+) WITHOUT ROWID;
+PRAGMA journal_mode = WAL;
+PRAGMA user_version = 1;
+"""
+
+
+def schema_of(path):
+    """
+    Give the tables, indexes and triggers of a file, with their columns.
+    """
+    with closing(sqlite3.connect(path)) as db:
+        return {
+            (kind, name, *db.execute(f"PRAGMA table_info({name})"))
+            for kind, name in db.execute(
+                "SELECT type, name FROM sqlite_master "
+                "WHERE name NOT LIKE 'sqlite_%'"
+            ).fetchall()
+        }
+
+
+class TestEarlierBuilds:
+    """
+    Files of format 1 that were made before all of its tables were there.
+    """
+
+    def test_it_is_completed(self, tmp_path):
+        """
+        Opening one adds what is missing, and all of it works.
+        """
+        tmp_path.chmod(0o700)
+        path = tmp_path / "outbox.sqlite3"
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript(FIRST)
+        transport = Scripted()
+        source = PLANTS["location_precise"]
+        kit = open_kit(
+            tmp_path,
+            *("stats", "finder", "finder/location_precise"),
+            transport=transport,
+            sources=[Plant("location_precise", source)],
+        )
+        tick(kit, 1)
+        with kit.use("finder") as use:
+            assert use.capture(use.location())
+        kit.flush()
+        kit.close()
+        fresh = open_kit(tmp_path / "fresh", "stats")
+        tick(fresh, 1)
+        fresh.close()
+
+        assert len([r for b in transport.batches for r in b.records]) == 2
+        assert schema_of(path) == schema_of(tmp_path / "fresh" / path.name)
+
+    def test_what_waits_stays(self, tmp_path):
+        """
+        What waits in one is delivered.
+        """
+        path = tmp_path / "outbox.sqlite3"
+        kit = open_kit(tmp_path, "stats")
+        ids = tick(kit, 1, 2)
+        kit.close()
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("DROP TABLE reads")
+            db.execute("DROP TABLE places")
+        transport = Scripted()
+
+        kit = open_kit(tmp_path, transport=transport)
+        kit.flush()
+
+        assert [r.id for b in transport.batches for r in b.records] == ids
+
+    def test_another_table_is_not(self, tmp_path):
+        """
+        A table that was always there is not made anew: it is damage.
+        """
+        path = tmp_path / "outbox.sqlite3"
+        kit = open_kit(tmp_path, "stats")
+        tick(kit, 1)
+        kit.close()
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("DROP TABLE records")
+
+        kit = open_kit(tmp_path, transport=Scripted())
+
+        assert tick(kit, 2) == []
+        assert "not as expected" in kit.flush().problems[0]
+        assert "records" not in {name for _, name, *_ in schema_of(path)}

@@ -18,9 +18,12 @@ from attrs import frozen
 
 from consentkit.exceptions import DamagedError
 from consentkit.gate import OSPermission
+from consentkit.ledger.entries import LOCAL, text_digest
 from consentkit.outbox.tally import Tally
-from tests.faults.support import run
-from tests.support import Clock, make_kit
+from consentkit.policy import Policy, parse_policy
+from consentkit.rights.cancel import Cancellation
+from tests.faults.support import files, run
+from tests.support import Clock, make_kit, say_yes, tables, to_toml
 
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -207,3 +210,145 @@ class TestUse:
                 device = use.device("network_status")
                 assert use.capture(device)
             assert kit.status().waiting == 1
+
+
+def often() -> Policy:
+    """
+    Give the small policy, where the network is read once an hour.
+    """
+    tree = tables()
+    (connect,) = (f for f in tree["functions"] if f["id"] == "connect")
+    (clause,) = (
+        c for c in connect["collects"] if c.get("type") == "network_status"
+    )
+    clause["frequency"] = "PT1H"
+    return parse_policy(to_toml(tree))
+
+
+class TestForgetting:
+    """
+    Tests for a person who is forgotten.
+    """
+
+    def rows(self, folder: Path, tag: str) -> list[object]:
+        """
+        Give what the two files say of a person.
+        """
+        found: list[object] = []
+        for name, table in (("tally", "tally"), ("outbox", "reads")):
+            with closing(sqlite3.connect(folder / f"{name}.sqlite3")) as db:
+                found += db.execute(
+                    f"SELECT * FROM {table} WHERE subject = ?",
+                    (tag,),
+                ).fetchall()
+        return found
+
+    def test_nothing_is_left(self, tmp_path: Path) -> None:
+        """
+        How often and when data of the person was read goes with them, out
+        of the logs of the databases too; what others' was stays.
+        """
+        with make_kit(tmp_path, policy=often()) as kit:
+            tags = []
+            for name in ("ann", "bob"):
+                person = kit.subject(name)
+                say_yes(person.consent, "connect")
+                with person.use("connect") as use:
+                    assert use.device("network_status")
+                tags.append(str(kit.ledger.subject(name)))
+            ann, bob = tags
+            assert len(self.rows(tmp_path, ann)) == 2
+
+            kit.forget("ann")
+
+            assert kit.store.tally.of(ann) == ()
+            assert len(kit.store.tally.of(bob)) == 1
+            assert self.rows(tmp_path, ann) == []
+            assert len(self.rows(tmp_path, bob)) == 2
+            # Of the name in the entries that the person had, one copy is
+            # left, and it has nothing beside it.
+            held = b"".join(
+                content
+                for path, content in files(tmp_path)
+                if path.name.startswith(("tally.", "outbox."))
+            )
+            assert held.count(ann.encode()) == 1
+            assert held.count(ann.encode() + b"connect") == 0
+
+    def test_use_that_is_still_open(self, tmp_path: Path) -> None:
+        """
+        A use that began before, in whatever process, brings nothing back.
+        """
+        with make_kit(tmp_path) as kit, make_kit(tmp_path) as other:
+            person = kit.subject("ann")
+            say_yes(person.consent, "connect")
+            tag = str(kit.ledger.subject("ann"))
+            with person.use("connect") as use:
+                assert use.device("network_status")
+                other.forget("ann")
+            assert kit.store.tally.of(tag) == ()
+
+            again = kit.subject("ann")
+            say_yes(again.consent, "connect")
+            with again.use("connect") as use:
+                assert use.device("network_status")
+            tag = str(kit.ledger.subject("ann"))
+            assert len(kit.store.tally.of(tag)) == 1
+
+    def test_account_that_is_cancelled(self, tmp_path: Path) -> None:
+        """
+        Of an app with one user it begins anew with the next account.
+        """
+        policy = often()
+        cancelling = Cancellation(policy, tmp_path)
+        with make_kit(tmp_path, "connect", policy=policy) as kit:
+            with kit.use("connect") as use:
+                assert use.device("network_status")
+            assert len(self.rows(tmp_path, LOCAL)) == 2
+            warned = text_digest(cancelling.text)
+            assert cancelling.request(kit, acknowledged=warned)
+
+            assert cancelling.complete(kit)
+
+            assert self.rows(tmp_path, LOCAL) == []
+            say_yes(kit.consent, "connect")
+            with kit.use("connect") as use:
+                assert use.device("network_status")
+            (found,) = kit.store.tally.of()
+            assert found.times == 1
+
+    def test_of_nobody(self, tmp_path: Path) -> None:
+        """
+        Who never chose anything leaves no file.
+        """
+        with make_kit(tmp_path) as kit:
+            kit.forget("nobody")
+
+        assert not (tmp_path / "tally.sqlite3").exists()
+
+    def test_file_of_an_earlier_build(self, tmp_path: Path) -> None:
+        """
+        A file in which nobody could be forgotten counts on, and forgets.
+        """
+        path = tmp_path / "tally.sqlite3"
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(
+                "CREATE TABLE tally (subject TEXT NOT NULL, function TEXT NOT "
+                "NULL, data_type TEXT NOT NULL, n INTEGER NOT NULL, first "
+                "TEXT NOT NULL, last TEXT NOT NULL, PRIMARY KEY (subject, "
+                "function, data_type)) WITHOUT ROWID"
+            )
+            db.execute("PRAGMA user_version = 1")
+            day = MONDAY.isoformat()
+            for subject in ("a" * 64, "b" * 64):
+                row = (subject, *KEY[1:], 1, day, day)
+                db.execute("INSERT INTO tally VALUES (?, ?, ?, ?, ?, ?)", row)
+        tally = Tally(path)
+
+        tally.add({("a" * 64, *KEY[1:]): (2, MONDAY, TUESDAY)})
+        (found,) = tally.of("a" * 64)
+        assert found.times == 3
+        tally.forget("a" * 64)
+        assert tally.of("a" * 64) == ()
+        assert len(tally.of("b" * 64)) == 1
+        tally.close()

@@ -9,14 +9,21 @@ place that is named. The clean document itself is the twin of all of them.
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+import attrs
 import pytest
 
+from consentkit.anonymise.classes import PrivacyClass
+from consentkit.anonymise.naming import class_of
+from consentkit.policy import ProtectionName, load_vocabulary
 from consentkit.policy.lint import RULES
-from tests.policy.lint_support import GONE, found
+from consentkit.registry import SDKEntry, SDKHost, load_registry
+from tests.policy.lint_support import GONE, changed, found
 
 
 _TEXT = {"id": "more", "kind": "quotation"}
@@ -60,6 +67,40 @@ def _sdk(name: str, **keys: object) -> dict[str, object]:
     more = {f"functions[4].{key}": value for key, value in keys.items()}
     return {"functions[4].sdk": name, **more}
 
+
+_SHIPPED = load_registry()
+_SENTRY = _SHIPPED["sentry"]
+
+
+def _entry(id_: str, **changes: Any) -> SDKEntry:
+    plain = SDKEntry(
+        id=id_,
+        name=id_,
+        operator="Acme Ltd.",
+        category="analytics",
+        purposes=("profile",),
+        method="embedded_sdk",
+        transmits=False,
+        platforms=("any",),
+        privacy_policy="https://acme.example/privacy",
+    )
+    return attrs.evolve(plain, **changes)
+
+
+#: The shipped entries, and some that do not go together with others.
+ENTRIES = {
+    **_SHIPPED,
+    **{
+        entry.id: entry
+        for entry in (
+            _entry("above", hosts=(SDKHost(name="*.acme.example"),)),
+            _entry("below", hosts=(SDKHost(name="eu.acme.example"),)),
+            _entry("named_alike", name="Acme"),
+            _entry("named_alike_too", name="Acme"),
+            attrs.evolve(_SENTRY, id="sentry_again"),
+        )
+    },
+}
 
 _AFTER = "$.texts[1].text"
 _NEW = "$.functions[5]"
@@ -512,6 +553,13 @@ CASES: dict[str, list[tuple[Mapping[str, object], str]]] = {
             f"{_NEW}.collects[0].protect",
         )
     ],
+    "identifier-scrubbed": [
+        (
+            _function(collects=_collects(type_, "scrub")),
+            f"{_NEW}.collects[0].protect",
+        )
+        for type_ in ("real_name", "email_address", "device_name")
+    ],
     "identifier-called-harmless": [
         (_said("These do not involve your identity."), _AFTER),
         (_said("该信息不涉及个人身份。"), _AFTER),
@@ -842,6 +890,14 @@ CASES: dict[str, list[tuple[Mapping[str, object], str]]] = {
             _SDK,
         )
     ],
+    "sdk-advertising-unsaid": [(_sdk("pangle"), _SDK)],
+    "sdk-recipient-missing": [(_sdk("umeng", recipients=[]), _SDK)],
+    "sdk-host-elsewhere": [(_sdk("posthog"), _SDK)],
+    "sdk-host-shared": [
+        (_sdk("posthog") | _function(sdk="mem0"), f"{_NEW}.sdk"),
+        (_sdk("above") | _function(sdk="below"), f"{_NEW}.sdk"),
+    ],
+    "sdk-twice": [(_sdk("sentry"), _SDK), (_sdk("named_alike"), _SDK)],
     "partner-breaks-protection": [
         (
             _sdk("umeng") | _function(collects=_collects("imei", "keyed")),
@@ -936,7 +992,8 @@ class TestRules:
         """
         The rule reports the spoilt place, with its severity and reasons.
         """
-        findings = [f for f in found(changes) if f.rule == rule]
+        every = found(changes, entries=ENTRIES)
+        findings = [f for f in every if f.rule == rule]
 
         assert path in [f.path for f in findings], findings
         assert {f.severity for f in findings} == {RULES[rule].severity}
@@ -957,6 +1014,14 @@ def _rules_of(changes: Mapping[str, object]) -> set[str]:
 
 def _errors_of(changes: Mapping[str, object]) -> set[str]:
     return {f.rule for f in found(changes).blocking()}
+
+
+TYPES = load_vocabulary().data_types
+SCRUBBED = sorted(
+    type_
+    for type_, term in TYPES.items()
+    if ProtectionName.SCRUB in term.protections
+)
 
 
 class TestObligations:
@@ -1070,6 +1135,38 @@ class TestObligations:
         silent = {"functions[2].on_refusal": "unspecified"}
 
         assert _errors_of(silent) == {"on-refusal-missing"}
+
+    @pytest.mark.parametrize("type_", SCRUBBED)
+    def test_scrubbed_identifier(self, type_: str) -> None:
+        """
+        Whatever type scrubbing leaves naming somebody by itself is found,
+        as is the name of a device, which often holds its owner's; each with
+        protections that it may have and that do better. No other is.
+        """
+        term = TYPES[type_]
+        direct = term.identifiability in ("direct", "device")
+        naming = direct or type_ == "device_name"
+        made = found(_function(collects=_collects(type_, "scrub")))
+        told = [f for f in made if f.rule == "identifier-scrubbed"]
+
+        assert bool(told) is naming
+        for one in told:
+            better = [
+                ProtectionName(name)
+                for name in re.findall(r"'(\w+)'", one.cure)
+            ]
+            assert better
+            for name in better:
+                policy = changed(
+                    _function(collects=_collects(type_, name.value))
+                )
+                assert policy.functions["extra"].clauses[type_]
+            leaving = [
+                class_of(type_, name)
+                for name in better
+                if name not in (ProtectionName.DROP, ProtectionName.LOCAL_ONLY)
+            ]
+            assert PrivacyClass.PERSONAL not in leaving
 
     @pytest.mark.obligation("XM-PROT-3", "PR-NEC-1")
     def test_type_without_need(self) -> None:

@@ -147,7 +147,7 @@ class TestProtections:
             ("generalise", ProtectionName.GENERALISE, ProtectionName.KRR),
             ("redact", ProtectionName.SCRUB),
             ("extract", ProtectionName.TAKE),
-            ("k_aggregate", ProtectionName.KRR),
+            ("k_aggregate", ProtectionName.KRR, ProtectionName.SCRUB),
         ],
         ids=lambda row: row[0],
     )

@@ -12,7 +12,7 @@ import sys
 import threading
 import tomllib
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,7 +22,7 @@ import pytest
 
 from consentkit.consent.state import fold
 from consentkit.exceptions import RegistryError
-from consentkit.gate import Gate, Reason, Refusal
+from consentkit.gate import Gate, Moment, Reason, Refusal
 from consentkit.ledger.entries import GENESIS, Act, Entry
 from consentkit.policy import Policy, parse_policy
 from consentkit.policy.model import Function
@@ -33,6 +33,7 @@ from consentkit.registry import (
     load_entries,
     load_registry,
 )
+from consentkit.use import Use
 from tests.support import START, tables, to_toml
 
 
@@ -125,13 +126,41 @@ class Person:
         """
         self._act(Act.WITHDRAWN, sdk)
 
-    def decide(self, function: str) -> Function | Refusal:
+    def decide(
+        self,
+        function: str,
+        *,
+        act: str | None = None,
+        attested: str | None = None,
+    ) -> Function | Refusal:
         """
         Answer as the gate does, for the choices made so far.
         """
         self.asked.append(function)
         state = fold(tuple(self.entries), self.policy, at=START)
-        return Gate(policy=self.policy, state=state).function(function)
+        moment = Moment(act=act != "", attested=attested != "")
+        return Gate(policy=self.policy, state=state).function(
+            function, moment=moment
+        )
+
+    def registry(
+        self, entries: Mapping[str, SDKEntry] | None = None
+    ) -> Registry:
+        """
+        Make a registry that asks for this person.
+        """
+
+        def use(*_: object, **__: object) -> Use:
+            raise NotImplementedError
+
+        return Registry(
+            policy=self.policy,
+            function=self.decide,
+            attest=lambda *_: None,
+            use=use,
+            platform="android",
+            entries=entries,
+        )
 
 
 class Code:
@@ -164,7 +193,7 @@ def person() -> Person:
     """
     Somebody whose policy names two SDKs.
     """
-    return Person(_make_policy("umeng", "getui"))
+    return Person(_make_policy("umeng", "qiniu"))
 
 
 @pytest.fixture
@@ -172,7 +201,7 @@ def registry(person: Person) -> Registry:
     """
     The registry for that person, with the shipped entries.
     """
-    return Registry(policy=person.policy, function=person.decide)
+    return person.registry()
 
 
 @pytest.fixture
@@ -214,6 +243,7 @@ class TestDataFiles:
         assert len(raw.pop("hosts", [])) == len(entry.hosts)
         assert len(raw.pop("switches", [])) == len(entry.switches)
         assert bool(raw.pop("package", None)) == bool(entry.package)
+        assert bool(raw.pop("mobile", None)) == bool(entry.mobile)
         for key, value in raw.items():
             read = getattr(entry, key)
             assert (list(read) if isinstance(read, tuple) else read) == value
@@ -301,7 +331,13 @@ class TestLoadRegistry:
             policy = small()
             no = Refusal(reason=Reason.NOT_ASKED, function="umeng")
             opened.clear()
-            registry = Registry(policy=policy, function=lambda _: no)
+            registry = Registry(
+                policy=policy,
+                function=lambda *_, **__: no,
+                attest=None,
+                use=None,
+                platform="android",
+            )
             assert registry.start("umeng", lambda: sys.exit(3)) is no
             sys.exit(len(opened))
         """
@@ -365,8 +401,9 @@ class TestLoadEntries:
             load_entries(tmp_path)
 
         lines = str(caught.value).splitlines()
-        assert lines[0] == f"{tmp_path}: 5 faults"
+        assert lines[0] == f"{tmp_path}: 6 faults"
         assert "  acme.toml: $.fields[0]: unknown key: colour" in lines
+        assert any("acme.toml: $.fields[0].types[1]" in line for line in lines)
         assert "  other.toml: $.transmits: expected true or false" in lines
         assert "  other.toml: $: unknown key: colour" in lines
         assert any(
@@ -435,10 +472,10 @@ class TestLoadEntries:
         """
         An own entry may say that it comes inside a shipped SDK.
         """
-        text = dedent(GOOD).replace("schema", 'parent = "getui"\nschema')
+        text = dedent(GOOD).replace("schema", 'parent = "qiniu"\nschema')
         self._write(tmp_path, text)
 
-        assert load_entries(tmp_path)["acme"].parent == "getui"
+        assert load_entries(tmp_path)["acme"].parent == "qiniu"
 
     def test_a_file_that_is_no_text_is_named(self, tmp_path: Path) -> None:
         """
@@ -478,7 +515,7 @@ class TestStart:
         granted or not.
         """
         person = Person(_make_policy("nobody"))
-        registry = Registry(policy=person.policy, function=person.decide)
+        registry = person.registry()
         person.grant("nobody")
 
         answer = registry.start("nobody", code.start)
@@ -496,7 +533,7 @@ class TestStart:
         """
         The registry has it, the policy does not name it: it does not start.
         """
-        person.grant("umeng", "getui")
+        person.grant("umeng", "qiniu")
 
         answer = registry.start("pangle", code.start)
 
@@ -512,12 +549,12 @@ class TestStart:
         Each SDK waits for its own yes, and starts with it.
         """
         person, code = Person(_make_policy(*IDS)), Code()
-        registry = Registry(policy=person.policy, function=person.decide)
+        registry = person.registry()
 
-        before = registry.start(sdk, code.start)
+        before = registry.start(sdk, code.start, without=IDS)
         calls_before = code.started
         person.grant(sdk)
-        after = registry.start(sdk, code.start)
+        after = registry.start(sdk, code.start, without=IDS)
 
         assert isinstance(before, Refusal)
         assert before.reason is Reason.NOT_ASKED
@@ -534,11 +571,14 @@ class TestStart:
         """
         others = [sdk for sdk in IDS if sdk != refused]
         person = Person(_make_policy(*IDS))
-        registry = Registry(policy=person.policy, function=person.decide)
+        registry = person.registry()
         person.grant(*others)
         code = Code()
 
-        answers = {sdk: registry.start(sdk, code.start) for sdk in IDS}
+        answers = {
+            sdk: registry.start(sdk, code.start, without=[refused])
+            for sdk in IDS
+        }
 
         assert [sdk for sdk in IDS if not answers[sdk]] == [refused]
         assert code.started == len(others)
@@ -614,11 +654,7 @@ class TestStart:
         """
         person = Person(_make_policy("acme", "umeng"))
         person.grant("acme", "umeng")
-        registry = Registry(
-            policy=person.policy,
-            function=person.decide,
-            entries={"acme": SHIPPED["qiniu"]},
-        )
+        registry = person.registry({"acme": SHIPPED["qiniu"]})
 
         assert registry.start("acme", code.start)
         assert not registry.start("umeng", code.start)
@@ -662,14 +698,14 @@ class TestStart:
         """
         While one SDK starts, another one can.
         """
-        person.grant("umeng", "getui")
+        person.grant("umeng", "qiniu")
         other = Code()
-        slow = Code(lambda: registry.start("getui", other.start))
+        slow = Code(lambda: registry.start("qiniu", other.start))
 
         registry.start("umeng", slow.start)
 
         assert other.started == 1
-        assert sorted(registry.running) == ["getui", "umeng"]
+        assert sorted(registry.running) == ["qiniu", "umeng"]
 
 
 class TestWithdrawn:
@@ -718,17 +754,17 @@ class TestWithdrawn:
         """
         Withdrawing one function stops no SDK of another.
         """
-        person.grant("umeng", "getui")
+        person.grant("umeng", "qiniu")
         mine, other = Code(), Code()
         registry.start("umeng", mine.start, stop=mine.stop)
-        registry.start("getui", other.start, stop=other.stop)
+        registry.start("qiniu", other.start, stop=other.stop)
 
         registry.withdrawn("uses_umeng")
         registry.withdrawn("plain")
         registry.withdrawn("no such function")
 
         assert (mine.stopped, other.stopped) == (1, 0)
-        assert registry.running == ("getui",)
+        assert registry.running == ("qiniu",)
 
     def test_a_stop_that_fails_is_named_and_quiet(
         self,

@@ -21,7 +21,15 @@ from attrs import frozen
 from . import _re2
 
 
-__all__ = ["TYPES", "Found", "PackRule", "Rule", "Span", "check_rule"]
+__all__ = [
+    "TYPES",
+    "Found",
+    "PackRule",
+    "Rule",
+    "Span",
+    "check_rule",
+    "faults_of",
+]
 
 #: What spans of the packs can be.
 TYPES = frozenset(
@@ -53,6 +61,10 @@ TYPES = frozenset(
 )
 
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+_TYPE_SAID = (
+    "must be capitals, digits and _, begin with a capital and have up to 32 "
+    "characters"
+)
 
 #: Start, end, rank of the rule, type, what stands in its place.
 Found = tuple[int, int, int, str, str]
@@ -102,7 +114,9 @@ class Rule:
 
         validator: Given the group's text, answers how many characters from
             its start are personal, 0 for none; None accepts all. It is your
-            code: its time is not bounded.
+            code: its time is not bounded. Where it raises, or answers with
+            anything else, the whole text is dropped, and the reason names
+            this rule.
 
         replacement: What stands in the place of the value; by default the
             type in pointed brackets.
@@ -182,7 +196,12 @@ class Rule:
             if start < 0:
                 continue
             if validator:
-                end = start + validator(view[start:end])
+                size = validator(view[start:end])
+                # True is no 1: all but one character would stay.
+                if type(size) is not int or not 0 <= size <= end - start:
+                    msg = "a validator answers with a number of characters"
+                    raise ValueError(msg)
+                end = start + size
             if end > start:
                 found.append((start, end, rank, self.type, self.mark))
 
@@ -240,29 +259,32 @@ def check_rule(rule: Any) -> None:
         raise TypeError(msg)
     if isinstance(rule, PackRule):
         return
-    fault = _fault(rule)
-    if fault:
-        msg = f"rule {rule.name!r}: {fault}"
+    faults = [f"{key}: {fault}" for key, fault in faults_of(rule)]
+    if faults:
+        msg = f"rule {rule.name!r}: {'; '.join(faults)}"
         raise ValueError(msg)
 
 
-def _fault(rule: Rule) -> str:
+def faults_of(rule: Rule) -> Iterator[tuple[str, str]]:
     """
-    Say what is wrong with *rule*, or nothing.
+    Give all that is wrong with a rule of one's own.
+
+    Yields:
+        The name of an attribute, and what is wrong with it.
+
+    Raises:
+        MissingExtraError: If RE2 is not installed.
     """
     if not rule.name:
-        return "it has no name"
+        yield "name", "it is empty"
     if not _TYPE.fullmatch(rule.type):
-        return (
-            "its type must be capitals, digits and _, begin with a capital "
-            "and have up to 32 characters"
-        )
-    if any(not word or word != word.lower() for word in rule.words):
-        return "its words must be in lower case, and none empty"
+        yield "type", _TYPE_SAID
     problem = _re2.problem_of(rule.pattern)
     if problem:
-        return f"RE2 does not take its pattern: {problem}"
-    groups = _re2.compile_pattern(rule.pattern).groups
-    if not 0 <= rule.group <= groups:
-        return f"its pattern has no group {rule.group}, but {groups} in all"
-    return ""
+        yield "pattern", f"RE2 does not take it: {problem}"
+    else:
+        groups = _re2.compile_pattern(rule.pattern).groups
+        if not 0 <= rule.group <= groups:
+            yield "group", f"pattern has no group {rule.group}, but {groups}"
+    if any(not word or word != word.lower() for word in rule.words):
+        yield "words", "must be in lower case, and none empty"

@@ -333,13 +333,21 @@ def _generalise(_: Given, raw: Any) -> JSON:
 def _scrub(_: Given, raw: Any) -> JSON:
     if isinstance(raw, Mapping):
         return {str(k): _scrubbed_item(v) for k, v in raw.items()}
+    if isinstance(raw, list | tuple):
+        return [_scrubbed_item(item) for item in raw]
+    if isinstance(raw, bool | int | float):
+        return _scrubbed_item(raw)
     return scrub(raw).text
 
 
 def _scrubbed_item(item: object) -> JSON:
-    if isinstance(item, bool | int | float):
+    if isinstance(item, bool):
         return item
-    return scrub(str(item)).text
+    made = scrub(str(item)).text
+    # A number may be one that calls somebody.
+    if isinstance(item, int | float) and made == str(item):
+        return item
+    return made
 
 
 def _take(given: Given, raw: Any) -> JSON:

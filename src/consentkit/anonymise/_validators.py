@@ -47,6 +47,60 @@ _NATIONAL_DIGITS = {
     "886": (8, 9),
 }
 
+#: The same for numbers that begin with 00: no country is left out, since
+#: figures that are padded begin so, too. Codes of three digits: 7 to 9.
+_DIALLED_DIGITS = _NATIONAL_DIGITS | {
+    "20": (8, 10),
+    "27": (9, 9),
+    "30": (10, 10),
+    "32": (8, 9),
+    "36": (8, 9),
+    "39": (8, 11),
+    "40": (9, 9),
+    "41": (9, 9),
+    "43": (8, 11),
+    "45": (8, 8),
+    "46": (7, 9),
+    "47": (8, 8),
+    "48": (9, 9),
+    "49": (8, 11),
+    "51": (8, 9),
+    "52": (10, 10),
+    "53": (8, 8),
+    "54": (10, 11),
+    "55": (10, 11),
+    "56": (9, 9),
+    "57": (8, 10),
+    "58": (10, 10),
+    "62": (8, 11),
+    "63": (8, 10),
+    "64": (8, 10),
+    "90": (10, 10),
+    "92": (9, 10),
+    "93": (9, 9),
+    "94": (9, 9),
+    "95": (8, 10),
+    "98": (10, 10),
+}
+
+#: Assigned country codes; ITU-T E.164.
+_CODE = re.compile(
+    "[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
+    "|21[12368]|2[2346][0-9]|25[0-8]|29[01789]|35[0-9]|37[0-9]"
+    "|38[0-35-79]|42[013]|50[0-9]|59[0-9]|67[02-9]|68[0-35-9]|69[0-2]"
+    "|85[02356]|88[06]|96[0-8]|97[0-79]|99[2-68]"
+)
+
+#: National numbers of these countries may begin with a zero.
+_ZERO_STAYS = frozenset({"39", "225", "241", "242", "378"})
+
+#: What national numbers begin with, where that tells many figures apart.
+_FIRST_DIGITS = {
+    "1": re.compile("[2-9][0-9]{2}[2-9]"),
+    "7": re.compile("[3489]"),
+    "44": re.compile("[1-3578]"),
+}
+
 _NO_SECRETS = frozenset(
     {"false", "none", "null", "true", "nil", "undefined", "empty", "unset"}
 )
@@ -227,7 +281,10 @@ def phone_length(text: str) -> int:
             break
     else:
         code = digits[:2]
-    least, most = _NATIONAL_DIGITS.get(code, (6, 12))
+    return _national_end(text, code, *_NATIONAL_DIGITS.get(code, (6, 12)))
+
+
+def _national_end(text: str, code: str, least: int, most: int) -> int:
     count, end = -len(code), 0
     for group in _GROUPS(text):
         first, last = group.span()
@@ -242,6 +299,36 @@ def phone_length(text: str) -> int:
 
 
 _GROUPS = re.compile("[0-9]+").finditer
+
+
+def dialled_phone_length(text: str) -> int:
+    """
+    Find where a number with 00 and a country code ends, as `phone_length`.
+
+    Identifiers and dumps of bytes begin with 00, too: without anything
+    between, the number must be whole; in groups, the first must hold the
+    whole code, and the groups must be no bytes and no words of bytes.
+    """
+    rest = text[2:].lstrip(" ")
+    head = _CODE.match(rest)
+    if not head:
+        return 0
+    code = head[0]
+    digits = digits_of(rest.replace("(0)", ""))[len(code) :]
+    first = _FIRST_DIGITS.get(code)
+    if (digits[:1] == "0" and code not in _ZERO_STAYS) or (
+        first and not first.match(digits)
+    ):
+        return 0
+    least, most = _DIALLED_DIGITS.get(code, (7, 9))
+    if text.isdecimal():
+        size = len(digits)
+        return len(text) if max(least, 8) <= size <= most else 0
+    sizes = [len(it[0]) for it in _GROUPS(text)]
+    if {*sizes} == {2} or sizes[:4] == [4] * 4:
+        return 0
+    end = _national_end(rest, code, least, most)
+    return len(text) - len(rest) + end if end else 0
 
 
 def local_phone_length(text: str) -> int:
@@ -314,6 +401,36 @@ def random_length(text: str) -> int:
     """
     is_mixed = any(map(str.isalpha, text)) and not text.isalpha()
     return secret_length(text) if is_mixed and len(text) >= 6 else 0
+
+
+def told_secret_length(text: str) -> int:
+    """
+    Accept what a sentence says is a secret: letters with figures among them,
+    no name of a method, a version or a file.
+    """
+    word = text.rstrip(".!?")
+    if _NO_TOLD_SECRET.match(word):
+        return 0
+    has_digit = any(it in "0123456789" for it in word)
+    return random_length(word) if has_digit else 0
+
+
+_NO_TOLD_SECRET = re.compile(
+    r"(?:0x|/|\\|v[0-9]|sha-?[0-9]|md5|base[0-9]|utf-?[0-9]|oauth|[hb]mac"
+    r"|rs[0-9]|hs[0-9]|es[0-9]|pbkdf|argon|aes|rsa-?[0-9]|sm[0-9]|des3"
+    r"|[0-9]+(?:st|nd|rd|th|ms|us|ns|min|s|m|h|d|b|kb|mb|bytes?)\Z"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|\S*\.[a-z]{1,5}\Z)"
+)
+
+
+def told_token_length(text: str) -> int:
+    """
+    Accept what a sentence says is a token: more than that, as parsers speak
+    of tokens, too.
+    """
+    size = told_secret_length(text)
+    digits = sum(it in "0123456789" for it in text)
+    return size if size >= 12 and digits >= 3 else 0
 
 
 def random_key_length(text: str) -> int:

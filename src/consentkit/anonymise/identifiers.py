@@ -16,6 +16,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from consentkit.anonymise._shared import (
+    SHARED_IMEIS,
+    SHARED_MACS,
+    SHARED_NUMBERS,
+    SHARED_UUIDS,
+    is_shared_serial,
+)
 from consentkit.anonymise._validators import is_luhn
 
 
@@ -33,11 +40,6 @@ _LONGEST = 512
 
 _IMEI = re.compile(r"[0-9](?:[ \u00a0./-]?[0-9]){14}")
 
-#: Pass their check digit, but are shared by emulators and test kits.
-_SHARED_IMEIS = frozenset(
-    {"004999010640000", "123456789012347", "358240051111110"}
-)
-
 _MAC = re.compile(
     r"[0-9A-F]{12}"
     r"|[0-9A-F]{4}(?:\.[0-9A-F]{4}){2}"
@@ -45,9 +47,6 @@ _MAC = re.compile(
     # Some systems print an octet below 16 as one digit.
     r"|[0-9A-F]{1,2}(?::[0-9A-F]{1,2}){5}"
 )
-
-#: What Android gives apps in place of the address since version 6.
-_ANDROID_MAC = "020000000000"
 
 _UUID = re.compile(
     r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?"
@@ -60,7 +59,6 @@ _PLACEHOLDERS = frozenset(
     {
         "(null)",
         "(none)",
-        "9774d56d682e549c",  # one ANDROID_ID on millions of old phones
         "default string",
         "localhost",
         "localhost.localdomain",
@@ -97,7 +95,8 @@ def canonical_imei(text: str) -> str | None:
 
     Returns:
         15 ASCII digits, or None where it is unavailable: not 15 digits, a
-        wrong check digit, one digit repeated, or a constant of emulators.
+        wrong check digit, one digit repeated, or a constant of emulators
+        and test kits.
 
     Source:
         3GPP TS 23.003, section 6.2 and annex B.
@@ -106,7 +105,7 @@ def canonical_imei(text: str) -> str | None:
     if not _IMEI.fullmatch(spelled):
         return None
     digits = re.sub(r"[^0-9]", "", spelled)
-    if len(set(digits)) == 1 or digits in _SHARED_IMEIS:
+    if len(set(digits)) == 1 or digits in SHARED_IMEIS:
         return None
     return digits if is_luhn(digits) else None
 
@@ -121,8 +120,8 @@ def canonical_mac(text: str) -> str | None:
 
     Returns:
         The address, or None where it is unavailable: not six octets, all
-        zero, all ones, a group address (multicast bit set), or the constant
-        ``02:00:00:00:00:00``. Random (locally administered) addresses are
+        zero, all ones, a group address (multicast bit set), or a constant
+        such as ``02:00:00:00:00:00``. Random (locally administered) addresses are
         addresses; see :func:`is_locally_administered`.
 
     Source:
@@ -134,7 +133,7 @@ def canonical_mac(text: str) -> str | None:
     if ":" in spelled:
         spelled = "".join(octet.zfill(2) for octet in spelled.split(":"))
     digits = spelled.replace("-", "").replace(".", "")
-    if digits in {"0" * 12, _ANDROID_MAC} or int(digits[1], 16) & 1:
+    if digits in SHARED_MACS or int(digits[1], 16) & 1:
         return None
     return digits
 
@@ -184,7 +183,8 @@ def canonical_generic(text: str) -> str | None:
 
     Returns:
         The identifier, or None where it is unavailable: blank, all zeros or
-        all ``f``, a text that stands for "none", or not printable.
+        all ``f``, a constant that many devices share, a text that stands
+        for "none", or not printable.
     """
     spelled = unicodedata.normalize("NFC", text.strip("\0 \t\r\n"))
     if not spelled or len(spelled) > _LONGEST or not spelled.isprintable():
@@ -198,11 +198,28 @@ def canonical_generic(text: str) -> str | None:
         return None
     if len(low) >= 12 and not low.strip("f-"):
         return None
+    if low in SHARED_NUMBERS or low.replace("-", "") in SHARED_UUIDS:
+        return None
     return spelled
+
+
+def _canonical_serial(text: str) -> str | None:
+    """
+    Spell the number of a device: its maker's, or one of software.
+
+    What counts up, such as ``123456789``, is what makers leave there. As
+    the number of an account it may be somebody.
+    """
+    spelled = canonical_generic(text)
+    return None if spelled is None or is_shared_serial(spelled) else spelled
 
 
 _BY_TYPE = {
     "imei": canonical_imei,
+    "serial_number": _canonical_serial,
+    "system_id": _canonical_serial,
+    "device_unique_id": _canonical_serial,
+    "smart_device_uid": _canonical_serial,
     "mac_address": canonical_mac,
     "bluetooth_mac": canonical_mac,
     "smart_device_mac": canonical_mac,

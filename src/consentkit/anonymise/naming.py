@@ -8,6 +8,8 @@ What it is beside others is another question: see
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +23,30 @@ __all__ = ["class_of", "is_honest"]
 # Whom a value of these points to, as it stands: a person or a device, or
 # whomever a text is about.
 _TELLING: Final = frozenset({"direct", "device", "content"})
+
+# A value of these may name nobody, and may name somebody: who wrote it put
+# in a name, as in "Ann Smith's laptop", or it is a face, a place (so is the
+# address of an access point), or a list that tells of its holder.
+_MAY_NAME: Final = frozenset(
+    {
+        "avatar",
+        "bssid",
+        "common_app_info",
+        "device_name",
+        "education_info",
+        "follow_record",
+        "industry_info",
+        "installed_apps",
+        "nickname",
+        "place_of_origin",
+        "running_processes",
+        "search_history",
+        "share_record",
+        "smart_device_name",
+        "ssid",
+        "work_info",
+    }
+)
 
 # From the worst to the best that a value may be called.
 _ORDER: Final = (
@@ -52,13 +78,17 @@ def class_of(data_type: str, protection: ProtectionName) -> PrivacyClass:
     Name the class of one value by its type and its protection.
 
     No class is better for the recipient being who it is, and none is
-    ``anonymous``: a value belongs to one device.
+    ``anonymous``: a value belongs to one device. A protection that the
+    vocabulary does not allow for the type counts for nothing: a range of
+    IMEIs is no range, and the value is what it is as it stands.
 
     Args:
         data_type: Id of the vocabulary; one that is not in it is personal.
 
         protection: What was done to the value.
     """
+    if protection not in _allowed().get(data_type, ()):
+        protection = ProtectionName.NONE
     if protection in _BY_PROTECTION:
         return _BY_PROTECTION[protection]
     type_ = load_vocabulary().data_types.get(data_type)
@@ -67,11 +97,20 @@ def class_of(data_type: str, protection: ProtectionName) -> PrivacyClass:
     events = protection is ProtectionName.SCRUB and (
         type_ is not None and type_.category == "log"
     )
-    if type_ is None or type_.sensitive:
+    if type_ is None or type_.sensitive or data_type in _MAY_NAME:
         return PrivacyClass.PERSONAL
     if type_.identifiability in _TELLING and not events:
         return PrivacyClass.PERSONAL
     return PrivacyClass.LINKABLE
+
+
+@cache
+def _allowed() -> Mapping[str, frozenset[ProtectionName]]:
+    """
+    Give the protections that the vocabulary allows, by data type.
+    """
+    types = load_vocabulary().data_types.values()
+    return {type_.id: type_.protections for type_ in types}
 
 
 def is_honest(

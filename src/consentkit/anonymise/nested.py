@@ -128,7 +128,8 @@ def scrub_exception(
     Describe an exception and its causes without personal data.
 
     For each frame the file, line and function, scrubbed; never locals and
-    never lines of source. Messages and notes are scrubbed.
+    never lines of source, nor the one that a `SyntaxError` has with it.
+    Messages and notes are scrubbed.
 
     Returns:
         Several lines, as a traceback has them.
@@ -161,13 +162,22 @@ def _tell(
         f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}'
         for frame in told.stack
     )
-    message = "".join(told.format_exception_only()).rstrip("\n")
     # A message of several lines may hold one value over two of them.
-    lines.append(message)
+    lines.append(_message(told))
     for inner in (told.exceptions or ())[:LIMIT_DEPTH]:
         if depth < LIMIT_DEPTH:
             lines.append("in a group:")
             _tell(inner, lines, depth + 1)
+
+
+def _message(told: traceback.TracebackException) -> str:
+    """
+    Give the class, text and notes; of a `SyntaxError` its place, too.
+    """
+    if hasattr(told, "text"):
+        # A line of source, or whatever was to be read as one.
+        told.text = None  # type: ignore[assignment]
+    return "".join(told.format_exception_only()).rstrip("\n")
 
 
 class _Walk:

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from . import _national, _validators
-from ._rule import Rule, check_rule
+from ._rule import Rule, faults_of
 
 
 __all__ = ["VALIDATORS", "read_rules"]
@@ -33,16 +33,34 @@ def _luhn_length(text: str) -> int:
     return len(text) if right else 0
 
 
+def _of_any_text(length: Callable[[str], int]) -> Callable[[str], int]:
+    """
+    Make a second look that expects a form take any text: without that form
+    it is no value.
+    """
+
+    def look(text: str) -> int:
+        try:
+            return length(text)
+        except (ValueError, IndexError):
+            return 0
+
+    return look
+
+
 #: Second looks that a document can ask for by name.
 VALIDATORS: Final[Mapping[str, Callable[[str], int]]] = MappingProxyType(
     {
-        "iban": _national.iban_length,
-        "ipv4": _validators.ipv4_length,
-        "ipv6": _validators.ipv6_length,
-        "luhn": _luhn_length,
-        "mac": _validators.mac_length,
-        "phone": _validators.local_phone_length,
-        "secret": _validators.secret_length,
+        name: _of_any_text(length)
+        for name, length in {
+            "iban": _national.iban_length,
+            "ipv4": _validators.ipv4_length,
+            "ipv6": _validators.ipv6_length,
+            "luhn": _luhn_length,
+            "mac": _validators.mac_length,
+            "phone": _validators.local_phone_length,
+            "secret": _validators.secret_length,
+        }.items()
     }
 )
 
@@ -57,6 +75,16 @@ _KINDS: Final[Mapping[str, tuple[type, str]]] = {
     "folded": (bool, "true or false"),
     "late": (bool, "true or false"),
 }
+
+_NEEDED: Final = ("name", "type", "pattern")
+
+#: For what is missing or wrong, so that the rest can be looked at.
+_STAND_INS: Final = MappingProxyType(
+    {"name": "it", "type": "T", "pattern": "x"}
+)
+
+#: Characters of a rule's name that a fault shows.
+_SHOWN: Final = 60
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:
@@ -75,7 +103,8 @@ def read_rules(text: str) -> tuple[Rule, ...]:
             nothing else.
 
         ValueError: If the document or one of its rules is wrong; the message
-            tells all faults, each with its place.
+            tells all faults at once, each with the number and name of its
+            table and the key.
 
     .. versionadded:: 26.1.0
     """
@@ -90,56 +119,65 @@ def read_rules(text: str) -> tuple[Rule, ...]:
         faults.append("$.rules: there are no tables [[rules]]")
         tables = []
     made: list[Rule] = []
+    places: dict[str, int] = {}
     for at, table in enumerate(tables):
-        try:
-            made.append(_rule(table))
-        except ValueError as error:
-            faults.append(f"$.rules[{at}]{error}")
-    names = [rule.name for rule in made]
-    faults += [
-        f"$.rules: two rules have the name {name!r}"
-        for name in sorted({it for it in names if names.count(it) > 1})
-    ]
+        here = f"$.rules[{at}]"
+        if not isinstance(table, dict):
+            faults.append(f"{here}: not a table")
+            continue
+        name = table.get("name")
+        its = f" (rule {name[:_SHOWN]!r})" if isinstance(name, str) else ""
+        rule, found = _read(table)
+        if isinstance(name, str) and places.setdefault(name, at) != at:
+            found.append(
+                ("name", f"two rules have it; see $.rules[{places[name]}]")
+            )
+        faults += [f"{here}.{key}{its}: {fault}" for key, fault in found]
+        made.append(rule)
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(made)
 
 
-def _rule(table: Any) -> Rule:
-    if not isinstance(table, dict):
-        msg = ": not a table"
-        raise ValueError(msg)  # noqa: TRY004 - a fault of the document
-    for key, value in table.items():
-        if key not in _KINDS:
-            msg = f".{key}: unknown key; there are {', '.join(_KINDS)}"
-            raise ValueError(msg)
-        kind, said = _KINDS[key]
-        if type(value) is not kind:
-            msg = f".{key}: must be {said}"
-            raise ValueError(msg)
-    missing = [key for key in ("name", "type", "pattern") if key not in table]
-    if missing:
-        msg = f".{missing[0]}: missing"
-        raise ValueError(msg)
-    words = table.get("words", [])
-    if not all(isinstance(word, str) for word in words):
-        msg = ".words: must be a list of texts"
-        raise ValueError(msg)
-    options = {**table, "words": tuple(words)}
-    if "validator" in table:
-        validator = VALIDATORS.get(table["validator"])
-        if validator is None:
-            msg = (
-                f".validator: there is no {table['validator']!r}; there are "
-                f"{', '.join(VALIDATORS)}"
-            )
-            raise ValueError(msg)
-        options["validator"] = validator
+def _read(table: Mapping[str, Any]) -> tuple[Rule, list[tuple[str, str]]]:
+    """
+    Read one table.
+
+    Returns:
+        A rule, and for each fault of the table the key and what is wrong.
+        The rule is to be used only if there is none.
+    """
+    faults = [
+        (key, _fault_of_kind(key, value)) for key, value in table.items()
+    ]
+    faults += [(key, "missing") for key in _NEEDED if key not in table]
+    faults = [(key, fault) for key, fault in faults if fault]
+    wrong = {key for key, _ in faults}
+    right = {key: it for key, it in table.items() if key not in wrong}
+    options = {**_STAND_INS, **right, "words": tuple(right.get("words", ()))}
+    if "validator" in options:
+        options["validator"] = VALIDATORS[options["validator"]]
     rule = Rule(**options)
-    try:
-        check_rule(rule)
-    except ValueError as error:
-        msg = f": {error}"
-    else:
-        return rule
-    raise ValueError(msg)
+    # A group is counted in the pattern.
+    needs = {"group": "pattern"}
+    faults += [
+        (key, fault)
+        for key, fault in faults_of(rule)
+        if wrong.isdisjoint({key, needs.get(key, key)})
+    ]
+    return rule, faults
+
+
+def _fault_of_kind(key: str, value: object) -> str:
+    if key not in _KINDS:
+        return f"unknown key; there are {', '.join(_KINDS)}"
+    kind, said = _KINDS[key]
+    if type(value) is not kind or (
+        isinstance(value, list)
+        and not all(isinstance(item, str) for item in value)
+    ):
+        return f"must be {said}"
+    if key == "validator" and value not in VALIDATORS:
+        known = ", ".join(VALIDATORS)
+        return f"there is no {value!r}; there are {known}"
+    return ""

@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from . import _gates, _re2
+from ._failures import Failures
 from ._hidden import HiddenPass
 from ._numbers import NumberPass
 from ._rule import TYPES, Found, Rule, Span, check_rule
@@ -86,18 +87,32 @@ class Scrubbed(NamedTuple):
         dropped: Whether a rule failed, so that nothing could be kept.
 
         cut: Whether the text was longer than :data:`LIMIT_CHARACTERS`.
+
+        reason: Why it was dropped: the name of the rule that raised, and the
+            class of what it raised. Empty if it was not dropped.
+
+    .. versionchanged:: 26.1.0
+       *reason*.
     """
 
     text: str
     spans: tuple[Span, ...]
     dropped: bool = False
     cut: bool = False
+    reason: str = ""
 
     def __repr__(self) -> str:
+        why = f", reason={self.reason!r}" * bool(self.reason)
         return (
             f"Scrubbed(spans={self.spans!r}, dropped={self.dropped!r}, "
-            f"cut={self.cut!r})"
+            f"cut={self.cut!r}{why})"
         )
+
+
+class _FailedError(Exception):
+    """
+    A rule raised; its only argument is the reason.
+    """
 
 
 # At twice the speed of a call of the class, and each line needs one.
@@ -108,7 +123,9 @@ class Scrubber:
     """
     Takes personal data out of texts, by packs and rules of your choice.
 
-    It holds no text and may be used by several threads.
+    It holds no text and may be used by several threads. It fails closed: a
+    text on which a rule raises is dropped, counted in *failures*, and told to
+    the log now and then, by the name of the rule.
 
     Args:
         packs: Names out of :data:`PACKS`; by default all.
@@ -150,6 +167,7 @@ class Scrubber:
         chosen = [PACKS[name] for name in PACKS if name in names]
         own = tuple(rules)
         self._engine: Engine = _checked_engine(engine)
+        self._failures = Failures()
         self._numbers = NumberPass(
             types=frozenset(it for pack in chosen for it in pack.numbers)
         )
@@ -165,6 +183,16 @@ class Scrubber:
         numbers.
         """
         return self._rules
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """
+        How many texts were dropped because a rule raised, by
+        `Scrubbed.reason`.
+
+        .. versionadded:: 26.1.0
+        """
+        return self._failures.counts
 
     def __repr__(self) -> str:
         return f"<Scrubber of {len(self._rules)} rules, {self._engine}>"
@@ -211,9 +239,13 @@ class Scrubber:
             found = self._find(text)
             if found:
                 return _replaced(text, found)
-            return _make(Scrubbed, (text, (), False, False))
-        except Exception:  # noqa: BLE001 - whatever it is, nothing may pass
-            return Scrubbed(DROPPED, (), dropped=True)
+            return _make(Scrubbed, (text, (), False, False, ""))
+        except _FailedError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - nothing may pass
+            reason = f"the scrubber raised {_class_of(error)}"
+        self._failures.add(reason)
+        return Scrubbed(DROPPED, (), dropped=True, reason=reason)
 
     def _find(self, text: str) -> list[Found]:
         line = text if text.isascii() else text.translate(_NARROW)
@@ -222,10 +254,21 @@ class Scrubber:
             lower = line.translate(_ASCII_LOWER)
         found: list[Found] = []
         tried = self._tried
-        for at in self._gate(lower):
-            it, rank = tried[at]
-            it.apply(line, lower, rank, found)
-        return found
+        it: _Tried | None = None
+        try:
+            for at in self._gate(lower):
+                it, rank = tried[at]
+                it.apply(line, lower, rank, found)
+        except _FailedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what it holds stays here
+            # Not a rule: a gate, or the pass over numbers.
+            rule = getattr(it, "name", "")
+            where = f"rule {rule!r}" if rule else "the scrubber"
+            reason = f"{where} raised {_class_of(error)}"
+        else:
+            return found
+        raise _FailedError(reason)
 
 
 class _OfRules(Scrubber):
@@ -278,6 +321,14 @@ def _of(rules: tuple[Rule, ...]) -> Scrubber:
     return _OfRules(rules)
 
 
+def _class_of(error: Exception) -> str:
+    """
+    Name a class as code does; one that was made of data has no such name.
+    """
+    name = type(error).__name__
+    return name if name.isidentifier() and len(name) <= 64 else "an exception"
+
+
 def _checked_engine(engine: Engine) -> Engine:
     if engine not in get_args(Engine):
         msg = "`engine` must be 'auto', 're' or 're2'"
@@ -328,4 +379,4 @@ def _replaced(text: str, found: list[Found], tail: str = "") -> Scrubbed:
         start, end, rank, kind, mark = item
     spans.append(_make(Span, (start, end, kind)))
     kept += f"{text[at:start]}{mark}{text[end:]}{tail}"
-    return _make(Scrubbed, (kept, tuple(spans), False, bool(tail)))
+    return _make(Scrubbed, (kept, tuple(spans), False, bool(tail), ""))

@@ -30,6 +30,8 @@ _COMMANDS = (
     "policy",
     "consent",
     "collected",
+    "disclose",
+    "sdk",
     "why",
     "ledger",
     "receipt",

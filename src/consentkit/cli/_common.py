@@ -40,6 +40,7 @@ __all__ = [
     "kit_of",
     "near",
     "need_modules",
+    "need_output",
     "print_json",
     "print_table",
     "terminal_width",
@@ -153,6 +154,23 @@ def need_modules(extra: str, *modules: str) -> None:
         if find_spec(module) is None:
             package = packages.get(module, module)
             raise MissingExtraError(extra=extra, package=package)
+
+
+def need_output() -> None:
+    """
+    See to it that there is a standard output: for commands whose only result
+    is what they print.
+
+    Raises:
+        ValueError: If whoever started us closed it.
+    """
+    # `main` puts a sink in its place, so that printing breaks nothing.
+    if (
+        sys.__stdout__ is None
+        and getattr(sys.stdout, "name", "") == os.devnull
+    ):
+        msg = "the standard output is closed; send it to a file or a pipe"
+        raise ValueError(msg)
 
 
 def near(word: str, known: Iterable[str], *, where: str) -> str:

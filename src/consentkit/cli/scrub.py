@@ -14,24 +14,27 @@ import re
 import sys
 import textwrap
 import time
+import unicodedata
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from attrs import define
+from attrs import Factory, define
 
 from consentkit.anonymise.rulefile import read_rules
 from consentkit.anonymise.scrub import (
     DROPPED,
     LIMIT_CHARACTERS,
     PACKS,
+    Rule,
     Scrubbed,
     Scrubber,
     Span,
 )
-from consentkit.cli._common import count, unreadable, warn
+from consentkit.cli._common import count, need_output, unreadable, warn
 
 
 __all__ = ["add_parser"]
@@ -67,6 +70,13 @@ _READ_CHARACTERS: Final = LIMIT_CHARACTERS + 2
 #: Bytes looked at to tell in which encoding a text is.
 _HEAD_BYTES: Final = 4096
 
+#: A text in UTF-8 may hold so many bytes that are none, and more of them if
+#: they are less than a fifth.
+_FEW_ERRORS: Final = 8
+
+#: Why a line was dropped that no rule dropped.
+_NUL: Final = "it holds a NUL"
+
 #: Seconds between two lines of progress, and before the first.
 _PROGRESS_SECONDS: Final = 0.5
 
@@ -77,12 +87,18 @@ _KEY_ENDS = re.compile(
     r"---- ?end [a-z0-9 ]{0,30}private key(?: block)? ?----", re.IGNORECASE
 )
 
-#: What lines of a private key hold: letters as of base64 or a header.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/]{32,}")
+_RUN = re.compile("[a-z]+|[A-Z]+|[0-9]+|[+/]+")
+
+_AFTER_WORD = r"(?:\\[nr]|[\"',;+)\]}\s]){0,8}\Z"
+
+#: What else is a line of a private key: its last one, or a header.
 _OF_KEY = re.compile(
-    r"[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{2}={1,2}\s*\Z"
+    rf"[A-Za-z0-9+/]{{2}}={{1,2}}{_AFTER_WORD}"
     r"|^\s*=?[A-Za-z0-9+/]{2,}={0,2}\s*\Z"
     r"|(?:Proc-Type|DEK-Info|Version|Comment|Subject|Hash): "
 )
+_SHORT_WORD = re.compile(rf"[A-Za-z0-9+/]{{1,31}}{_AFTER_WORD}")
 
 #: A private key has no more lines, and no more others between them.
 _KEY_LINES: Final = 500
@@ -123,8 +139,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--rules",
         type=Path,
+        action="append",
+        default=[],
         metavar="FILE",
-        help="rules of your own, as tables [[rules]] of TOML",
+        help="rules of your own, as tables [[rules]] of TOML; may be repeated, "
+        "and all of them hold",
     )
     parser.add_argument(
         "--engine",
@@ -136,24 +155,19 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--encoding",
         metavar="NAME",
-        help="of the input (default: UTF-8, or UTF-16 where it looks so)",
+        help="of the input (default: UTF-8, or UTF-16 and UTF-32 where it "
+        "looks so)",
     )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    need_output()
     if arguments.encoding:
         _check_encoding(arguments.encoding)
-    rules = ()
-    if arguments.rules:
-        problem = unreadable(arguments.rules)
-        if problem:
-            msg = f"{arguments.rules}: {problem}"
-            raise ValueError(msg)
-        rules = _rules_of(arguments.rules)
     scrubber = Scrubber(
         packs=arguments.pack or tuple(PACKS),
-        rules=rules,
+        rules=_rules_of(arguments.rules),
         engine=arguments.engine,
     )
     write = _write_json if arguments.json else _write_text
@@ -163,28 +177,69 @@ def _run(arguments: argparse.Namespace) -> int:
             # Who follows a log wants each line at once.
             sys.stdout.reconfigure(line_buffering=True)
         progress = _Progress(size)
-        for line in _read(stream, arguments.encoding):
+        where = "standard input" if arguments.file == "-" else arguments.file
+        for line in _read(stream, arguments.encoding, where):
             write(lines.scrub(line), line)
             progress.add(line, lines)
         progress.end()
     if lines.dropped:
-        many = count(lines.dropped, "line")
-        warn(f"{many} could not be scrubbed and {_was(lines.dropped)} dropped")
+        warn(_told(lines.dropped))
     return 1 if lines.dropped else 0
 
 
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
+def _told(dropped: Counter[str]) -> str:
+    """
+    Say how many lines were dropped, and why.
+    """
+    many = dropped.total()
+    was = "was" if many == 1 else "were"
+    why = "; ".join(
+        f"{count(number, 'line')}: {reason}"
+        for reason, number in dropped.most_common()
+    )
+    return f"{count(many, 'line')} could not be scrubbed and {was} dropped ({why})"
 
 
-def _rules_of(path: Path) -> tuple:  # type: ignore[type-arg]
-    try:
-        return read_rules(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        msg = f"{path}: it is not in UTF-8"
-    except ValueError as error:
-        msg = f"{path}: {error}"
-    raise ValueError(msg)
+def _rules_of(paths: Sequence[Path]) -> tuple[Rule, ...]:
+    """
+    Read the rules of all files.
+
+    Raises:
+        ValueError: If a file is wrong, or two of them have a rule of one
+            name; all faults of all files are told.
+    """
+    made: list[Rule] = []
+    faults: list[str] = []
+    owners: dict[str, Path] = {}
+    for path in paths:
+        rules, fault = _rules_in(path)
+        faults += [f"{path}: {fault}"] * bool(fault)
+        for at, rule in enumerate(rules):
+            owner = owners.setdefault(rule.name, path)
+            if owner is not path:
+                faults.append(
+                    f"{path}: $.rules[{at}].name (rule {rule.name!r}): "
+                    f"{owner} has a rule of this name; give it another"
+                )
+        made += rules
+    if faults:
+        raise ValueError("; ".join(faults))
+    return tuple(made)
+
+
+def _rules_in(path: Path) -> tuple[tuple[Rule, ...], str]:
+    """
+    Give the rules of a file, or what is wrong with it.
+    """
+    fault = unreadable(path)
+    if not fault:
+        try:
+            return read_rules(path.read_text(encoding="utf-8")), ""
+        except UnicodeDecodeError:
+            fault = "it is not in UTF-8"
+        except ValueError as error:
+            fault = str(error)
+    return (), fault
 
 
 def _check_encoding(name: str) -> None:
@@ -230,16 +285,22 @@ class _Line:
     is_long: bool = False
 
 
-def _read(stream: BinaryIO, encoding: str | None) -> Iterator[_Line]:
+def _read(
+    stream: BinaryIO, encoding: str | None, where: str
+) -> Iterator[_Line]:
     """
     Read lines of any length in bounded memory.
+
+    Raises:
+        ValueError: If its encoding has to be named.
     """
     buffered = (
         stream
         if isinstance(stream, io.BufferedReader)
         else io.BufferedReader(stream)  # type: ignore[type-var]
     )
-    name = encoding or _encoding_of(buffered.peek(_HEAD_BYTES)[:_HEAD_BYTES])
+    head = buffered.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    name = _encoding_of(head, encoding, where)
     text = io.TextIOWrapper(
         buffered, encoding=name, errors="replace", newline="\n"
     )
@@ -262,27 +323,114 @@ def _read(stream: BinaryIO, encoding: str | None) -> Iterator[_Line]:
         text.detach()
 
 
-def _encoding_of(head: bytes) -> str:
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_CONTROLS: Final = bytes({*range(0x20)} - {*b"\t\n\r\x1b"})
+
+#: In this order: text in UTF-32 can be read as UTF-16 with zeros.
+_WITHOUT_MARK: Final = (
+    ("utf-32", ("utf-32-le", "utf-32-be")),
+    ("utf-16", ("utf-16-le", "utf-16-be")),
+)
+
+
+def _encoding_of(head: bytes, wanted: str | None, where: str) -> str:
     """
-    Tell UTF-16 and UTF-32 by their mark or their zeros; else it is UTF-8.
+    Tell the encoding of a text by how it begins.
+
+    Args:
+        head: Its first bytes.
+
+        wanted: What the caller named.
+
+        where: Names the text in errors.
+
+    Raises:
+        ValueError: If it is not what was named, or nobody can tell: text
+            that is read in a wrong encoding has no form that a rule knows.
     """
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if head.startswith(mark):
-            return name
-    half = len(head) // 2
-    if half >= 4:
-        even, odd = head[::2].count(0), head[1::2].count(0)
-        if odd * 10 >= half * 4 and even * 10 < half:
-            return "utf-16-le"
-        if even * 10 >= half * 4 and odd * 10 < half:
-            return "utf-16-be"
-    return "utf-8"
+    mark = next((name for it, name in _MARKS if head.startswith(it)), None)
+    if wanted is not None:
+        family = codecs.lookup(wanted).name
+        if family not in dict(_WITHOUT_MARK) or mark == family:
+            return wanted
+        found = _by_zeros(head, family)
+        if found is None and head:
+            msg = (
+                f"{where}: no mark tells the order of the bytes; name it with "
+                f"--encoding {family}-le or --encoding {family}-be"
+            )
+            raise ValueError(msg)
+        return found or wanted
+    found = mark or _by_zeros(head)
+    if found is None and _is_no_utf8(head):
+        msg = (
+            f"{where}: it is neither in UTF-8 nor in UTF-16 or UTF-32; name "
+            "its encoding, as in --encoding gbk or --encoding latin-1"
+        )
+        raise ValueError(msg)
+    return found or "utf-8"
+
+
+def _by_zeros(head: bytes, *families: str) -> str | None:
+    """
+    Tell UTF-16 and UTF-32 without a mark: text in them has zeros.
+    """
+    # A text in UTF-8 may hold a few: such lines are dropped. Of what is not
+    # in ASCII, the other half of each letter is mostly no text at all.
+    odd = len(head.translate(None, _CONTROLS)) * 10 <= len(head) * 9
+    if not (families or odd or _errors_of(head, b"\0")):
+        return None
+    for family, names in _WITHOUT_MARK:
+        if families and family not in families:
+            continue
+        plain = {name: _plain_letters(head, name) for name in names}
+        best = max(plain, key=lambda name: plain[name])
+        if 0 < plain[best] > min(plain.values()):
+            return best
+    return None
+
+
+def _plain_letters(head: bytes, name: str) -> int:
+    """
+    Count the letters of ASCII in *head*; 0 if it is no text in that encoding.
+    """
+    try:
+        text = codecs.getincrementaldecoder(name)().decode(head)
+    except UnicodeDecodeError:
+        return 0
+    odd = sum(
+        unicodedata.category(it) in {"Cc", "Cn", "Co"}
+        and it not in "\t\n\r\x1b"
+        for it in text
+    )
+    # Two letters of ASCII make one of Chinese.
+    pairs = sum(
+        0x20 <= a < 0x7F and 0x20 <= b < 0x7F
+        for a, b in zip(head[::2], head[1::2], strict=False)
+    )
+    if odd * 10 > len(text) or pairs * 2 > len(text):
+        return 0
+    return sum(" " <= it <= "~" or it in "\t\n\r" for it in text)
+
+
+def _errors_of(head: bytes, passed_over: bytes = b"") -> int:
+    """
+    Count what is no UTF-8 in *head*, but for a letter cut at its end.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return decoder.decode(head.translate(None, passed_over)).count("\ufffd")
+
+
+def _is_no_utf8(head: bytes) -> bool:
+    errors = _errors_of(head)
+    return errors >= _FEW_ERRORS and errors * 5 >= len(head)
 
 
 @define
@@ -293,14 +441,15 @@ class _Lines:
     Attributes:
         found: Spans so far.
 
-        dropped: Lines that could not be scrubbed.
+        dropped: Lines that could not be scrubbed, by reason.
     """
 
     scrubber: Scrubber
     found: int = 0
-    dropped: int = 0
+    dropped: Counter[str] = Factory(Counter)
     _key_lines: int = 0
     _others: int = 0
+    _before: str | None = None
 
     def scrub(self, line: _Line) -> Scrubbed:
         """
@@ -308,17 +457,18 @@ class _Lines:
         """
         made = self._scrub(line)
         self.found += len(made.spans)
-        self.dropped += made.dropped
+        if made.dropped:
+            self.dropped[made.reason] += 1
         return made
 
     def _scrub(self, line: _Line) -> Scrubbed:
         text = line.text
         if "\0" in text:
-            return Scrubbed(DROPPED, (), dropped=True)
+            return Scrubbed(DROPPED, (), dropped=True, reason=_NUL)
         if self._key_lines:
             self._key_lines -= 1
             is_end = bool(_KEY_ENDS.search(text))
-            if is_end or _OF_KEY.search(text):
+            if is_end or self._is_of_key(text):
                 self._key_lines *= not is_end
                 self._others = 0
                 span = Span(0, len(text), "SECRET_VALUE")
@@ -334,8 +484,44 @@ class _Lines:
             and any(it.type == "SECRET_VALUE" for it in self.scrubber.rules)
         ):
             self._key_lines, self._others = _KEY_LINES, 0
+            self._before = None
         # Of a line that goes on, more than the limit was read.
         return self.scrubber.scrub(text)
+
+    def _is_of_key(self, text: str) -> bool:
+        """
+        Tell whether *text* is one more line of a private key.
+        """
+        for word in _LONG_WORD.finditer(text):
+            if _is_drawn(word[0]):
+                self._before = _figureless(text[: word.start()])
+                return True
+        if _OF_KEY.search(text):
+            return True
+        # The last line of a key, where the log writes the same before each.
+        before = self._before
+        return (
+            before is not None
+            and _SHORT_WORD.match(text, len(before)) is not None
+            and _figureless(text[: len(before)]) == before
+        )
+
+
+def _is_drawn(word: str) -> bool:
+    """
+    Tell whether a long word can be of a key: in names and paths, what follows
+    is more often of one kind, and there are seldom figures; digits of base 16
+    are of one case.
+    """
+    if word in {word.lower(), word.upper()}:
+        return False
+    share = len(_RUN.findall(word)) / len(word)
+    return share >= (0.34 if re.search("[0-9]", word) else 0.5)
+
+
+def _figureless(text: str) -> str:
+    # Times and numbers of processes differ from line to line.
+    return re.sub("[0-9]", "0", text)
 
 
 def _write_text(made: Scrubbed, line: _Line) -> None:
@@ -354,6 +540,7 @@ def _write_json(made: Scrubbed, _: _Line) -> None:
         told["cut"] = True
     if made.dropped:
         told["dropped"] = True
+        told["reason"] = made.reason
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     is_wide = encoding == "utf8"
     sys.stdout.write(f"{json.dumps(told, ensure_ascii=not is_wide)}\n")

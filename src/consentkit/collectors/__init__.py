@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from consentkit._fork import load
 from consentkit.collectors._interval import share_interval
+from consentkit.collectors._own import check_source
 from consentkit.collectors.source import Source, Unavailable
 
 
@@ -90,7 +91,7 @@ class Sources:
 
     Args:
         own: The app's own ones, or ids of built-in ones; they go before the
-            usual ones.
+            usual ones, and of several the first one counts.
 
         platform: Where the app runs, in the words of a policy.
 
@@ -98,6 +99,9 @@ class Sources:
 
     Raises:
         KeyError: If a text among *own* is no id of a built-in source.
+
+        TypeError, ValueError: If one of them is no source, or does not say
+            what has to be known of it.
     """
 
     def __init__(
@@ -113,9 +117,10 @@ class Sources:
         given: list[Source[Any]] = []
         for one in own:
             source = self._built_in(one) if isinstance(one, str) else one
+            check_source(source)
             given.append(source)
             if source.id:
-                self._made[source.id] = source
+                self._made.setdefault(source.id, source)
         for source in (*given, *map(self._built_in, USUAL.get(platform, ()))):
             for data_type in source.data_types:
                 self._usual.setdefault(data_type, source)

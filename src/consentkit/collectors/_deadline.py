@@ -90,7 +90,8 @@ class Deadline(Generic[T]):
         Raises:
             TimeoutError: If it is late, or an earlier call still is.
 
-            FailedCallError: If it raised anything.
+            FailedCallError: If it raised anything, or no thread can be
+                started for it: there are too many, or the interpreter ends.
         """
         end = time.monotonic() + seconds
         box: list[T] = []
@@ -122,17 +123,27 @@ class Deadline(Generic[T]):
 
         Raises:
             TimeoutError: If one still does at *end*, or was late already.
+
+            FailedCallError: If the system gives no thread.
         """
         while True:
             with self._mutex:
                 earlier = self._thread
                 if earlier is None or not earlier.is_alive():
-                    self._thread = threading.Thread(
-                        target=run, name="consentkit-read", daemon=True
-                    )
-                    self._thread.start()
+                    self._thread = _started(run)
                     return self._thread
             left = end - time.monotonic()
             if left <= 0 or earlier is self._late:
                 raise TimeoutError
             earlier.join(left)
+
+
+def _started(run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, name="consentkit-read", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        failed = type(error).__name__
+    else:
+        return thread
+    raise FailedCallError(failed)

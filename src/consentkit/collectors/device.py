@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -86,6 +87,9 @@ class DeviceSource(Source[Fact]):
             reads, and waits for as long as it takes.
 
     Raises:
+        TypeError: If one of *facts* is a coroutine function, which a thread
+            without an event loop cannot call.
+
         ValueError: If *timeout_seconds* is not a positive, finite number.
 
     .. versionchanged:: 26.1.0 *id*, *touches*, *visible*, *platforms*,
@@ -105,6 +109,13 @@ class DeviceSource(Source[Fact]):
     ) -> None:
         if timeout_seconds is not None:
             check_seconds("timeout_seconds", timeout_seconds)
+        for data_type, fact in facts.items():
+            if iscoroutinefunction(fact):
+                msg = (
+                    f"facts[{data_type!r}] must be a plain function, not a "
+                    "coroutine function"
+                )
+                raise TypeError(msg)
         self.timeout_seconds: float | None = timeout_seconds
         self.id: str = id
         self.name: str = name

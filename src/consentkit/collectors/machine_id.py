@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from consentkit.anonymise import _shared
 from consentkit.collectors._files import read_line, read_mounts
 from consentkit.collectors.containers import find_container
 from consentkit.collectors.source import Unavailable
@@ -32,20 +33,7 @@ __all__ = ["SHARED_UUIDS", "read_machine_id"]
 #: Ids that many machines have, without hyphens: one that an anonymity
 #: distribution gives everybody, and what makers leave in the firmware,
 #: which virtual machines and some installers take the id from.
-SHARED_UUIDS: Final = frozenset(
-    {
-        "00020003000400050006000700080009",
-        "000102030405060708090a0b0c0d0e0f",
-        "03000200040005000006000700080009",
-        "0123456789abcdef0123456789abcdef",
-        "12345678123456781234567812345678",
-        "123456781234567890abcddeefaabbcc",
-        "4c4c454400002010802080c04f202020",  # Dell, without a service tag
-        "b08dfa6083e7567a1921a715000001fb",  # Whonix and Kicksecure
-        "deadbeefdeadbeefdeadbeefdeadbeef",
-        "fefefefefefefefefefefefefefefefe",
-    }
-)
+SHARED_UUIDS: Final = _shared.SHARED_UUIDS
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -60,7 +60,7 @@ def make_interfaces_source(
     ``ethernet``, ``wifi``, ``cellular``, ``bluetooth``, ``vpn`` or
     ``other``; ``none`` without one. ``network_status`` is ``connected`` or
     ``disconnected``: whether there is a way outside, not whether somebody
-    answers there.
+    answers there. Neither is told where the system hides its routes.
 
     Args:
         net: Folder in which Linux shows its interfaces.
@@ -135,33 +135,47 @@ def _has_device(net: Path, name: str) -> bool:
 def _status(net: Path, routes: Path) -> str | None:
     if not net.is_dir():
         return None
-    return "connected" if _outside(net, routes) else "disconnected"
+    name = _outside(net, routes)
+    if name is None:
+        return None
+    return "connected" if name else "disconnected"
 
 
 def _type(net: Path, routes: Path) -> str | None:
     if not net.is_dir():
         return None
     name = _outside(net, routes)
+    if name is None:
+        return None
     return _type_of(net / name) if name else "none"
 
 
-def _outside(net: Path, routes: Path) -> str:
+def _outside(net: Path, routes: Path) -> str | None:
     """
-    Name the interface of the best default route that is up, if any.
+    Name the interface of the best default route that is up.
+
+    Returns:
+        Nothing where there is none, and ``None`` where that cannot be told:
+        the tables, or the state of an interface, are not shown to the app.
     """
-    found = [*_routes(routes / "route"), *_routes6(routes / "ipv6_route")]
-    for _, name in sorted(found):
+    table = read_text(routes / "route", count_bytes=1_000_000)
+    table6 = read_text(routes / "ipv6_route", count_bytes=1_000_000)
+    # That of IPv4 has a line of titles, also where it has no route.
+    is_told = bool(table or table6)
+    for _, name in sorted([*_routes(table), *_routes6(table6)]):
+        state = read_line(net / name / "operstate")
         # Tunnels and some drivers do not know whether they are up.
-        if read_line(net / name / "operstate") in {"up", "unknown"}:
+        if state in {"up", "unknown"}:
             return name
-    return ""
+        is_told = is_told and bool(state)
+    return "" if is_told else None
 
 
-def _routes(file: Path) -> Iterator[tuple[int, str]]:
+def _routes(table: str) -> Iterator[tuple[int, str]]:
     """
     List metric and interface of each default route of IPv4.
     """
-    for line in read_text(file, count_bytes=1_000_000).splitlines()[1:]:
+    for line in table.splitlines()[1:]:
         with suppress(ValueError, IndexError):
             parts = line.split()
             flags, metric = int(parts[3], 16), int(parts[6])
@@ -171,8 +185,8 @@ def _routes(file: Path) -> Iterator[tuple[int, str]]:
                 yield metric, parts[0]
 
 
-def _routes6(file: Path) -> Iterator[tuple[int, str]]:
-    for line in read_text(file, count_bytes=1_000_000).splitlines():
+def _routes6(table: str) -> Iterator[tuple[int, str]]:
+    for line in table.splitlines():
         with suppress(ValueError, IndexError):
             parts = line.split()
             flags, metric = int(parts[8], 16), int(parts[5], 16)

@@ -15,8 +15,6 @@ Source: PIPL Article 23; GDPR Article 14.
 
 from __future__ import annotations
 
-import threading
-
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
@@ -95,6 +93,7 @@ class ReceivedSource(Source[Any]):
     """
 
     name = "what others have handed over"
+    touches: str = "nothing: what was handed over lies in memory"
     timeout_seconds: float | None = None  # nothing waits
 
     def __init__(
@@ -107,9 +106,10 @@ class ReceivedSource(Source[Any]):
         if party not in indirect.recipients:
             msg = f"the policy {policy.id} takes no data from {party!r}"
             raise ValueError(msg)
+        self.id: str = f"received_{party}"
         self.party = party
         self.data_types: frozenset[str] = frozenset(data_types)
-        self._lock = threading.Lock()
+        #: One assignment is whole in every thread.
         self._held: tuple[Mapping[str, object], Provenance] | None = None
 
     def put(
@@ -133,20 +133,17 @@ class ReceivedSource(Source[Any]):
             msg = f"this is the door of {self.party!r} alone"
             raise ValueError(msg)
         taken = {t: v for t, v in values.items() if t in self.data_types}
-        with self._lock:
-            self._held = MappingProxyType(taken), provenance
+        self._held = MappingProxyType(taken), provenance
         return tuple(taken)
 
     def clear(self) -> None:
         """
         Let go of what was handed over.
         """
-        with self._lock:
-            self._held = None
+        self._held = None
 
     def _read(self, permit: Permit, **_: Any) -> Any:
-        with self._lock:
-            held = self._held
+        held = self._held
         data_type = permit.clause.type
         if held is None or data_type not in held[0]:
             return Unavailable(data_type, "it was not handed over")

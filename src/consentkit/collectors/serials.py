@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from consentkit.anonymise._shared import is_shared_serial
 from consentkit.collectors._files import is_locked, read_bytes, read_line
 from consentkit.collectors.device import DeviceSource
 from consentkit.collectors.source import Unavailable
@@ -32,27 +33,6 @@ _PLATFORMS: Final = frozenset({"desktop", "iot"})
 
 #: In the order in which they stand for the device as a whole.
 _DMI: Final = ("product_serial", "board_serial", "chassis_serial")
-
-#: What makers and hypervisors leave there, lower case, without what is
-#: neither letter nor digit; a text without a digit counts as blank, too.
-_BLANKS: Final = frozenset(
-    {
-        "00000000",
-        "0123456789",
-        "0123456789abcdef",
-        "012345678",
-        "01234567",
-        "1234567890",
-        "123456789",
-        "12345678",
-        "1234567",
-        "123456",
-        "sn1234567890",
-        "sn12345",
-        "sys1234567890",
-        "sys9876543210",
-    }
-)
 
 #: Not disks of the device: in memory, of software, or to be taken out.
 _NO_DISK: Final = re.compile(r"loop|ram|zram|dm-|md|sr|fd|nbd|rbd|drbd")
@@ -122,13 +102,14 @@ def _serial(files: Iterable[Path]) -> str | Unavailable | None:
 def _is_serial(text: str) -> bool:
     """
     Tell whether *text* can be a serial number, and not what stands for none.
+
+    A text without a digit counts as blank.
     """
     low = re.sub(r"[^0-9a-z]", "", text.lower())
     return (
         3 < len(low) <= 128
         and any(c.isdigit() for c in low)
-        and len(set(low)) > 1
-        and low not in _BLANKS
+        and not is_shared_serial(text)
         and text.isprintable()
     )
 

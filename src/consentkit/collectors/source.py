@@ -14,12 +14,14 @@ import logging
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar, final
 
 from attrs import frozen
 
 from consentkit.collectors._deadline import Deadline, FailedCallError
 from consentkit.collectors._interval import LastReads
+from consentkit.collectors._record import is_on_record
 from consentkit.exceptions import MissingExtraError
 from consentkit.gate import Permit, check_permit
 
@@ -115,6 +117,16 @@ class Source(ABC, Generic[T]):
     _last_reads: LastReads | None = None
     _deadline_of_reads: Deadline[Any] | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if iscoroutinefunction(cls._read):
+            # Its answer would be an object that nobody awaits.
+            msg = (
+                f"{cls.__name__}._read must be a plain function, not a "
+                "coroutine function"
+            )
+            raise TypeError(msg)
+
     @property
     def reads(self) -> int:
         """
@@ -127,10 +139,17 @@ class Source(ABC, Generic[T]):
         """
         Read the value that *permit* is for.
 
+        This is the inner door, which `consentkit.Use` goes through, sources
+        that read other ones, and tests. What comes out of it is the raw
+        value: it is not protected, not counted as collected, and not held to
+        the policy's frequency. An app reads by its use, as with
+        `consentkit.Use.device`.
+
         Args:
             permit: The gate's yes, for one of this source's types.
 
-            options: What `_read` of this source takes.
+            options: What `_read` of this source takes; ``scene`` for a
+                clipboard.
 
         Returns:
             The raw value, or why there is none.
@@ -140,10 +159,19 @@ class Source(ABC, Generic[T]):
                 a data type of another source.
 
             MissingExtraError: If the library that reads it is missing.
+
+            RuntimeError: If each read has to be on record, as that of a
+                clipboard, and this one is not.
         """
         data_type = check_permit(permit).clause.type
         if data_type not in self.data_types:
             check_permit(permit, data_type=min(self.data_types))
+        if not is_on_record(permit):
+            msg = (
+                f"each read of {data_type} has to be on record first; read "
+                "it by use.clipboard(scene)"
+            )
+            raise RuntimeError(msg)
         if self.min_interval_seconds > 0 and self._is_too_soon(data_type):
             return Unavailable(data_type, f"{self.name} was just asked")
         self._reads += 1

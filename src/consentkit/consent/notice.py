@@ -119,7 +119,9 @@ def _of_recipient(policy: Policy, function: Function, party: str) -> str:
     lines = [*head, "-" * max(map(columns, head)), *wrap(kind, _WIDTH), ""]
     lines += [*wrap(function.text, _WIDTH), ""]
     clauses = [
-        c for c in function.clauses.values() if recipient.id in c.recipients
+        c
+        for c in function.clauses.values()
+        if recipient.id in c.recipients and c.protection.name not in _STAYS
     ]
     facts = [("goes to", _party(recipient))]
     if recipient.barred:

@@ -129,10 +129,7 @@ class SQLiteLedger:
         Raises:
             StoreError: If the file cannot be looked at.
         """
-        if not self._db.exists():
-            return None
-        with self._db.reading() as connection:
-            return self._view.mark(connection)
+        return self._db.look(self._view.mark)
 
     def entries(self, subject: str = LOCAL) -> tuple[Entry, ...]:
         """

@@ -25,7 +25,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consentkit.anonymise.grid import Cell, cell_named
@@ -45,9 +44,6 @@ __all__ = ["Places"]
 
 _SECRET_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
-
-#: What a memory that was damaged on disk raises.
-_NOT_OURS: Final = (InvalidTag, TypeError, ValueError)
 
 
 @frozen
@@ -182,7 +178,7 @@ class Places:
         if row is None:
             return _Memory(os.urandom(_SECRET_BYTES))
         kek = self._kek(db)
-        with suppress(*_NOT_OURS):
+        with suppress(Exception):  # its frames hold where somebody was
             return _opened(kek, subject, row[0])
         raise DamagedError(
             self._db.path,
@@ -216,16 +212,17 @@ class Places:
         """
         live = {str(lane) for (lane,) in db.execute("SELECT id FROM lanes")}
         for subject, sealed in db.execute("SELECT * FROM places").fetchall():
-            # What is damaged stays so; it is no other's concern.
-            with suppress(*_NOT_OURS):
+            memory = None
+            with suppress(Exception):  # its frames hold where somebody was
                 memory = _opened(old, subject, sealed)
-                told = {k: v for k, v in memory.told.items() if k in live}
-                if told:
-                    _write(db, new, subject, evolve(memory, told=told))
-                else:
-                    db.execute(
-                        "DELETE FROM places WHERE subject = ?", (subject,)
-                    )
+            if memory is None:
+                # What is damaged stays so; it is no other's concern.
+                continue
+            told = {k: v for k, v in memory.told.items() if k in live}
+            if told:
+                _write(db, new, subject, evolve(memory, told=told))
+            else:
+                db.execute("DELETE FROM places WHERE subject = ?", (subject,))
 
 
 def _write(db: Connection, kek: KEK, subject: str, memory: _Memory) -> None:

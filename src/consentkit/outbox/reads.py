@@ -84,6 +84,19 @@ class Reads:
             )
         return True
 
+    def forget(self, subject: str) -> None:
+        """
+        Forget all reads of a person.
+
+        Raises:
+            StoreError: If it cannot be done.
+        """
+        if not self._db.exists():
+            return
+        with self._db.writing() as db:
+            db.execute("DELETE FROM reads WHERE subject = ?", (subject,))
+        self._db.checkpoint()
+
 
 def _last(db: Connection, key: tuple[str, str, str]) -> datetime | None:
     row = db.execute(

@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 
 from consentkit._sqlite import Database
 from consentkit.consent.results import Destroyed
-from consentkit.exceptions import DamagedError
+from consentkit.exceptions import DamagedError, StoreError
 from consentkit.gate import Permit, Reason
 from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
@@ -187,7 +187,9 @@ class OutboxStore:
 
     def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
         self.path = path
-        self._db = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._db = Database(
+            path, schema=_SCHEMA, version=_VERSION, later=("reads", "places")
+        )
         self._keys = KeyFolder(keys)
         self._limits = limits
         self._kek: KEK | None = None
@@ -282,11 +284,12 @@ class OutboxStore:
             return Reason.CONSENT_CHANGED
         plain = _plain(record)
         expires = int(record.expires_at.timestamp())
-        sealed = lane.seal(plain, record=record.id, expires=expires)
+        sealed = _sealed(lane, plain, record=record.id, expires=expires)
         count, size = self._totals(db)
         limits = self._limits
         if (
-            not 0 < len(plain) <= limits.record_bytes
+            not sealed
+            or not 0 < len(plain) <= limits.record_bytes
             or count >= limits.records
             or size + len(sealed) > limits.outbox_bytes
         ):
@@ -474,7 +477,7 @@ class OutboxStore:
             raise self._damaged(problem)
         records: list[Record] = []
         for n, *row in rows:
-            record = _opened(lane, *row)
+            record = self._opened(lane, *row)
             if record is not None:
                 records.append(evolve(record, consent=lane.reference))
                 continue
@@ -716,6 +719,20 @@ class OutboxStore:
                 "DELETE FROM records WHERE lane NOT IN (SELECT id FROM lanes)"
             )
 
+    def forget(self, subject: str) -> None:
+        """
+        Forget how often and when data of a person was read.
+
+        Args:
+            subject: As the ledger's entries name the person, whose grants
+                have ended.
+
+        Raises:
+            StoreError: If it cannot be done.
+        """
+        self.tally.forget(subject)
+        self.reads.forget(subject)
+
     def reconcile(
         self,
         standing: Callable[[str], frozenset[str] | None],
@@ -846,7 +863,7 @@ class OutboxStore:
                 "JOIN lanes ON lanes.id = records.lane ORDER BY n"
             ).fetchall()
         for row in rows:
-            record = _opened(self._unwrap(kek, row[:5]), *row[5:])
+            record = self._opened(self._unwrap(kek, row[:5]), *row[5:])
             if record is not None:
                 yield record
 
@@ -871,6 +888,27 @@ class OutboxStore:
             pass
         problem = "the keys of a grant cannot be opened"
         raise self._damaged(problem)
+
+    def _opened(
+        self, lane: Lane, record: Any, sealed: Any, expires: Any
+    ) -> Record | None:
+        """
+        Open one record, or give ``None`` if it is not what was sealed.
+
+        Raises:
+            StoreError: If nobody can tell now; then it waits on.
+        """
+        try:
+            return _record(lane.open(sealed, record=record, expires=expires))
+        except (*_NOT_OURS, LookupError):
+            return None
+        except Exception:  # noqa: BLE001, S110 - its frames hold the value
+            pass
+        raise StoreError(
+            self.path,
+            problem="a record cannot be opened now",
+            cure="try again, with more memory",
+        )
 
     def _damaged(self, problem: str) -> DamagedError:
         return DamagedError(
@@ -904,16 +942,14 @@ def _plain(record: Record) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _opened(
-    lane: Lane, record: Any, sealed: Any, expires: Any
-) -> Record | None:
+def _sealed(lane: Lane, plain: bytes, *, record: str, expires: int) -> bytes:
     """
-    Open one record, or give ``None`` if it is not what was sealed.
+    Seal one record; empty if that cannot be done.
     """
     try:
-        return _record(lane.open(sealed, record=record, expires=expires))
-    except _NOT_OURS:
-        return None
+        return lane.seal(plain, record=record, expires=expires)
+    except Exception:  # noqa: BLE001 - the frames of it hold the value
+        return b""
 
 
 def _count(

@@ -3,9 +3,9 @@
 How often each data type was really obtained: a policy only tells what may be.
 
 It holds no value, and days in the place of times. It stays when records have
-been delivered or were destroyed, as what happened did happen; and it lies in
-a file of its own, so that the outbox goes on telling nothing of what is in
-it.
+been delivered or were destroyed, as what happened did happen, until the
+person is forgotten; and it lies in a file of its own, so that the outbox goes
+on telling nothing of what is in it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ CREATE TABLE tally (
     first TEXT NOT NULL,
     last TEXT NOT NULL,
     PRIMARY KEY (subject, function, data_type)
-) WITHOUT ROWID"""
+) WITHOUT ROWID;
+
+CREATE TABLE forgotten (subject TEXT PRIMARY KEY) WITHOUT ROWID"""
 
 #: How often, first and last; by subject, function and data type.
 _Counted: TypeAlias = Mapping[tuple[str, str, str], tuple[int, date, date]]
@@ -78,13 +80,18 @@ class Tally:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(
-            path, schema=_SCHEMA, version=_VERSION, outlives_power_cut=False
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            outlives_power_cut=False,
+            later=("forgotten",),
         )
         self._is_closed = False
 
     def add(self, counted: _Counted) -> None:
         """
-        Add to it; once it is closed, nothing.
+        Add to it; once it is closed, nothing, and of who was forgotten
+        meanwhile nothing either.
 
         Raises:
             StoreError: If it cannot be written.
@@ -92,15 +99,43 @@ class Tally:
         if self._is_closed:
             return
         rows = [
-            (*key, n, first.isoformat(), last.isoformat())
+            # The person again, for the condition.
+            (*key, n, first.isoformat(), last.isoformat(), key[0])
             for key, (n, first, last) in counted.items()
         ]
         with self._db.writing() as db:
             db.executemany(
-                "INSERT INTO tally VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT "
+                "INSERT INTO tally SELECT ?, ?, ?, ?, ?, ? WHERE ? "
+                "NOT IN (SELECT subject FROM forgotten) ON CONFLICT "
                 "DO UPDATE SET n = n + excluded.n, last = excluded.last",
                 rows,
             )
+
+    def forget(self, subject: str) -> None:
+        """
+        Forget a person.
+
+        A use that is still open, of whatever process, has counts of theirs
+        to write. So the name in the ledger's entries stays, which names
+        nobody any more. Of an app with one user it goes on naming whoever
+        comes next, and does not.
+
+        Args:
+            subject: As for `of`.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        if subject == LOCAL and not self._db.exists():
+            return
+        with self._db.writing() as db:
+            db.execute("DELETE FROM tally WHERE subject = ?", (subject,))
+            if subject != LOCAL:
+                db.execute(
+                    "INSERT OR IGNORE INTO forgotten VALUES (?)", (subject,)
+                )
+        # Until then what was deleted is in the log.
+        self._db.checkpoint()
 
     def of(self, subject: str = LOCAL) -> tuple[Obtained, ...]:
         """

@@ -56,8 +56,10 @@ PROTECTIONS_FOR: Final[Mapping[str, frozenset[ProtectionName]]] = (
             "redact": frozenset({_NAME.SCRUB}),
             # Every envelope is encrypted, so the value itself is left alone.
             "encrypt": frozenset({_NAME.NONE}),
-            # Answers at random are made to be counted over many people.
-            "k_aggregate": frozenset({_NAME.KRR}),
+            # Answers at random are made to be counted over many people. A
+            # record that somebody may have as it is, as an analytics SDK
+            # does, is scrubbed: it stays personal.
+            "k_aggregate": frozenset({_NAME.KRR, _NAME.SCRUB}),
         }
     )
 )
@@ -135,11 +137,14 @@ class Purpose:
     Why data is processed.
 
     Attributes:
+        name, name_zh: What people call it, in English and Chinese.
+
         fideslang, dpv: The closest terms of other vocabularies, or empty.
     """
 
     id: str
     name: str
+    name_zh: str = ""
     fideslang: str = ""
     dpv: str = ""
 
@@ -168,6 +173,8 @@ class LawfulBasis:
     What makes processing lawful.
 
     Attributes:
+        name, name_zh: What people call it, in English and Chinese.
+
         automatic: Whether software may apply it to a declared function by
             itself. Where not, each use needs the word of a named person.
 
@@ -182,6 +189,7 @@ class LawfulBasis:
     id: str
     name: str
     automatic: bool
+    name_zh: str = ""
     applies_to: tuple[str, ...] = ()
     dpv: str = ""
     pipl: str = ""
@@ -192,11 +200,15 @@ class LawfulBasis:
 class RecipientMode:
     """
     How a recipient comes to the data, and what that asks for.
+
+    Attributes:
+        name, name_zh: What people call it, in English and Chinese.
     """
 
     id: str
     name: str
     meaning: str
+    name_zh: str = ""
 
 
 @frozen(kw_only=True, eq=False, repr=False)

@@ -15,35 +15,35 @@ from __future__ import annotations
 import re
 import tomllib
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from pathlib import Path
 from types import GenericAlias, MappingProxyType
 from typing import Any, Final, TypeVar, final, get_args
 
+from attrs import frozen
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from consentkit.exceptions import RegistryError
-from consentkit.policy.fault import BYTE_ORDER_MARK, suggest
-from consentkit.policy.vocabulary import Vocabulary, load_vocabulary
-from consentkit.registry.model import SDKEntry
+from consentkit.policy.fault import BYTE_ORDER_MARK
+from consentkit.registry._forms import FORMS, SCHEMA, wrong_words
+from consentkit.registry.model import SDKEntry, SDKPackage
 
 
-__all__ = ["load_entries", "load_registry"]
+__all__ = ["EntryFault", "load_entries", "load_registry", "read_entries"]
+
+# The largest entry that is shipped has 10 KiB.
+_MOST_BYTES: Final = 256 * 1024
+# Of a circle that are told.
+_MOST_STEPS: Final = 8
 
 ScalarT = TypeVar("ScalarT", str, bool)
 
-_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
-_HOST: Final = re.compile(rf"(\*\.)?({_LABEL}\.)+{_LABEL}")
-_REGION: Final = re.compile(r"[A-Z]{2}")
-_DISTRIBUTION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_MODULE: Final = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
-)
+_ID: Final = re.compile(FORMS[SDKEntry, "id"].pattern)
 
 
 def load_registry() -> Mapping[str, SDKEntry]:
@@ -71,22 +71,157 @@ def load_entries(folder: Path) -> Mapping[str, SDKEntry]:
     Raises:
         RegistryError: With every fault of every file.
     """
-    entries: dict[str, SDKEntry] = {}
-    faults: list[str] = []
-    for path in _files(folder):
-        try:
-            entries[path.stem] = _entry(_text(path), path.stem)
-        except _FaultyError as error:
-            faults += [f"{path.name}: {fault}" for fault in error.faults]
-    for entry in entries.values():
-        faults += [
-            f"{entry.id}.toml: $.{key}: no SDK {other!r}"
-            for key, other in (("parent", entry.parent), ("host", entry.host))
-            if other and other not in entries and other not in _Shipped()
-        ]
+    entries, faults = read_entries(folder)
     if faults:
-        raise RegistryError(_report(str(folder), faults))
-    return MappingProxyType(entries)
+        raise RegistryError(_report(str(folder), [*map(str, faults)]))
+    return entries
+
+
+@frozen
+class EntryFault:
+    """
+    Something that is wrong in the file of an entry.
+
+    Attributes:
+        file: The file.
+
+        path: Place in it, such as ``$.hosts[0].name``; empty where it is
+            not read as far as that.
+
+        problem: What is wrong there, and what would be right.
+    """
+
+    file: Path
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        at = f"{self.path}: " * bool(self.path)
+        return f"{self.file.name}: {at}{self.problem}"
+
+
+def read_entries(
+    folder: Path,
+) -> tuple[Mapping[str, SDKEntry], tuple[EntryFault, ...]]:
+    """
+    Read the app's own entries as `load_entries` does, faults and all.
+
+    Returns:
+        The entries that could be read, by id, and every fault of every
+        file, in the order of the files.
+
+    Raises:
+        RegistryError: If *folder* cannot be looked into.
+    """
+    entries: dict[str, SDKEntry] = {}
+    files = {path.stem: path for path in _files(folder)}
+    faults = []
+    for id_, path in files.items():
+        try:
+            entries[id_] = _entry(_text(path), id_)
+        except _FaultyError as error:
+            faults += [_fault(path, said) for said in error.faults]
+    faults += [_fault(files[id_], said) for id_, said in _between(entries)]
+    faults.sort(key=lambda fault: fault.file)
+    return MappingProxyType(entries), tuple(faults)
+
+
+def _fault(file: Path, said: str) -> EntryFault:
+    problem, _, path = said.rpartition(" @ ")
+    return EntryFault(file, path if problem else "", problem or said)
+
+
+def _between(entries: Mapping[str, SDKEntry]) -> Iterator[tuple[str, str]]:
+    """
+    Compare the app's own *entries* with one another and with the shipped.
+    """
+    shipped = _Shipped()
+    for id_, entry in entries.items():
+        if id_ in shipped and not entry.replaces:
+            problem = (
+                f"the registry has an entry {id_!r} already; choose another "
+                "id, or say replaces = true"
+            )
+            yield id_, f"{problem} @ $.id"
+        for key, other in (("parent", entry.parent), ("host", entry.host)):
+            if other and other not in entries and other not in shipped:
+                yield id_, f"no SDK {other!r} @ $.{key}"
+    yield from _circles(entries)
+    yield from _two_regions(entries)
+
+
+def _around(entry: SDKEntry) -> Iterator[str]:
+    """
+    Name the SDKs that *entry* comes in.
+    """
+    return filter(None, (entry.parent, entry.host))
+
+
+def _circles(
+    entries: Mapping[str, SDKEntry],
+) -> Iterator[tuple[str, str]]:
+    """
+    Find SDKs that come inside of themselves, each circle once.
+    """
+    done: set[str] = set()
+    shipped = _Shipped()
+    for start in entries:
+        # The way from the start to where the search is, and what is left
+        # to look at from each step of it.
+        way: dict[str, None] = {start: None}
+        left = [_around(entries[start])]
+        while left and start not in done:
+            other = next(left[-1], "")
+            if other in way:
+                ids = [*way]
+                yield _circle([*ids[ids.index(other) :], other], entries)
+            elif other:
+                inside = entries.get(other) or shipped.get(other)
+                if inside is not None and other not in done:
+                    way[other] = None
+                    left.append(_around(inside))
+            else:
+                left.pop()
+                done.add(way.popitem()[0])
+
+
+def _circle(
+    ids: Sequence[str], entries: Mapping[str, SDKEntry]
+) -> tuple[str, str]:
+    """
+    Tell of the circle at its last step that is the app's own.
+    """
+    sdk, other = [pair for pair in pairwise(ids) if pair[0] in entries][-1]
+    key = "parent" if entries[sdk].parent == other else "host"
+    told = ids if len(ids) <= _MOST_STEPS else [*ids[:3], "...", ids[-1]]
+    return sdk, f"a circle: {' in '.join(told)} @ $.{key}"
+
+
+def _two_regions(
+    entries: Mapping[str, SDKEntry],
+) -> Iterator[tuple[str, str]]:
+    """
+    Find a host that two entries put in two places: one of them is wrong.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for id_, entry in entries.items():
+        for i, host in enumerate(entry.hosts):
+            if not host.region:
+                continue
+            other, region = first.setdefault(host.name, (id_, host.region))
+            if region != host.region:
+                problem = (
+                    f"{host.name} is in {host.region} here, and in {region} "
+                    f"in {other}.toml"
+                )
+                yield id_, f"{problem} @ $.hosts[{i}].region"
+
+
+def is_shipped(entries: object) -> bool:
+    """
+    Tell whether *entries* are the shipped ones, of which there is an index.
+    """
+    return isinstance(entries, _Shipped)
 
 
 @final
@@ -131,15 +266,15 @@ def _shipped(sdk: str) -> SDKEntry:
     try:
         return _entry((_data() / name).read_text(encoding="utf-8"), sdk)
     except _FaultyError as error:
-        faults = error.faults
+        faults = tuple(str(_fault(Path(name), f)) for f in error.faults)
     except (OSError, UnicodeDecodeError) as error:
-        faults = (f"cannot be read ({type(error).__name__})",)
-    raise RegistryError(_report(f"shipped entry {name}", faults))
+        faults = (f"{name}: cannot be read ({type(error).__name__})",)
+    raise RegistryError(_report("shipped entries", faults))
 
 
 class _FaultyError(Exception):
     """
-    The faults of one file, each as its path and what is wrong.
+    The faults of one file, each as what is wrong, ``@`` and its path.
     """
 
     def __init__(self, *faults: str) -> None:
@@ -163,7 +298,16 @@ def _files(folder: Path) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # What is no plain file may never end.
+        if not path.is_file():
+            msg = "cannot be read (it is no file)"
+            raise _FaultyError(msg)
+        with path.open("rb") as stream:
+            raw = stream.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            msg = f"is larger than {_MOST_BYTES // 1024} KiB"
+            raise _FaultyError(msg)
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
         problem = "is not UTF-8 text"
     except OSError as error:
@@ -185,19 +329,25 @@ def _entry(text: str, stem: str) -> SDKEntry:
     except RecursionError:
         msg = "is nested too deeply"
         raise _FaultyError(msg) from None
-    schema = raw.pop("schema", None)
-    if schema != 1:
-        msg = "$.schema: expected 1, the schema that is known"
+    faults = []
+    if "schema" not in raw:
+        faults.append(f"is missing; expected {SCHEMA} @ $.schema")
+    elif type(raw["schema"]) is not int or raw["schema"] != SCHEMA:
+        # What follows is of a format that nothing is known of.
+        msg = f"expected {SCHEMA}, the schema that is known @ $.schema"
         raise _FaultyError(msg)
+    raw.pop("schema", None)
     try:
         entry = _converter().structure(raw, SDKEntry)
     except BaseValidationError as error:
-        faults = transform_error(error, format_exception=_explain)
+        faults += transform_error(error, format_exception=_explain)
     else:
-        faults = [*_faults(entry, stem, load_vocabulary())]
+        faults += _faults(entry, stem)
+        faults += wrong_words(SDKEntry, raw)
         if not faults:
             return entry
-    raise _FaultyError(*(_path_first(fault) for fault in faults))
+        raise _FaultyError(*faults)
+    raise _FaultyError(*faults, *wrong_words(SDKEntry, raw))
 
 
 @cache
@@ -263,84 +413,48 @@ def _explain(error: BaseException, type_: object) -> str:
             return "expected a table"
 
 
-def _path_first(fault: str) -> str:
-    what, at, path = fault.rpartition(" @ ")
-    return f"{path}: {what}" if at else fault
-
-
-def _faults(entry: SDKEntry, stem: str, words: Vocabulary) -> Iterator[str]:
+def _faults(entry: SDKEntry, stem: str) -> Iterator[str]:
     """
-    Compare what *entry* says with the vocabulary and its file's name.
+    Find what does not go together in *entry*, and with its file's name.
     """
-    if entry.id != stem or not _ID.fullmatch(stem):
-        yield f"expected {stem!r}, the file's name, in snake_case @ $.id"
+    if entry.id != stem:
+        yield f"expected {stem!r}, the file's name @ $.id"
     if not entry.platforms:
         yield "name at least one platform @ $.platforms"
-    categories = words.partner_categories
-    if problem := _unknown("category", entry.category, categories):
-        yield f"{problem} @ $.category"
-    for i, purpose in enumerate(entry.purposes):
-        if problem := _unknown("purpose", purpose, words.purposes):
-            yield f"{problem} @ $.purposes[{i}]"
-    for i, field in enumerate(entry.fields):
-        for j, type_ in enumerate(field.types):
-            if problem := _unknown("data type", type_, words.data_types):
-                yield f"{problem} @ $.fields[{i}].types[{j}]"
-    for i, used in enumerate(entry.permissions):
-        if problem := _unknown(
-            "permission", used.permission, words.permissions
-        ):
-            yield f"{problem} @ $.permissions[{i}].permission"
-    yield from _malformed(entry)
-
-
-def _malformed(entry: SDKEntry) -> Iterator[str]:
-    """
-    Find names that are none.
-    """
-    hosts = [host.name for host in entry.hosts]
+    hosts: set[str] = set()
     for i, host in enumerate(entry.hosts):
-        place = f"$.hosts[{i}]"
-        if not _HOST.fullmatch(host.name):
-            yield (
-                "expected a host, such as 'acme.example' or "
-                f"'*.acme.example' @ {place}.name"
-            )
-        elif host.name in hosts[:i]:
-            yield f"{host.name} is named twice @ {place}.name"
-        if host.region and not _REGION.fullmatch(host.region):
-            yield f"expected a country, such as 'DE', or 'EU' @ {place}.region"
-    for i, switch in enumerate(entry.switches):
-        if not switch.name:
-            yield f"expected a name @ $.switches[{i}].name"
-    if entry.package is None:
-        return
-    for key, form, names, expected in (
-        (
-            "distributions",
-            _DISTRIBUTION,
-            entry.package.distributions,
-            "a name to install by in its normal form, such as 'acme-sdk'",
-        ),
-        (
-            "imports",
-            _MODULE,
-            entry.package.imports,
-            "a module, such as 'acme.sdk'",
-        ),
+        if host.name in hosts:
+            yield f"{host.name} is named twice @ $.hosts[{i}].name"
+        hosts.add(host.name)
+    if entry.package is not None:
+        yield from _faults_of_package(entry.package)
+    if mobile := entry.mobile:
+        if not (
+            mobile.gradle or mobile.pods or mobile.swift or mobile.classes
+        ):
+            yield "name at least one artefact or class @ $.mobile"
+        if not mobile.sources:
+            yield "name at least one @ $.mobile.sources"
+
+
+def _faults_of_package(package: SDKPackage) -> Iterator[str]:
+    for key, names in (
+        ("distributions", package.distributions),
+        ("imports", package.imports),
     ):
         if not names:
             yield f"name at least one @ $.package.{key}"
-        for i, name in enumerate(names):
-            if not form.fullmatch(name):
-                yield f"expected {expected} @ $.package.{key}[{i}]"
-
-
-def _unknown(kind: str, word: str, words: Collection[str]) -> str:
-    """
-    Say that *word* is none of *words*, or return an empty text.
-    """
-    if word in words:
-        return ""
-    cure = suggest(word, words)
-    return f"no {kind} {word!r}" + (f"; {cure}" if cure else "")
+    below = tuple(f"{name}." for name in package.imports)
+    for i, queue in enumerate(package.queues):
+        if not queue.startswith(below):
+            yield f"expected an attribute below its imports @ $.package.queues[{i}]"
+    for i, call in enumerate(package.setup):
+        if not call.startswith(below):
+            yield f"expected a call of one of its imports @ $.package.setup[{i}]"
+    for i, read in enumerate(package.also_read):
+        name = read.partition("==")[0]
+        if name not in package.distributions[1:]:
+            yield (
+                "expected one of its distributions after the first @ "
+                f"$.package.also_read[{i}]"
+            )

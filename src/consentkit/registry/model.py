@@ -9,7 +9,8 @@ code of another party in the app can read the device by itself.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Final, Literal
 
 from attrs import frozen
 
@@ -18,10 +19,21 @@ __all__ = [
     "SDKEntry",
     "SDKField",
     "SDKHost",
+    "SDKMobile",
     "SDKPackage",
     "SDKPermission",
     "SDKSwitch",
 ]
+
+# Members of the European Union. (Source: its list of member states, as of
+# 2020-02-01; ISO 3166-1.)
+_EU: Final = frozenset(
+    (
+        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES"),
+        *("FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU"),
+        *("LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
+    )
+)
 
 Requirement = Literal["listed", "optional", "user_authorised"]
 Platform = Literal["android", "ios", "web", "iot", "any"]
@@ -47,7 +59,10 @@ class SDKField:
         ambiguous: Whether the words are loose, so that *types* is their
             widest reading.
 
-        source: The file of the package that shows it, or empty.
+        note: When it is collected, and what is left open.
+
+        source: The file of the package that shows it, or empty;
+            ``distribution:file`` where it is not of the first one.
     """
 
     term: str
@@ -67,6 +82,11 @@ class SDKPermission:
 
     Attributes:
         permission: Id of the vocabulary.
+
+        platform: Where it uses it.
+
+        requirement: ``listed`` without a choice, ``optional`` (it works
+            without), or ``user_authorised``.
     """
 
     permission: str
@@ -88,7 +108,8 @@ class SDKHost:
 
         note: What it is for.
 
-        source: The file of the package that names it, or empty.
+        source: The file of the package that names it, or empty; as in
+            `SDKField`.
     """
 
     name: str
@@ -96,6 +117,21 @@ class SDKHost:
     default: bool = True
     note: str = ""
     source: str = ""
+
+    def may_stand_in(self, countries: Collection[str]) -> bool:
+        """
+        Tell whether its *region* is, or may be, one of *countries*.
+
+        Args:
+            countries: Codes of ISO 3166-1.
+
+        Returns:
+            Whether it is; true where the region is not known, and for ``EU``
+            if one of *countries* is a member.
+        """
+        if self.region == "EU":
+            return not _EU.isdisjoint(countries)
+        return self.region in {"", *countries}
 
 
 @frozen(kw_only=True)
@@ -105,18 +141,23 @@ class SDKSwitch:
 
     Attributes:
         kind: What is set: a variable of the ``environment``, an ``option``
-            of the call that starts the SDK, a ``call``, or a ``file``.
+            of the call that starts the SDK, a ``call``, a ``file``, or a
+            ``callback``: a function of the app that sees what is to be sent
+            and may drop it.
 
-        name: The variable, the option, the function or the file.
+        name: The variable, the option, the function, the file, or the option
+            or call that takes the callback.
 
-        value: What it is set to, as text; empty for a call.
+        value: What it is set to, as text; of a call its arguments, empty for
+            none; of a callback an example that drops everything.
 
         note: What it does, and what goes on all the same.
 
-        source: The file of the package that reads it, or empty.
+        source: The file of the package that reads it, or empty; as in
+            `SDKField`.
     """
 
-    kind: Literal["environment", "option", "call", "file"]
+    kind: Literal["environment", "option", "call", "file", "callback"]
     name: str
     value: str = ""
     note: str = ""
@@ -134,16 +175,67 @@ class SDKPackage:
 
         imports: Modules that it brings, such as ``google.cloud.storage``.
 
-        version: The version that was read.
+        version: The version that was read, of the first distribution.
 
         native: Whether it sends from native code, or from a program of its
             own, which nothing in Python can see or stop.
+
+        gated: Whether its modules are kept from loading before its permit.
+            Not so of a library that is of use without what it sends: it
+            loads, with its own off switches set.
+
+        neutral: Modules that only wrap the code of others, such as
+            ``sentry_sdk.integrations``: what passes through them is sent by
+            whom they wrap. They need not be below *imports*.
+
+        setup: Calls and classes that set it up, such as ``sentry_sdk.init``,
+            with the modules where the app finds them. All are below
+            *imports*.
+
+        queues: Attributes of its classes that hold what waits to be sent,
+            such as ``posthog.client.Client.queue``.
+
+        also_read: Further *distributions* that hold sources, each as it was
+            read: ``acme-core==1.2``. A source in one of them says so:
+            ``acme-core:acme_core/send.py``.
     """
 
     distributions: tuple[str, ...]
     imports: tuple[str, ...]
     version: str
     native: bool = False
+    gated: bool = True
+    neutral: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    also_read: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class SDKMobile:
+    """
+    What an SDK is called in builds for phones.
+
+    Attributes:
+        gradle: Artefacts for Android: a group, or a group and a name with a
+            colon, such as ``com.acme:ads``.
+
+        pods: Names in CocoaPods, without their subspecs.
+
+        swift: Repositories on GitHub of Swift packages, such as
+            ``acme/acme-ios``.
+
+        classes: Beginnings of the full names of its classes on Android,
+            each with a dot at its end, such as ``com.acme.ads.``
+
+        sources: Links to where that is said.
+    """
+
+    gradle: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    swift: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -153,6 +245,8 @@ class SDKEntry:
 
     Attributes:
         id: Stable name in ``snake_case``, and the stem of its file.
+
+        name: What it is called.
 
         operator: Who runs it, as its description says.
 
@@ -169,12 +263,17 @@ class SDKEntry:
 
         local_only: Whether all of it is promised to work on the device.
 
+        platforms: Where it runs; ``any`` is wherever Python does.
+
         platforms_stated: Whether its description names the platforms;
             otherwise they are taken from the kind of SDK.
 
         parent: The SDK that it comes inside of, or empty.
 
         host: The SDK that it is embedded in, or empty.
+
+        replaces: Whether the app's own entry stands in for a shipped one of
+            the same id; without it such an id is a fault.
 
         start_condition: When it may start beside its consent, or empty.
 
@@ -184,10 +283,19 @@ class SDKEntry:
 
         anomalies: Gaps and contradictions of its description.
 
+        fields: What it collects.
+
+        permissions: What it uses of the operating system's.
+
         package: What it is in Python, or ``None``.
+
+        mobile: What it is called in builds for phones, or ``None``.
 
         hosts: Whom it sends to, as far as its code or description names
             them.
+
+        own_host: Whether the app, not the SDK, names the host that it sends
+            to, as for a server of one's own; *hosts* may be empty then.
 
         switches: Its own ways to keep it from sending.
 
@@ -210,6 +318,7 @@ class SDKEntry:
     local_only: bool = False
     parent: str = ""
     host: str = ""
+    replaces: bool = False
     start_condition: str = ""
     privacy_policy: str = ""
     official_site: str = ""
@@ -218,7 +327,9 @@ class SDKEntry:
     fields: tuple[SDKField, ...] = ()
     permissions: tuple[SDKPermission, ...] = ()
     package: SDKPackage | None = None
+    mobile: SDKMobile | None = None
     hosts: tuple[SDKHost, ...] = ()
+    own_host: bool = False
     switches: tuple[SDKSwitch, ...] = ()
     shutdown: str = ""
     erasure: str = ""

@@ -186,6 +186,8 @@ class Cancellation:
         if not self._stop.is_there():
             return None
         done = kit.consent.erase()
+        # Nor is whoever comes next told what was read of the one before.
+        kit.forget_reads()
         self._let_go()
         return done
 

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias
 import consentkit
 
 from consentkit.anonymise.intents import INTENTS
+from consentkit.collectors._record import on_record
 from consentkit.consent.signals import Signals
 from consentkit.gate import Permit
 from consentkit.policy.load import parse_policy
@@ -152,6 +153,7 @@ def permit_for(
     Give a genuine permit to read *data_type*, for the time of the block.
 
     It holds in the thread that entered the block, and is dead afterwards.
+    There a clipboard may be read with no line in a ledger, too.
 
     Args:
         data_type: Id of the vocabulary.
@@ -166,4 +168,5 @@ def permit_for(
     with kit_for(data_type, protect=protect) as kit, kit.use(FUNCTION) as use:
         answer = use.permit(data_type)
         assert isinstance(answer, Permit), str(answer)
-        yield answer
+        with on_record(answer):
+            yield answer

@@ -40,6 +40,7 @@ import attrs
 from attrs import frozen
 
 from consentkit.collectors._interval import LastReads, share_interval
+from consentkit.collectors.location import LocationSource
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import DeadPermitError, ForgedPermitError
 from consentkit.gate import Permit, Refusal
@@ -126,8 +127,13 @@ class _Conformance:
     ) -> _Told:
         protect = self.protect.get(data_type)
         with permit_for(data_type, protect=protect) as permit, logged() as log:
+            # As a use reads it: in one of the scenes, where there are some.
+            scenes = permit.clause.scenes
+            how = {"scene": scenes[0]} if scenes else {}
             start = time.monotonic()
-            answer = bounded(lambda: source.read(permit), self.within_seconds)
+            answer = bounded(
+                lambda: source.read(permit, **how), self.within_seconds
+            )
             seconds = time.monotonic() - start
         said = [*log, repr(source), str(source), source.name]
         if isinstance(answer, Unavailable):
@@ -165,6 +171,11 @@ class SourceConformance(_Conformance):
         assert source.data_types, "data_types: what it gives"
         unknown = source.data_types - load_vocabulary().data_types.keys()
         assert not unknown, f"not in the vocabulary: {sorted(unknown)}"
+        if not source.data_types.isdisjoint(LocationSource.data_types):
+            assert isinstance(source, LocationSource), (
+                "a place: derive from LocationSource, which refuses fixes "
+                "that are too old, or less exact than what is promised"
+            )
         assert 0 <= source.min_interval_seconds < math.inf, (
             "min_interval_seconds: zero or more"
         )

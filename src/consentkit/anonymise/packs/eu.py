@@ -108,6 +108,7 @@ RULES: tuple[PackRule, ...] = (
         quick=rf"{START}[1-9][0-9] [0-9]{{3}} [0-9]{{3}} [0-9]{{3}}",
         pattern=rf"[1-9](?<![0-9A-Za-z][0-9])[0-9] [0-9]{{3}} [0-9]{{3}} [0-9]{{3}}{_END}",
         validator=v.steuer_id_length,
+        late=True,
     ),
     PackRule(
         name="public service number of Ireland",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from attrs import frozen
 
 from consentkit.anonymise import _validators as v
-from consentkit.anonymise._looks import AFTER_DIGIT, Look
+from consentkit.anonymise._looks import AFTER_DIGIT, START, Look
 from consentkit.anonymise._rule import Found, PackRule
 
 from ._names import IS, NUMBER, QUICK_IS
@@ -49,6 +49,13 @@ _DEVICE_WORDS = (
         )
         for between in ("", "_", "-")
     ),
+)
+
+#: What is an identifier by its form, so that a blank before it will do: a
+#: UUID, 16 or 32 digits in base 16, an IMSI, an ICCID.
+_DEVICE_FORM = (
+    r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16}"
+    r"|[0-9a-f]{32}|[0-9]{15}|[0-9]{19,20})(?![0-9a-z_-])"
 )
 
 _HEX2 = "[0-9A-Fa-f]{2}"
@@ -130,6 +137,11 @@ class _MailRule(PackRule):
 
         return find_in_words
 
+
+#: After these, also a blank, if a number with an area code follows.
+_SPOKEN_PHONES = "|".join(
+    rf"(?<=\b{name})" for name in ("tel", "telefon", "phone", "mobile", "fax")
+)
 
 _HAS_QUAD = Look((".",), r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
 _HAS_DASHED = Look(("-",), "-[0-9]{1,3}-[0-9]{1,3}-[0-9]")
@@ -339,8 +351,9 @@ RULES: tuple[PackRule, ...] = (
         name="identifier of a device by its name",
         type="DEVICE_ID",
         words=_DEVICE_WORDS,
-        quick=rf"{_DEVICE_NAMES}(?:{QUICK_IS}| )[0-9a-z][0-9a-z:_-]{{6}}",
-        pattern=rf"{_DEVICE_NAMES}(?:{IS}|(?<=g id) )"
+        quick=rf"{_DEVICE_NAMES}(?:{QUICK_IS}| (?:is )?)[0-9a-z][0-9a-z:_-]{{6}}",
+        pattern=rf"{_DEVICE_NAMES}"
+        rf"(?:{IS}|(?<=g id) | (?:is )?(?={_DEVICE_FORM}))"
         r"([0-9a-z](?:[0-9a-z:_-]{6,70})[0-9a-z])",
         group=1,
         validator=v.device_id_length,
@@ -368,6 +381,31 @@ RULES: tuple[PackRule, ...] = (
         late=True,
     ),
     PackRule(
+        name="international phone number with 00",
+        type="PHONE_INTL",
+        looks=(
+            Look(("0" * 11,), "00(?<![0-9a-z]00)[1-9][0-9]{9}"),
+            Look(
+                ("000 0", "000 (0", "00 00 0", "00-000"),
+                r"00(?<![0-9a-z]00)(?:[1-9][0-9]{0,8}(?: \(?|-)"
+                "| [1-9][0-9] )[0-9]",
+            ),
+        ),
+        quick=rf"{START}00(?:[1-9][0-9]{{9}}"
+        r"|[1-9][0-9]{0,8}(?: \(?|-)[0-9]| [1-9][0-9] [0-9])",
+        # Without anything between, it must not be a part of a name,
+        # nor stand beside `id`, `no`, `seq`, `order` or `number`.
+        pattern=r"00(?<![0-9A-Za-z+]00)(?<![0-9][.:,-]00)(?:"
+        r"(?<![._#/-]00)(?<!(?:[Ii][Dd]|[Nn]o|eq|er)[ =:]00)[1-9][0-9]{9,13}(?![0-9A-Za-z_]|[.-][0-9A-Za-z])"
+        # Bytes and words of bytes before it make it one of them.
+        r"|(?<! [0-9]{2} 00)(?<! [0-9]{4} 00)(?:[1-9][0-9]{0,8}"
+        # After a hyphen, what no date has: one is in most lines.
+        r"(?= |-(?:[0-9]{2}-)?[0-9]{3})|(?= [1-9][0-9] ) [1-9][0-9])"
+        r"(?:(?: \(?|\) ?|[.-])[0-9]{1,12}){1,7}(?![0-9A-Za-z_]))",
+        validator=v.dialled_phone_length,
+        late=True,
+    ),
+    PackRule(
         name="phone number by its name",
         type="PHONE",
         words=(
@@ -387,7 +425,8 @@ RULES: tuple[PackRule, ...] = (
         rf"(?:{QUICK_IS}|\.|[^0-9a-z])[^0-9a-z]{{0,18}}[0-9]",
         pattern=r"(?:phone|tel(?:efon)?|mobile|msisdn|fax|cell|手机|电话|座机|传真)"
         r"(?:[_-]?(?:no|num(?:ber)?)|号码?)?"
-        rf"(?:{IS}|(?<=tel)\. ?|(?<=[机话真])\s)"
+        rf"(?:{IS}|(?<=tel)\. ?|(?<=[机话真])\s"
+        rf"|(?:{_SPOKEN_PHONES}) (?=\(?0[1-9]))"
         rf"({NUMBER}|\(?[+0-9][0-9()+.-]{{5,18}}[0-9])(?![0-9])",
         group=1,
         validator=v.local_phone_length,

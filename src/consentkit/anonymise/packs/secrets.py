@@ -50,6 +50,15 @@ _CODE_NAMES = (
     r"(?: pass)?[ _-]?code)"
 )
 
+#: Names that a secret follows in a sentence, too.
+_TOLD = "(?:passw(?:ord|ort|d)|passphrase|passcode|pwd|kennwort)"
+
+#: One word, neither a name with a value nor a call.
+_TOLD_VALUE = (
+    r"[\"'`]?([^\s\"'`=:;,<>(){}\[\]|]{6,256}+)"
+    r"(?=[\s\"'`,;)\]|]|\Z)"
+)
+
 _ARGUMENT = "--[a-z-]{0,24}(?:password|passwd|pwd|token|secret|key)"
 
 RULES: tuple[PackRule, ...] = (
@@ -229,6 +238,27 @@ RULES: tuple[PackRule, ...] = (
         folded=True,
     ),
     PackRule(
+        name="secret in a sentence",
+        type="SECRET_VALUE",
+        words=("passw", "passphrase", "passcode", "pwd", "kennwort"),
+        quick=rf"{_TOLD} (?:(?:is|was|ist) )?[^ ]",
+        pattern=rf"(?<![0-9a-z=]){_TOLD} (?:(?:is|was|ist) )?{_TOLD_VALUE}",
+        group=1,
+        validator=v.told_secret_length,
+        folded=True,
+    ),
+    PackRule(
+        name="token in a sentence",
+        type="SECRET_VALUE",
+        words=("token", "secret"),
+        quick=r"(?:token|secret) (?:(?:is|was|ist) )?[^ ]",
+        pattern=r"(?<![0-9a-z=])(?:[a-z]{1,12}[_-])?(?:token|secret)"
+        rf" (?:(?:is|was|ist) )?{_TOLD_VALUE}",
+        group=1,
+        validator=v.told_token_length,
+        folded=True,
+    ),
+    PackRule(
         name="secret by a short name",
         type="SECRET_VALUE",
         words=_SHORT_NAMES,
@@ -294,6 +324,19 @@ RULES: tuple[PackRule, ...] = (
         r"([^\s:\"']{1,128}:[^\s\"']{1,256})",
         group=1,
         folded=True,
+    ),
+    PackRule(
+        name="password beside -p",
+        type="SECRET_VALUE",
+        words=("mysql", "mariadb", "sshpass"),
+        quick="(?:mysql|mariadb|sshpass).* -p",
+        # Of mysql, -P is a port, and -p with a blank asks for the password.
+        pattern=r"(?:(?:mysql|mariadb)[a-z_-]{0,10}(?: [^\r\n]{0,120}?)? -p"
+        r"|sshpass(?: -[a-oq-z]{1,2}){0,2} -p ?)[\"']?"
+        r"((?<=')[^'\r\n]{1,256}|(?<=\")[^\"\r\n]{1,256}"
+        r"|(?<![\"'])[^\s\"'-][^\s\"']{0,256})",
+        group=1,
+        validator=v.secret_length,
     ),
     PackRule(
         name="secret among arguments",

@@ -33,6 +33,8 @@ RULES: tuple[PackRule, ...] = (
         pattern=r"[0-9](?<![0-9A-Za-z][0-9])[0-9]{2} [0-9]{3} [0-9]{4}"
         r"(?![0-9A-Za-z])",
         validator=v.nhs_length,
+        # The end of a phone number with a code can have its check digit.
+        late=True,
     ),
     PackRule(
         name="phone number of the United Kingdom",

@@ -18,6 +18,19 @@ from consentkit.policy.tables import FunctionTable
 
 _STAYS: Final = frozenset({ProtectionName.DROP, ProtectionName.LOCAL_ONLY})
 
+# What names somebody by itself, and what does so no more: the most useful
+# first.
+_NAMING: Final = frozenset({"direct", "device"})
+_UNNAMING: Final = (
+    ProtectionName.KEYED,
+    ProtectionName.PRESENT,
+    ProtectionName.LOCAL_ONLY,
+    ProtectionName.DROP,
+)
+
+# Holds its owner's name, often; no type of the vocabulary says that.
+_NAMES: Final = frozenset({"device_name"})
+
 
 @rule(
     "local-promise-broken",
@@ -173,6 +186,34 @@ def digest_unkeyed(c: Context) -> Iterator[Spot]:
                 path=f"{path}.protect",
                 message=f"{function.id!r} sends the MD5 of {clause.type!r}",
                 cure="'keyed'",
+            )
+
+
+@rule(
+    "identifier-scrubbed",
+    Severity.WARNING,
+    title="a name, a number or an address that is only scrubbed",
+    reason="The scrubber cuts out of a text what has a form. A name has none "
+    "and leaves as it stands; of a number or an address that is cut out, "
+    "nothing is left that is of use.",
+    source="WP-DEF-1; PIPL Article 73; GDPR Article 4(5)",
+)
+def identifier_scrubbed(c: Context) -> Iterator[Spot]:
+    for path, function, _, clause in c.clauses:
+        type_ = c.words.data_types[clause.type]
+        naming = type_.identifiability in _NAMING or type_.id in _NAMES
+        if naming and clause.protection.name is ProtectionName.SCRUB:
+            better = [
+                f"'{n.value}'" for n in _UNNAMING if n in type_.protections
+            ]
+            told = "names somebody by itself"
+            if type_.id in _NAMES:
+                told = "often holds its owner's name"
+            yield Spot(
+                path=f"{path}.protect",
+                message=f"{function.id!r} only scrubs {clause.type!r}, "
+                f"which {told}",
+                cure=f"one of {', '.join(better)}",
             )
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from consentkit.policy.lint._prose import sentences
 from consentkit.policy.lint.model import Context, Severity, Spot, rule
-from consentkit.policy.model import ProtectionName
+from consentkit.policy.model import ProtectionName, Recipient
+from consentkit.policy.tables import FunctionTable
 
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _LINK: Final = re.compile(r"https?://[\w-]+(?:\.[\w-]+)+(?:[/?#:]\S*)?")
+_ADVERTISING: Final = frozenset(
+    {
+        "ad_anti_fraud",
+        "advertising_attribution",
+        "advertising_delivery",
+        "advertising_statistics",
+        "advertising_targeting",
+        "google_ads_management",
+    }
+)
+# What is read for nothing else.
+_OF_ADVERTISING: Final = frozenset({"ad_interaction", "gaid", "idfa", "oaid"})
 # Lists shorter than this are alike by chance.
 _ALIKE: Final = 5
 
@@ -360,6 +373,161 @@ def sdk_list_short(c: Context) -> Iterator[Spot]:
                 f"{', '.join(unsaid)}",
                 cure="print the list from the registry",
             )
+
+
+@rule(
+    "sdk-advertising-unsaid",
+    Severity.ERROR,
+    title="an SDK that advertises, and a function that does not say so",
+    reason="What is read for advertising follows a person through other "
+    "apps. Nobody agrees to it who was asked for something else.",
+    source="WP-LIST-ADS; WP-TP-1; T-12; T-25; PIPL Articles 14, 24",
+)
+def sdk_advertising_unsaid(c: Context) -> Iterator[Spot]:
+    for path, function, entry in c.sdks:
+        serves = [p for p in entry.purposes if p in _ADVERTISING]
+        sells = entry.category in {"advertising", "advertising_aggregator"}
+        if _ADVERTISING.intersection(function.purposes) or not (
+            serves or sells
+        ):
+            continue
+        takes = [t for t in entry.types if t in _OF_ADVERTISING]
+        told = f", and takes {', '.join(takes)}" * bool(takes)
+        yield Spot(
+            path=path,
+            message=f"{function.sdk!r} advertises{told}; the purposes of "
+            f"{function.id!r} do not say so",
+            cure=f"add {', '.join(serves) or 'advertising_delivery'} to its "
+            "purposes, and say it in its text",
+        )
+
+
+@rule(
+    "sdk-recipient-missing",
+    Severity.WARNING,
+    title="an SDK that sends, and nobody who gets it",
+    reason="Who runs the SDK gets the data: people have to know the company, "
+    "its country, what binds it and when its SDK was tested.",
+    source="WP-TP-1; WP-SDK-3; GP-SDK-1; PIPL Article 23",
+)
+def sdk_recipient_missing(c: Context) -> Iterator[Spot]:
+    for path, function, entry in c.sdks:
+        if entry.transmits and not any(_embedded(c, function.id)):
+            yield Spot(
+                path=path,
+                message=f"{function.sdk!r} sends data to {entry.operator}, "
+                f"and {function.id!r} names no recipient that is embedded",
+                cure="a recipient with mode = 'embedded', its country, "
+                "agreement and agreement.audited",
+            )
+
+
+def _embedded(c: Context, function: str) -> Iterator[Recipient]:
+    for party in c.policy.functions[function].recipients.values():
+        if party.mode == "embedded":
+            yield party
+
+
+@rule(
+    "sdk-host-elsewhere",
+    Severity.WARNING,
+    title="an SDK that sends to another country than the document names",
+    reason="The country is what people are told, and what the rules on going "
+    "abroad hang on.",
+    source="WP-LOC-3; WP-SDK-3; PIPL Articles 38, 39; GDPR Article 13(1)(f)",
+)
+def sdk_host_elsewhere(c: Context) -> Iterator[Spot]:
+    for path, function, entry in c.sdks:
+        said = {p.country for p in _embedded(c, function.id) if p.country}
+        for host in entry.hosts:
+            if host.default and said and not host.may_stand_in(said):
+                yield Spot(
+                    path=path,
+                    message=f"{function.sdk!r} sends to {host.name} in "
+                    f"{host.region}, and the country of its recipient is "
+                    f"{', '.join(sorted(said))}",
+                    cure="name that country, or set the SDK to a host in the "
+                    "other",
+                )
+
+
+@rule(
+    "sdk-host-shared",
+    Severity.WARNING,
+    title="a host of two SDKs",
+    reason="What goes there cannot be told apart by its host: a no to one of "
+    "them may look like a yes to the other.",
+    source="WP-SDK-1; WP-SDK-2; T-22",
+)
+def sdk_host_shared(c: Context) -> Iterator[Spot]:
+    before: list[tuple[FunctionTable, SDKEntry]] = []
+    for path, function, entry in c.sdks:
+        for other, theirs in before:
+            shared = [
+                host.name
+                for host in entry.hosts
+                if any(_same_host(host.name, h.name) for h in theirs.hosts)
+            ]
+            if shared:
+                yield Spot(
+                    path=path,
+                    message=f"{function.sdk!r} and {other.sdk!r} both send "
+                    f"to {', '.join(shared)}",
+                    cure="give each a host of its own, where the SDK takes "
+                    "one",
+                )
+        before.append((function, entry))
+
+
+def _same_host(one: str, other: str) -> bool:
+    """
+    Tell whether two names, or families of names, have a host in common.
+    """
+    if one == other:
+        return True
+    short, long = sorted((one, other), key=len)
+    return short.startswith("*.") and long.endswith(short[1:])
+
+
+@rule(
+    "sdk-twice",
+    Severity.WARNING,
+    title="an SDK that is described twice",
+    reason="Two descriptions of one thing say different things sooner or "
+    "later, and a no to one of them leaves the other.",
+    source="WP-SDK-2; WP-SDK-3; T-10; T-22",
+)
+def sdk_twice(c: Context) -> Iterator[Spot]:
+    for path, function, entry in c.sdks:
+        twins = {
+            other.id: what
+            for other in c.entries.values()
+            if other.id != entry.id and (what := _in_common(entry, other))
+        }
+        for other_id, what in twins.items():
+            yield Spot(
+                path=path,
+                message=f"{function.sdk!r} and the entry {other_id!r} both "
+                f"describe {what}",
+                cure="keep one of them",
+            )
+
+
+def _in_common(one: SDKEntry, other: SDKEntry) -> str:
+    """
+    Name what two entries both describe, or nothing.
+    """
+    if one.package and other.package:
+        for mine, theirs in (
+            (one.package.distributions, other.package.distributions),
+            (one.package.imports, other.package.imports),
+        ):
+            for name in mine:
+                if name in theirs:
+                    return f"the package {name!r}"
+    if (one.name, one.platforms) == (other.name, other.platforms):
+        return f"{one.name!r}"
+    return ""
 
 
 @rule(

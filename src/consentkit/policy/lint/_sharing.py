@@ -101,7 +101,8 @@ def _gaps(c: Context, party: RecipientTable) -> Iterator[str]:
         return
     if party.agreement is None:
         yield "agreement"
-    elif party.mode == "embedded" and party.agreement.audited is None:
+    tested = party.agreement and party.agreement.audited
+    if party.mode == "embedded" and not tested:
         yield "date of a test of its SDK (agreement.audited)"
     if party.assessment is None and party.mode != "inbound":
         yield "impact assessment"

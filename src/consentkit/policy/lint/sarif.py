@@ -7,6 +7,8 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 
 from __future__ import annotations
 
+import os
+
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +25,11 @@ _SCHEMA_URI: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif(
-    checked: Iterable[tuple[Path, Checked]], *, version: str
+    checked: Iterable[tuple[Path, Checked]],
+    *,
+    version: str,
+    tool: str = "consentkit policy check",
+    rules: Iterable[Rule] = (SCHEMA, *RULES.values()),
 ) -> dict[str, Any]:
     """
     Write what was found in files as one SARIF log.
@@ -34,8 +40,12 @@ def sarif(
         checked: Each file and what was found in it.
 
         version: Of consentkit.
+
+        tool: What found it.
+
+        rules: Those that *tool* knows.
     """
-    rules = (SCHEMA, *RULES.values())
+    rules = tuple(rules)
     index = {rule.id: i for i, rule in enumerate(rules)}
     results = [
         _result(path, finding, index[finding.rule], ignored=ignored)
@@ -47,7 +57,7 @@ def sarif(
         for finding in listed
     ]
     driver = {
-        "name": "consentkit policy check",
+        "name": tool,
         "version": version,
         "rules": [_descriptor(rule) for rule in rules],
     }
@@ -73,6 +83,11 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _uri(path: Path) -> str:
+    # A name need not be text.
+    return quote(os.fsencode(path.as_posix()))
+
+
 def _result(
     path: Path, finding: Finding, index: int, *, ignored: bool
 ) -> dict[str, Any]:
@@ -86,7 +101,7 @@ def _result(
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": quote(path.as_posix())},
+                    "artifactLocation": {"uri": _uri(path)},
                     # What is missing as a whole is missing from the start.
                     "region": {"startLine": finding.line or 1},
                 },

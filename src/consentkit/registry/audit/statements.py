@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""
+Which modules does a piece of code import, and under which condition?
+"""
+
+from __future__ import annotations
+
+import ast
+
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import frozen
+
+from consentkit.registry.audit.model import Scope
+
+
+__all__ = ["CALLS", "Import", "imports_in"]
+
+#: Functions that import what they are given the name of.
+CALLS: Final = frozenset({"__import__", "import_module"})
+
+_CAUGHT: Final = frozenset(
+    {"BaseException", "Exception", "ImportError", "ModuleNotFoundError"}
+)
+
+
+@frozen
+class Import:
+    """
+    An import in code.
+
+    Attributes:
+        module: Its full name, or ``None`` if that is computed.
+
+        line: Line of the code, counted from 1.
+
+        scope: Whether it may fail, or is for type checkers only.
+
+        note: Words for that, or empty.
+    """
+
+    module: str | None
+    line: int
+    scope: Scope
+    note: str
+
+
+def imports_in(module: ast.Module, *, calls: bool) -> Iterator[Import]:
+    """
+    Give the imports of *module*, wherever they stand in it.
+
+    What is taken out of a module may be a module itself: it comes after it.
+
+    Args:
+        module: The parsed code.
+
+        calls: Whether to look for calls that import too, which takes longer.
+
+    Raises:
+        RecursionError: If it is nested too deeply.
+    """
+    return _Visitor(calls).visit(module.body, Scope.RUN, "")
+
+
+@frozen
+class _Visitor:
+    """
+    Goes through statements with the condition that they stand under.
+    """
+
+    calls: bool
+
+    def visit(
+        self, body: list[ast.stmt], scope: Scope, note: str
+    ) -> Iterator[Import]:
+        for statement in body:
+            match statement:
+                case ast.Import(names=names, lineno=line):
+                    for alias in names:
+                        yield Import(alias.name, line, scope, note)
+                case ast.ImportFrom(level=0, module=str(name), lineno=line):
+                    yield Import(name, line, scope, note)
+                    for alias in statement.names:
+                        inner = f"{name}.{alias.name}"
+                        yield Import(inner, line, scope, note)
+                case ast.Try() | ast.TryStar():
+                    yield from self._try(statement, scope, note)
+                case ast.With() if any(map(_suppresses, statement.items)):
+                    yield from self._guarded(statement.body, scope, note)
+                case ast.If() if _last(statement.test) == "TYPE_CHECKING":
+                    words = "only for type checkers"
+                    body, other = statement.body, statement.orelse
+                    yield from self.visit(body, Scope.DEVELOPMENT, words)
+                    yield from self.visit(other, scope, note)
+                case _:
+                    yield from self._inside(statement, scope, note)
+
+    def _try(
+        self, statement: ast.Try | ast.TryStar, scope: Scope, note: str
+    ) -> Iterator[Import]:
+        if any(map(_catches, statement.handlers)):
+            yield from self._guarded(statement.body, scope, note)
+        else:
+            yield from self.visit(statement.body, scope, note)
+        for handler in statement.handlers:
+            yield from self.visit(handler.body, scope, note)
+        yield from self.visit(statement.orelse, scope, note)
+        yield from self.visit(statement.finalbody, scope, note)
+
+    def _guarded(
+        self, body: list[ast.stmt], scope: Scope, note: str
+    ) -> Iterator[Import]:
+        if scope is Scope.RUN:
+            scope, note = Scope.OPTIONAL, "only if it is installed"
+        yield from self.visit(body, scope, note)
+
+    def _inside(
+        self, node: ast.AST, scope: Scope, note: str
+    ) -> Iterator[Import]:
+        for _, value in ast.iter_fields(node):
+            children = value if isinstance(value, list) else [value]
+            statements = [c for c in children if isinstance(c, ast.stmt)]
+            if statements:
+                yield from self.visit(statements, scope, note)
+                continue
+            for child in children:
+                # Of all else only a case holds statements.
+                if isinstance(child, ast.match_case) or (
+                    self.calls and isinstance(child, ast.AST)
+                ):
+                    if isinstance(child, ast.Call):
+                        yield from _called(child, scope, note)
+                    yield from self._inside(child, scope, note)
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    match item.context_expr:
+        case ast.Call(func=func, args=names):
+            return _last(func) == "suppress" and any(
+                _last(name) in _CAUGHT for name in names
+            )
+    return False
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    match handler.type:
+        case None:
+            return True
+        case ast.Tuple(elts=names):
+            return any(_last(name) in _CAUGHT for name in names)
+        case name:
+            return _last(name) in _CAUGHT
+
+
+def _last(name: ast.expr) -> str:
+    """
+    Give the last part of a name with or without dots.
+    """
+    return str(getattr(name, "id", getattr(name, "attr", "")))
+
+
+def _called(call: ast.Call, scope: Scope, note: str) -> Iterator[Import]:
+    if _last(call.func) not in CALLS:
+        return
+    by_name = [word.value for word in call.keywords if word.arg == "name"]
+    match (*call.args, *by_name):
+        case (ast.Constant(value=str(name)), *_) if not name.startswith("."):
+            yield Import(name, call.lineno, scope, note)
+        case () | (ast.Constant(), *_):
+            pass
+        case _:
+            yield Import(None, call.lineno, scope, note)
