@@ -777,6 +777,22 @@ class AdapterConformance:
         app.end()
         assert [e["name"] for e in self.all_events(backend)] == ["last"]
 
+    def test_an_app_can_send_in_its_last_moment(
+        self, app: App, backend: Backend
+    ) -> None:
+        """
+        A flush in an exit handler of the app sends what waits.
+
+        From Python 3.12 on, no thread can be started at that time.
+        """
+        self.grant(app)
+        app.do("import atexit")
+        app.do(f"atexit.register(lambda: eval({self.flush!r}, globals()))")
+        app.do("send('last', 'u1', {'plan': 'pro'})")
+
+        app.end()
+        assert [e["name"] for e in self.all_events(backend)] == ["last"]
+
     def test_nothing_raises_into_the_app(
         self, app: App, backend: Backend
     ) -> None:

@@ -21,6 +21,7 @@ import atexit
 import logging
 import socket
 import threading
+import time
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -29,10 +30,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from importlib.util import find_spec
+from queue import SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, final
 from uuid import UUID, uuid4
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from attrs import define, field, frozen
 
@@ -378,6 +380,8 @@ class Lease:
         self._permits: dict[str, Permit] = {}
         self._clients: dict[Adapter, Any] = {}
         self._sockets: WeakSet[Any] = WeakSet()
+        self._standby = _Standby()
+        finalize(self, self._standby.end).atexit = False
         _leases.add(self)
 
     def __repr__(self) -> str:
@@ -476,7 +480,7 @@ class Lease:
             if not self._ended.is_set():
                 self._clients[adapter] = client
                 return True
-        _close(adapter, client, wait=False)
+        _close(adapter, client, self._standby, wait=False)
         return False
 
     def release(self, adapter: Adapter) -> Any:
@@ -505,11 +509,27 @@ class Lease:
         for one in sockets:
             _shut(one)
         for adapter, client in clients.items():
-            _close(adapter, client, wait=wait)
+            _close(adapter, client, self._standby, wait=wait)
+
+    @property
+    def standby(self) -> _Standby:
+        """
+        A thread for what is left to do when the app ends.
+        """
+        return self._standby
+
+    def finish_soon(self) -> threading.Event:
+        """
+        Begin to `finish`, where no thread can be started for it any more.
+
+        Returns:
+            What tells that it is done.
+        """
+        return self._standby.put(self.finish)
 
     def finish(self) -> None:
         """
-        Let the SDK send what waits, for a moment, and end.
+        Let the SDK send what waits, and end.
         """
         with self._guard:
             clients = dict(self._clients)
@@ -519,13 +539,73 @@ class Lease:
         self.end(wait=False)
 
 
+@final
+class _Standby:
+    """
+    A thread for what is left to do when the interpreter ends.
+
+    It is there from the start: from Python 3.12 on, none can be started then.
+    """
+
+    def __init__(self) -> None:
+        self._acts: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(
+            target=self._run, name="consentkit-end", daemon=True
+        )
+        # An app may have no more threads, or end already.
+        with suppress(RuntimeError):
+            self._thread.start()
+
+    def put(self, act: Callable[[], object]) -> threading.Event:
+        """
+        Let it do *act*, and give what tells that it is done.
+        """
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                act()
+            finally:
+                done.set()
+
+        if threading.current_thread() is self._thread:
+            run()
+            return done
+        if not self._thread.is_alive():
+            # In a child of a fork there is none of its parent's.
+            self._start()
+        if self._thread.is_alive():
+            self._acts.put(run)
+        else:
+            done.set()
+        return done
+
+    def end(self) -> None:
+        """
+        Let the thread end, after what it was given so far.
+        """
+        self._acts.put(None)
+
+    def _run(self) -> None:
+        while (act := self._acts.get()) is not None:
+            with suppress(Exception):
+                act()
+            # Nothing of it is to be kept while there is no other.
+            del act
+
+
 def _shut(opened: Any) -> None:
     # Of the class below: TLS would say good-bye first, in this thread.
     with suppress(Exception):
         socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
-def _close(adapter: Adapter, client: Any, *, wait: bool) -> None:
+def _close(
+    adapter: Adapter, client: Any, standby: _Standby, *, wait: bool
+) -> None:
     """
     Empty the queues of *client*, and shut it down.
 
@@ -542,17 +622,22 @@ def _close(adapter: Adapter, client: Any, *, wait: bool) -> None:
             is_empty.set()
             adapter._close(client)  # noqa: SLF001 - ours
 
-    bounded(adapter._sdk, act, 0.0)  # noqa: SLF001 - ours
+    bounded(adapter._sdk, act, 0.0, standby=standby)  # noqa: SLF001 - ours
     is_empty.wait(seconds)
 
 
 def bounded(
-    sdk: str, act: Callable[[], object], seconds: float = STOP_SECONDS
+    sdk: str,
+    act: Callable[[], object],
+    seconds: float = STOP_SECONDS,
+    *,
+    standby: _Standby | None = None,
 ) -> bool:
     """
     Call code of an SDK, and wait for it no longer than *seconds*.
 
-    It goes on in a thread that holds up no exit.
+    It goes on in a thread that holds up no exit: in *standby*, once none can
+    be started.
 
     Returns:
         Whether it came to its end, without raising.
@@ -571,8 +656,10 @@ def bounded(
     try:
         thread.start()
     except RuntimeError:
-        # No thread can be started any more: the interpreter ends.
-        return False
+        # The interpreter ends.
+        if standby is not None:
+            standby.put(run).wait(seconds)
+        return bool(done)
     thread.join(seconds)
     return bool(done)
 
@@ -599,9 +686,12 @@ def _tell(sdk: str, error: BaseException) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    for lease in [*_leases]:
-        if not lease.has_ended:
-            lease.finish()
+    leases = [lease for lease in [*_leases] if not lease.has_ended]
+    dones = [lease.finish_soon() for lease in leases]
+    end = time.monotonic() + STOP_SECONDS
+    for lease, done in zip(leases, dones, strict=True):
+        done.wait(max(0.0, end - time.monotonic()))
+        lease.end(wait=False)
 
 
 @final
@@ -786,7 +876,7 @@ class Adapter:
         A subclass that can do so starts no thread: from Python 3.12 on, none
         can be started then.
         """
-        bounded(self._sdk, lambda: self._flush(client), seconds)
+        self._bounded(lambda: self._flush(client), seconds)
 
     def _close(self, client: Any) -> None:
         """
@@ -992,8 +1082,7 @@ class Adapter:
     # The life of the client
 
     def _client_now(self) -> Any:
-        live = self.__dict__.get("_live")
-        lease = None if live is None else live._lease  # noqa: SLF001 - ours
+        lease = self._lease_now()
         if lease is None or not lease.is_live:
             return None
         return lease.client_of(self)
@@ -1004,7 +1093,7 @@ class Adapter:
         """
         client = self._client_now()
         if client is not None:
-            bounded(self._sdk, lambda: self._flush(client), FLUSH_SECONDS)
+            self._bounded(lambda: self._flush(client), FLUSH_SECONDS)
 
     def _shut_down(self) -> None:
         """
@@ -1012,11 +1101,24 @@ class Adapter:
         """
         self._flush_now()
         self._is_closed = True
-        live = self._live
-        lease = None if live is None else live._lease  # noqa: SLF001 - ours
+        self._close_now()
+
+    def _close_now(self) -> None:
+        lease = self._lease_now()
         client = None if lease is None else lease.release(self)
         if client is not None:
-            bounded(self._sdk, lambda: self._close(client))
+            self._bounded(lambda: self._close(client))
+
+    def _bounded(
+        self, act: Callable[[], object], seconds: float = STOP_SECONDS
+    ) -> bool:
+        lease = self._lease_now()
+        standby = None if lease is None else lease.standby
+        return bounded(self._sdk, act, seconds, standby=standby)
+
+    def _lease_now(self) -> Lease | None:
+        live = self.__dict__.get("_live")
+        return None if live is None else live._lease  # noqa: SLF001 - ours
 
     def _count(self, outcome: str) -> None:
         with self._guard:

@@ -369,7 +369,6 @@ class Amplitude(Adapter):
 
     def _make(self, lease: Lease) -> Any:
         kind, config = members("amplitude", "Amplitude", "Config")
-        adapter = self
 
         class Client(kind):  # type: ignore[misc, valid-type]
             def _register_on_exit(self) -> None:
@@ -377,7 +376,7 @@ class Amplitude(Adapter):
                 Wait at exit for no longer than for others.
                 """
                 threading._register_atexit(  # type: ignore[attr-defined]  # noqa: SLF001 - as the SDK does
-                    lambda: _finish(adapter, self, lease)
+                    lambda: _finish(lease)
                 )
 
         # The SDK turns it off for good when a client is shut down.
@@ -405,12 +404,12 @@ class Amplitude(Adapter):
         client.shutdown()
 
 
-def _finish(adapter: Amplitude, client: Any, lease: Lease) -> None:
+def _finish(lease: Lease) -> None:
     """
-    End *client* with the app: send what waits, for a moment.
+    Send what waits, for a moment, before the SDK's pool of threads ends.
     """
     if not lease.has_ended:
-        adapter._drain(client, STOP_SECONDS)  # noqa: SLF001 - ours
+        lease.finish_soon().wait(STOP_SECONDS)
         lease.end(wait=False)
 
 
@@ -464,7 +463,11 @@ class _Sends:
         """
 
         def noted(*args: Any, **options: Any) -> Any:
-            future = submit(*args, **options)
+            try:
+                future = submit(*args, **options)
+            except RuntimeError:
+                # The app ends, and no thread can be started for it.
+                return _done_here(*args, **options)
             with self._guard:
                 self._found.add(future)
             future.add_done_callback(self._done)
@@ -475,6 +478,15 @@ class _Sends:
     def _done(self, future: Future[Any]) -> None:
         with self._guard:
             self._found.discard(future)
+
+
+def _done_here(act: Any, *args: Any, **options: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(act(*args, **options))
+    except BaseException as error:  # noqa: BLE001 - as in a pool
+        future.set_exception(error)
+    return future
 
 
 class _EndedError(BaseException):

@@ -39,7 +39,6 @@ from consentkit.adapters._base import (
     Given,
     Lease,
     Parcel,
-    bounded,
 )
 from consentkit.adapters._wire import gate_pools, gate_session
 from consentkit.collectors.logs import clear_text
@@ -119,7 +118,7 @@ class _Gate(Adapter):
         if client is None:
             self._is_closed = True
             return
-        bounded(self._sdk, lambda: self._flush(client))
+        self._bounded(lambda: self._flush(client))
         self._shut_down_at_once()
 
     def force_flush(self, timeout_millis: float | None = None) -> bool:  # noqa: ARG002 - as the SDK has it
@@ -133,11 +132,7 @@ class _Gate(Adapter):
 
     def _shut_down_at_once(self) -> None:
         self._is_closed = True
-        live = self._live
-        lease = None if live is None else live._lease  # noqa: SLF001 - ours
-        client = None if lease is None else lease.release(self)
-        if client is not None:
-            bounded(self._sdk, lambda: self._close(client))
+        self._close_now()
 
     def _make(self, lease: Lease) -> Any:
         client = self._maker()
