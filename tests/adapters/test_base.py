@@ -252,3 +252,44 @@ class TestTwoClients:
         assert [one["event"] for one in found] == ["one", "two", "four"]
         assert found[0]["userId"] is not None
         assert found[2]["userId"] is None
+
+    def test_what_comes_after_a_withdrawal_is_not_swept_away(
+        self, tmp_path: Path, backend: Backend
+    ) -> None:
+        """
+        However long it takes to drop what waited, an event that comes
+        after it stays.
+        """
+        need_extra("segment")
+        policy = tmp_path / "policy.toml"
+        part = IDENTITY.replace("protect", "separate = true\nprotect")
+        policy.write_text(
+            POLICY.format(sdk="segment", more=part), encoding="utf-8"
+        )
+        app = App(policy, tmp_path / "data", backend.url)
+        try:
+            app.do("from consentkit.adapters import segment")
+            app.do(
+                "swept = threading.Event()\n"
+                "class Slow(segment.Client):\n"
+                "    def _make(self, lease):\n"
+                "        made = super()._make(lease)\n"
+                "        made.send = True  # and nobody takes it\n"
+                "        return made\n"
+                "    def _empty(self, client):\n"
+                "        threading.Event().wait(0.2)\n"
+                "        super()._empty(client)\n"
+                "        swept.set()\n"
+            )
+            app.do("client = Slow(kit, 'k', host=url, send=False)")
+            for element in ("stats", "stats/user_id"):
+                app.do(f"kit.consent.show({element!r}, method='settings')")
+                app.do(f"kit.consent.grant({element!r}, method='settings')")
+            app.do("client.track('u1', 'one')")
+            app.do("kit.consent.withdraw('stats/user_id', method='settings')")
+            app.do("client.track('u1', 'two')")
+            assert app.do("swept.wait(10)")
+            real = "client._lease_now().client_of(client)"
+            assert app.do(f"{real}.queue.qsize()") == 1
+        finally:
+            app.kill()

@@ -71,6 +71,9 @@ logger: logging.Logger = logging.getLogger("consentkit")
 #: How long the end of a client, or the exit of the app, waits for the SDK.
 STOP_SECONDS: Final = 2.0
 
+#: How long an event waits until what was withdrawn before it is swept away.
+_EMPTY_SECONDS: Final = 0.5
+
 #: How long a flush that the app asks for waits.
 FLUSH_SECONDS: Final = 10.0
 
@@ -381,6 +384,7 @@ class Lease:
         self._clients: dict[Adapter, Any] = {}
         self._sockets: WeakSet[Any] = WeakSet()
         self._standby = _Standby()
+        self._emptied: list[threading.Event] = []
         finalize(self, self._standby.end).atexit = False
         _leases.add(self)
 
@@ -480,7 +484,7 @@ class Lease:
             if not self._ended.is_set():
                 self._clients[adapter] = client
                 return True
-        _close(adapter, client, self._standby, wait=False)
+        self._emptied.append(_close(adapter, client, self._standby))
         return False
 
     def release(self, adapter: Adapter) -> Any:
@@ -508,8 +512,21 @@ class Lease:
             self._sockets.clear()
         for one in sockets:
             _shut(one)
-        for adapter, client in clients.items():
-            _close(adapter, client, self._standby, wait=wait)
+        emptied = [
+            _close(adapter, client, self._standby)
+            for adapter, client in clients.items()
+        ]
+        self._emptied.extend(emptied)
+        if wait:
+            _wait_for(emptied, STOP_SECONDS)
+
+    def wait_until_empty(self) -> None:
+        """
+        Wait until what it ended with holds nothing that waits any more.
+
+        What a client takes after that is not swept away with it.
+        """
+        _wait_for([*self._emptied], _EMPTY_SECONDS)
 
     @property
     def standby(self) -> _Standby:
@@ -603,16 +620,23 @@ def _shut(opened: Any) -> None:
         socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
+def _wait_for(events: list[threading.Event], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    for event in events:
+        event.wait(max(0.0, end - time.monotonic()))
+
+
 def _close(
-    adapter: Adapter, client: Any, standby: _Standby, *, wait: bool
-) -> None:
+    adapter: Adapter, client: Any, standby: _Standby
+) -> threading.Event:
     """
     Empty the queues of *client*, and shut it down.
 
-    Whoever withdraws waits for the first only: no connection sends any more,
-    and the SDK's own call may take its time.
+    Returns:
+        What tells that they are empty. Whoever withdraws waits for that
+        only: no connection sends any more, and the SDK's own call may take
+        its time.
     """
-    seconds = STOP_SECONDS if wait else 0.0
     is_empty = threading.Event()
 
     def act() -> None:
@@ -623,7 +647,7 @@ def _close(
             adapter._close(client)  # noqa: SLF001 - ours
 
     bounded(adapter._sdk, act, 0.0, standby=standby)  # noqa: SLF001 - ours
-    is_empty.wait(seconds)
+    return is_empty
 
 
 def bounded(
@@ -722,7 +746,10 @@ class _Live:
             if self._stopped.is_set():
                 return None
             lease = self._lease
-            if lease is None or lease.has_ended:
+            if lease is not None and lease.has_ended:
+                lease.wait_until_empty()
+                lease = None
+            if lease is None:
                 lease = self._lease = Lease(*self._terms)
             if lease.client_of(adapter) is None:
                 client = adapter._make(lease)
