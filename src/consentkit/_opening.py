@@ -21,6 +21,7 @@ from consentkit.policy.model import Policy
 
 if TYPE_CHECKING:
     from consentkit.ledger.base import Ledger
+    from consentkit.seal import SealKey
     from consentkit.transports import Transport
 
 
@@ -29,6 +30,7 @@ __all__ = [
     "default_data_dir",
     "ledger_of",
     "policy_of",
+    "seal_keys_of",
     "this_platform",
     "transports_of",
 ]
@@ -152,6 +154,45 @@ def ledger_of(named: str | Ledger | None, folder: Path) -> Ledger:
     return named
 
 
+def seal_keys_of(
+    policy: Policy,
+    seal_for: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None,
+) -> Mapping[str, tuple[SealKey, ...]]:
+    """
+    Give the keys by recipient, in the order in which they are tried.
+
+    Raises:
+        ValueError: If the policy has no such recipient, or a line is no key.
+    """
+    if not seal_for:
+        return {}
+    from consentkit.seal import EnvelopeError, SealKey
+
+    named: Mapping[str, str | Sequence[str]]
+    if isinstance(seal_for, Mapping):
+        named = seal_for
+    else:
+        named = {policy.controller.id: seal_for}
+    _check_recipients(policy, named)
+    made: dict[str, tuple[SealKey, ...]] = {}
+    for recipient, lines in named.items():
+        try:
+            made[recipient] = tuple(
+                SealKey.parse(line)
+                for line in ([lines] if isinstance(lines, str) else lines)
+            )
+        except EnvelopeError as error:
+            problem = str(error)
+        else:
+            continue
+        msg = (
+            f"seal_for of {recipient!r}: {problem}; a key is a line that "
+            "'consentkit keys new FILE' prints"
+        )
+        raise ValueError(msg)
+    return made
+
+
 def transports_of(
     policy: Policy,
     transport: str | Transport | Mapping[str, str | Transport] | None,
@@ -173,6 +214,14 @@ def transports_of(
         named = transport
     else:
         named = {policy.controller.id: transport}
+    _check_recipients(policy, named)
+    return {
+        recipient: transport_from_url(t) if isinstance(t, str) else t
+        for recipient, t in named.items()
+    }
+
+
+def _check_recipients(policy: Policy, named: Mapping[str, object]) -> None:
     unknown = named.keys() - policy.recipients.keys()
     if unknown:
         msg = (
@@ -180,7 +229,3 @@ def transports_of(
             f"it has {', '.join(policy.recipients)}"
         )
         raise ValueError(msg)
-    return {
-        recipient: transport_from_url(t) if isinstance(t, str) else t
-        for recipient, t in named.items()
-    }

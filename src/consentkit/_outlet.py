@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consentkit.outbox import LaneStatus
     from consentkit.outbox.held import Quarantine
     from consentkit.outbox.store import OutboxStore
+    from consentkit.seal import SealKey
     from consentkit.transports import Transport
     from consentkit.transports.delivery import Delivery
 
@@ -36,6 +37,8 @@ class Outlet:
 
         transports: By recipient.
 
+        seal_for: By recipient, its keys.
+
         limits: Bounds of the outbox and of delivery.
 
         clock: Gives the time.
@@ -50,6 +53,7 @@ class Outlet:
         folder: Path,
         *,
         transports: Mapping[str, Transport],
+        seal_for: Mapping[str, Sequence[SealKey]],
         limits: Limits,
         clock: Callable[[], datetime],
         may_send: Callable[[LaneStatus], bool],
@@ -57,6 +61,7 @@ class Outlet:
     ) -> None:
         self._folder = folder
         self._transports = transports
+        self._seal_for = seal_for
         self._limits = limits
         self._clock = clock
         self._may_send = may_send
@@ -117,6 +122,7 @@ class Outlet:
                 self._delivery = Delivery(
                     store=store,
                     transports=self._transports,
+                    seal_for=self._seal_for,
                     may_send=self._may_send,
                     problem=self._problem,
                     clock=self._clock,

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from consentkit._files import read_file, replace_file
 from consentkit._stopfile import StopFile
 from consentkit.exceptions import ProofError
-from consentkit.ledger._files import read_file, replace_file
 from consentkit.ledger.checkpoint import (
     VerifyKey,
     decode_base64,

@@ -21,6 +21,8 @@ All errors of consentkit, split by what the caller can do about them.
     ├── RegistryError           a third-party SDK entry cannot be used
     ├── SDKStoppedError         an SDK reached for what it may not
     ├── SDKNotPermittedError    grant the function before the SDK's import
+    ├── EnvelopeError           do not believe what is in this envelope
+    │   └── UnknownKeyError     it is sealed for a key that is not here
     └── TransportError          a transport was set up wrongly
 
 The gate's *no* is not an error: it is a `consentkit.Refusal`.
@@ -46,6 +48,7 @@ __all__ = [
     "ConsentKitError",
     "DamagedError",
     "DeadPermitError",
+    "EnvelopeError",
     "ForgedPermitError",
     "MissingExtraError",
     "NewerFormatError",
@@ -57,6 +60,7 @@ __all__ = [
     "StoreError",
     "TooYoungError",
     "TransportError",
+    "UnknownKeyError",
     "UnprotectedError",
     "UnwritableError",
 ]
@@ -282,3 +286,29 @@ class TransportError(ConsentKitError):
     """
     A transport was named or set up wrongly.
     """
+
+
+class EnvelopeError(ConsentKitError):
+    """
+    An envelope or a key for one is not of its format, or was changed.
+
+    .. versionadded:: 26.1.0
+    """
+
+
+class UnknownKeyError(EnvelopeError):
+    """
+    An envelope is sealed for a key that is not here.
+
+    Attributes:
+        fingerprint: Of the key: 16 hexadecimal digits.
+
+    .. versionadded:: 26.1.0
+    """
+
+    def __init__(self, fingerprint: str) -> None:
+        super().__init__(fingerprint)
+        self.fingerprint = fingerprint
+
+    def __str__(self) -> str:
+        return f"it is sealed for the key {self.fingerprint}, not known here"

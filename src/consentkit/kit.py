@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import copy
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +39,7 @@ from consentkit._opening import (
     default_data_dir,
     ledger_of,
     policy_of,
+    seal_keys_of,
     this_platform,
     transports_of,
 )
@@ -59,6 +66,7 @@ from consentkit.gate import (
     Permit,
     Reason,
     Refusal,
+    check_permit,
 )
 from consentkit.ledger.base import Ledger, check_subject
 from consentkit.ledger.entries import LOCAL, Entry
@@ -91,6 +99,7 @@ if TYPE_CHECKING:
     from consentkit.outbox.held import Held, Quarantine
     from consentkit.outbox.store import OutboxStore
     from consentkit.registry.model import SDKEntry
+    from consentkit.seal import SealKey
     from consentkit.transports import Transport
     from consentkit.transports.delivery import FlushReport
 
@@ -126,6 +135,10 @@ def open(  # noqa: A001 - read as consentkit.open
     policy: str | Path | Policy,
     *,
     transport: str | Transport | Mapping[str, str | Transport] | None = None,
+    seal_for: str
+    | Sequence[str]
+    | Mapping[str, str | Sequence[str]]
+    | None = None,
     data_dir: str | Path | None = None,
     sources: Iterable[Source[Any] | str] = (),
     os_permission: Callable[[str], OSPermission] | None = None,
@@ -150,6 +163,12 @@ def open(  # noqa: A001 - read as consentkit.open
         transport: Where records go: a URL or a transport for the
             controller, or a mapping of recipients to these. ``None`` keeps
             them in the outbox.
+
+        seal_for: The controller's public key, as ``consentkit keys new``
+            prints it; or several, of which the first that it still has is
+            used; or a mapping of recipients to these. What is sent is
+            sealed for it, and readable for nobody on the way. Without one
+            TLS alone protects it, up to where that ends.
 
         data_dir: Folder for ledger, outbox and keys; by default one in the
             user's data folder, named by the policy's id.
@@ -192,7 +211,8 @@ def open(  # noqa: A001 - read as consentkit.open
 
         TransportError: If a transport is named wrongly.
 
-        ValueError: If a source is named wrongly.
+        ValueError: If a source or a recipient is named wrongly, or what
+            should be a key is none.
     """
     document = policy_of(policy, strict=strict)
     sources = tuple(sources)
@@ -203,6 +223,7 @@ def open(  # noqa: A001 - read as consentkit.open
         document,
         data_dir=Path(folder),
         transport=transport,
+        seal_for=seal_keys_of(document, seal_for),
         sources=sources,
         os_permission=bounded(os_permission, platform),
         conditions=conditions,
@@ -240,6 +261,7 @@ class Kit:
         *,
         data_dir: Path,
         transport: str | Transport | Mapping[str, str | Transport] | None,
+        seal_for: Mapping[str, Sequence[SealKey]],
         sources: Iterable[Source[Any] | str],
         os_permission: Callable[[str], OSPermission],
         conditions: Callable[[str], bool],
@@ -272,6 +294,7 @@ class Kit:
         self._outlet = Outlet(
             data_dir,
             transports=transports_of(policy, transport),
+            seal_for=seal_for,
             limits=limits,
             clock=self.now,
             may_send=lambda lane: self._of(lane.subject)._lets(lane),  # noqa: SLF001
@@ -585,8 +608,10 @@ class Kit:
         if clause.frequency is None or not self._outlet.exists():
             return False
         with suppress(StoreError):
-            return self.store.reads.is_too_soon(
-                self._tag(),
+            tag = self._subject(False)
+            # Of whom nothing is on record nothing was read.
+            return tag is not None and self.store.reads.is_too_soon(
+                tag,
                 function,
                 clause.type,
                 now=self.now(),
@@ -604,19 +629,20 @@ class Kit:
             Whether it was there to take.
 
         Raises:
+            DeadPermitError: If the consent has ended meanwhile.
+
             StoreError: If it cannot be remembered; then nothing is read.
         """
-        clause = permit.clause
+        # Whoever is forgotten while in use has no read noted any more, and
+        # nobody else has it.
+        clause = check_permit(permit).clause
         return clause.frequency is None or self.store.reads.claim(
-            self._tag(),
+            permit.entry.subject,
             permit.function.id,
             clause.type,
             now=self.now(),
             period=clause.frequency,
         )
-
-    def _tag(self) -> str:
-        return self._subject(False) or LOCAL
 
     def still_granted(self, permit: Permit) -> bool:
         """

@@ -27,6 +27,7 @@ PAGES = {
     "how-to/own-transport.md": None,
     "how-to/policies.md": "policy-file.md",
     "how-to/promises-at-the-edges.md": None,
+    "how-to/seal.md": None,
     "how-to/server-and-threads.md": "tutorial.md",
     "how-to/undo-md5.md": None,
     "ledger.md": "tutorial.md",

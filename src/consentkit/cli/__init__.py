@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 
-from consentkit.cli._common import Terminated, explain, warn
+from consentkit.cli._common import Terminated, explain, need_output, warn
 from consentkit.exceptions import ConsentKitError
 
 
@@ -38,6 +38,7 @@ _COMMANDS = (
     "outbox",
     "scrub",
     "receive",
+    "keys",
 )
 
 _EPILOG = """\
@@ -96,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     with _warnings_told() as told:
         try:
+            if _only_prints(arguments):
+                need_output()
             code: int = arguments.run(arguments)
         except (ConsentKitError, ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -115,6 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             told.tell(f"the output cannot be written ({error.strerror})")
             return _hang_up(2)
     return code
+
+
+def _only_prints(arguments: argparse.Namespace) -> bool:
+    """
+    Tell whether nothing is left of a command but what it prints.
+
+    One that does more says so by ``acts``; others may write to a file.
+    """
+    acts = getattr(arguments, "acts", False)
+    return not (acts or getattr(arguments, "output", None))
 
 
 def _prepare_streams() -> None:

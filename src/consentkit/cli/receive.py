@@ -63,7 +63,18 @@ def add_parser(commands: Any) -> None:
         help="what senders must show (better: in the environment variable "
         "CONSENTKIT_RECEIVER_TOKEN)",
     )
-    parser.set_defaults(run=_receive)
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        help="keys that open envelopes, as 'consentkit keys new' makes them",
+    )
+    parser.add_argument(
+        "--sealed-only",
+        action="store_true",
+        help="refuse what is not sealed for one of --keys",
+    )
+    parser.set_defaults(run=_receive, acts=True)
 
 
 def _port(text: str) -> int:
@@ -76,9 +87,11 @@ def _port(text: str) -> int:
 
 def _receive(arguments: argparse.Namespace) -> int:
     from consentkit.receiver import Store, make_app, run
+    from consentkit.seal import KeyRing
 
     need_modules("receiver", "starlette", "uvicorn")
     _check(arguments)
+    keys = KeyRing.load(arguments.keys) if arguments.keys else None
     token = arguments.token or os.environ.get("CONSENTKIT_RECEIVER_TOKEN")
     listened = False
 
@@ -91,7 +104,12 @@ def _receive(arguments: argparse.Namespace) -> int:
     try:
         with ended_by_signals():
             run(
-                make_app(store, token=token or None),
+                make_app(
+                    store,
+                    token=token or None,
+                    keys=keys,
+                    sealed_only=arguments.sealed_only,
+                ),
                 arguments.host,
                 arguments.port,
                 certificate=arguments.certificate,
@@ -145,6 +163,9 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(msg)
     if certificate:
         _check_certificate(certificate, arguments.key)
+    if arguments.sealed_only and not arguments.keys:
+        msg = "--sealed-only needs --keys FILE: nothing could be opened"
+        raise ValueError(msg)
     if arguments.store.is_dir():
         msg = f"{arguments.store}: a folder; name a file with --store"
         raise ValueError(msg)

@@ -31,12 +31,12 @@ from typing import Any, Final
 from attrs import frozen
 
 from consentkit._filelock import FileLock
+from consentkit._files import read_file, replace_file, sync_folder
 from consentkit._sqlite import make_private_folder
 from consentkit.collectors.machine_id import read_machine_id
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import DamagedError, StoreError, UnwritableError
 from consentkit.gate import Permit
-from consentkit.ledger._files import read_file, replace_file, sync_folder
 
 
 __all__ = ["InstallationSource", "Scope"]

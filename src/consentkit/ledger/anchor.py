@@ -11,8 +11,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from consentkit._files import read_file, replace_file, sync_folder
 from consentkit.exceptions import DamagedError, ProofError, UnwritableError
-from consentkit.ledger._files import read_file, replace_file, sync_folder
 from consentkit.ledger.checkpoint import SignedCheckpoint, parse_checkpoint
 
 

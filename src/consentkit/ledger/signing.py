@@ -16,8 +16,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from consentkit._files import make_file, read_file
 from consentkit.exceptions import DamagedError, ProofError
-from consentkit.ledger._files import make_file, read_file
 from consentkit.ledger.checkpoint import (
     Checkpoint,
     Signature,

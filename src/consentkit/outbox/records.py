@@ -9,11 +9,16 @@ import os
 import time
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import field, frozen
 
 from consentkit.typing import JSON
+
+
+if TYPE_CHECKING:
+    from consentkit.seal import SealKey
 
 
 __all__ = ["Batch", "Erasure", "Record", "new_id"]
@@ -87,12 +92,15 @@ class Batch:
 
         erase: SHA-256, in hex, of the token that later entitles to erase
             these records.
+
+        seal_for: The recipient's key, if it is sealed on its way.
     """
 
     id: str
     recipient: str
     erase: str
     records: tuple[Record, ...]
+    seal_for: SealKey | None = None
 
     def as_json(self) -> dict[str, JSON]:
         """
@@ -117,12 +125,15 @@ class Erasure:
 
         token: 32 random bytes, in hex; whoever shows the token whose digest
             the batches carried is entitled to the erasure.
+
+        seal_for: The recipient's key, if it is sealed on its way.
     """
 
     id: str
     recipient: str
     token: str = field(repr=False)
     requested_at: datetime
+    seal_for: SealKey | None = None
 
     def as_json(self) -> dict[str, JSON]:
         """

@@ -22,7 +22,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from consentkit.exceptions import MissingExtraError, StoreError
+from consentkit.exceptions import (
+    EnvelopeError,
+    MissingExtraError,
+    StoreError,
+    UnknownKeyError,
+)
+from consentkit.receiver._open import Opener, check_head
 from consentkit.receiver._read import (
     FormatError,
     parse,
@@ -30,6 +36,7 @@ from consentkit.receiver._read import (
     read_erasure,
 )
 from consentkit.receiver.store import Store
+from consentkit.seal import MEDIA_TYPE, Head, KeyRing
 
 
 if TYPE_CHECKING:
@@ -57,6 +64,8 @@ def make_app(
     store: Store,
     *,
     token: str | None = None,
+    keys: KeyRing | None = None,
+    sealed_only: bool = False,
     max_body_bytes: int = 16 * 1024 * 1024,
     purge_seconds: float = 60.0,
 ) -> Starlette:
@@ -69,7 +78,13 @@ def make_app(
         token: What senders must show as a bearer token; with ``None``
             everybody may send.
 
-        max_body_bytes: The largest request that is read.
+        keys: What opens envelopes; the file is read again when a key comes
+            that is not known.
+
+        sealed_only: Whether to refuse what is not sealed.
+
+        max_body_bytes: The largest request that is read, and the most that
+            an envelope may open to.
 
         purge_seconds: How often expired records are deleted.
 
@@ -98,7 +113,8 @@ def make_app(
             with suppress(asyncio.CancelledError):
                 await task
 
-    desk = _Desk(store, token, max_body_bytes)
+    opener = None if keys is None else Opener(keys, max_body_bytes)
+    desk = _Desk(store, token, opener, sealed_only, max_body_bytes)
     return Starlette(
         routes=[
             Route("/v1/batches", desk.batches, methods=["POST"]),
@@ -121,11 +137,15 @@ class _RefusalError(Exception):
         problem: str,
         *,
         path: str = "",
+        code: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, problem)
         self.status = status
-        self.document = {"error": {"path": path, "problem": problem}}
+        error = {"path": path, "problem": problem}
+        if code:
+            error["code"] = code
+        self.document = {"error": error}
         self.headers = headers or {}
 
 
@@ -135,9 +155,16 @@ class _Desk:
     """
 
     def __init__(
-        self, store: Store, token: str | None, max_body_bytes: int
+        self,
+        store: Store,
+        token: str | None,
+        opener: Opener | None,
+        sealed_only: bool,  # noqa: FBT001 - of one place
+        max_body_bytes: int,
     ) -> None:
         self._store = store
+        self._opener = opener
+        self._sealed_only = sealed_only
         self._token = None if token is None else f"Bearer {token}".encode()
         self._max_body_bytes = max_body_bytes
 
@@ -164,20 +191,56 @@ class _Desk:
         return {"status": "ok", "format": 1}
 
     async def _serve(
-        self, request: Request, take: Callable[[bytes, str], _Document]
+        self,
+        request: Request,
+        take: Callable[[bytes, Head | None, str], _Document],
     ) -> Response:
         async def work() -> _Document:
             self._check_token(request.headers.get("authorization", ""))
-            _check_type(request.headers)
+            is_sealed = self._is_sealed(request.headers)
             body = await self._body(request)
             key = request.headers.get("idempotency-key", "")
-            return await _in_thread(lambda: take(body, key))
+            return await _in_thread(
+                lambda: take(*self._opened(body, is_sealed), key)
+            )
 
         return await _guarded(work)
 
-    def _take_batch(self, body: bytes, key: str) -> _Document:
+    def _is_sealed(self, headers: Mapping[str, str]) -> bool:
+        kind = headers.get("content-type", "").partition(";")[0]
+        kind = kind.strip().lower()
+        coding = headers.get("content-encoding", "identity").strip().lower()
+        known = ["application/json"] * (not self._sealed_only)
+        known += [MEDIA_TYPE] * (self._opener is not None)
+        if kind in known and coding == "identity":
+            return kind == MEDIA_TYPE
+        problem = f"send {' or '.join(known)}, not compressed"
+        raise _RefusalError(415, problem, headers={"Connection": "close"})
+
+    def _opened(
+        self,
+        body: bytes,
+        is_sealed: bool,  # noqa: FBT001 - as above
+    ) -> tuple[bytes, Head | None]:
+        if not is_sealed or self._opener is None:
+            return body, None
+        try:
+            head, opened = self._opener.open(body)
+        except UnknownKeyError as error:
+            refusal = _RefusalError(422, str(error), code="unknown_key")
+        except EnvelopeError as error:
+            refusal = _RefusalError(400, str(error), path="$")
+        else:
+            return opened, head
+        raise refusal
+
+    def _take_batch(
+        self, body: bytes, head: Head | None, key: str
+    ) -> _Document:
         batch, refused = read_batch(parse(body))
         _check_key(key, batch.id)
+        if head is not None:
+            check_head(head, batch, len(batch.records) + len(refused))
         verdicts = self._store.put(batch, refused=len(refused))
         outcomes: list[_Document] = [
             {"id": i, "outcome": one.outcome}
@@ -196,9 +259,13 @@ class _Desk:
         ]
         return {"batch": batch.id, "outcomes": outcomes}
 
-    def _take_erasure(self, body: bytes, key: str) -> _Document:
+    def _take_erasure(
+        self, body: bytes, head: Head | None, key: str
+    ) -> _Document:
         erasure = read_erasure(parse(body))
         _check_key(key, erasure.id)
+        if head is not None:
+            check_head(head, erasure, 0)
         done = self._store.erase(erasure.token)
         return {
             "erasure": erasure.id,
@@ -295,14 +362,6 @@ async def _purge_for_ever(store: Store, seconds: float) -> None:
         except StoreError as error:
             _log(error)
         await asyncio.sleep(seconds)
-
-
-def _check_type(headers: Mapping[str, str]) -> None:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    coding = headers.get("content-encoding", "identity").strip().lower()
-    if kind != "application/json" or coding != "identity":
-        problem = "send application/json, not compressed"
-        raise _RefusalError(415, problem, headers={"Connection": "close"})
 
 
 def _check_key(key: str, expected: str) -> None:

@@ -26,10 +26,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from consentkit._files import make_file, read_file, sync_folder
 from consentkit._stopfile import StopFile
 from consentkit.exceptions import DamagedError
 from consentkit.gate import Reason, Refusal
-from consentkit.ledger._files import make_file, read_file, sync_folder
 from consentkit.ledger.entries import text_digest
 
 

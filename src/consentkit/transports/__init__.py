@@ -15,9 +15,17 @@ from urllib.parse import urlsplit
 
 from consentkit.exceptions import TransportError
 from consentkit.transports.base import Answer, Outcome, Transport
+from consentkit.transports.parcel import Parcel, pack
 
 
-__all__ = ["Answer", "Outcome", "Transport", "transport_from_url"]
+__all__ = [
+    "Answer",
+    "Outcome",
+    "Parcel",
+    "Transport",
+    "pack",
+    "transport_from_url",
+]
 
 _BUILT_IN = {
     "https": ("consentkit.transports.https", "HTTPSTransport"),

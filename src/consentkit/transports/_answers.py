@@ -72,6 +72,13 @@ def _not_taken(reply: Reply, ids: Sequence[str], origin: str) -> Answer:
             f"answered with a redirect to {target}, which is not followed; "
             "set the transport's URL to the final address",
         )
+    if status == 422 and _lacks_key(reply):
+        return Answer(
+            outcomes=dict.fromkeys(ids, Outcome.RETRY),
+            problem="it does not have the key that this is sealed for; give "
+            "its current one as seal_for=...",
+            unknown_key=True,
+        )
     cure = _CURES.get(status, "check that the backend is well")
     if 200 <= status < 300:
         cure = "an answer for each record is due, with status 200"
@@ -81,6 +88,15 @@ def _not_taken(reply: Reply, ids: Sequence[str], origin: str) -> Answer:
         retry_after_seconds=_pause(reply) if status in (429, 503) else None,
         too_large=status == 413,
     )
+
+
+def _lacks_key(reply: Reply) -> bool:
+    """
+    Tell whether it says that it does not have the key of an envelope.
+    """
+    found = _document(reply)
+    error = found.get("error") if isinstance(found, dict) else None
+    return isinstance(error, dict) and error.get("code") == "unknown_key"
 
 
 def _target(location: str, origin: str) -> str:

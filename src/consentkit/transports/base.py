@@ -55,12 +55,16 @@ class Answer:
         retry_after_seconds: How long the backend asks to wait, or ``None``.
 
         too_large: Whether a smaller batch may fare better.
+
+        unknown_key: Whether the recipient does not have the key that it was
+            sealed for; another one may do.
     """
 
     outcomes: Mapping[str, Outcome]
     problem: str = ""
     retry_after_seconds: float | None = None
     too_large: bool = False
+    unknown_key: bool = False
 
 
 class Transport(ABC):
@@ -73,9 +77,13 @@ class Transport(ABC):
 
     Attributes:
         name: Where it leads, for people, without secrets.
+
+        seals: Whether it sends what `consentkit.transports.pack` gives, and
+            nothing beside; else it is given nothing that is to be sealed.
     """
 
     name: str
+    seals: bool = False
 
     @final
     def send(self, batch: Batch) -> Answer:
@@ -83,6 +91,8 @@ class Transport(ABC):
         Deliver *batch* and answer for each of its records.
         """
         ids = [record.id for record in batch.records]
+        if batch.seal_for is not None and not self.seals:
+            return self._in_the_clear(ids)
         try:
             answer = self._send(batch)
         except Exception as error:  # noqa: BLE001 - nothing gets out
@@ -94,6 +104,7 @@ class Transport(ABC):
             problem=answer.problem,
             retry_after_seconds=answer.retry_after_seconds,
             too_large=answer.too_large,
+            unknown_key=answer.unknown_key,
         )
 
     @final
@@ -101,6 +112,8 @@ class Transport(ABC):
         """
         Ask the recipient to erase what was delivered under one grant.
         """
+        if erasure.seal_for is not None and not self.seals:
+            return self._in_the_clear([erasure.id])
         try:
             answer = self._erase(erasure)
         except Exception as error:  # noqa: BLE001 - nothing gets out
@@ -110,6 +123,14 @@ class Transport(ABC):
             outcomes={erasure.id: outcome},
             problem=answer.problem,
             retry_after_seconds=answer.retry_after_seconds,
+            unknown_key=answer.unknown_key,
+        )
+
+    def _in_the_clear(self, ids: list[str]) -> Answer:
+        return Answer(
+            outcomes=dict.fromkeys(ids, Outcome.RETRY),
+            problem=f"{self.name}: this transport cannot send envelopes; "
+            "choose one that can, or leave out seal_for",
         )
 
     def _unknown(self, ids: list[str], error: str) -> Answer:

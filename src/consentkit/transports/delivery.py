@@ -13,23 +13,30 @@ from __future__ import annotations
 import logging
 import time
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
 from consentkit.limits import Limits
-from consentkit.outbox.records import Batch
+from consentkit.outbox.records import Batch, Erasure
 from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
 from consentkit.transports.base import Answer, Outcome, Transport
 
 
+if TYPE_CHECKING:
+    from consentkit.seal import SealKey
+
+
 __all__ = ["Delivery", "FlushReport"]
+
+_T = TypeVar("_T", Batch, Erasure)
 
 logger: logging.Logger = logging.getLogger("consentkit")
 
@@ -113,6 +120,8 @@ class Delivery:
     Args:
         transports: By recipient.
 
+        seal_for: By recipient, its keys: the first that it has is used.
+
         may_send: Tells whether what waits in a lane may go out now.
 
         problem: Says why the choices cannot be read, or nothing.
@@ -125,6 +134,7 @@ class Delivery:
         *,
         store: OutboxStore,
         transports: Mapping[str, Transport],
+        seal_for: Mapping[str, Sequence[SealKey]],
         may_send: Callable[[LaneStatus], bool],
         problem: Callable[[], str],
         clock: Callable[[], datetime],
@@ -133,6 +143,7 @@ class Delivery:
     ) -> None:
         self._store = store
         self._transports = transports
+        self._seal_for = dict(seal_for)
         self._may_send = may_send
         self._problem = problem
         self._clock = clock
@@ -206,7 +217,7 @@ class Delivery:
             transport = self._transport(erasure.recipient, tally)
             if transport is None or erasure.recipient in down:
                 continue
-            answer = transport.erase(erasure)
+            answer = self._erase(erasure, transport)
             self._note(erasure.recipient, answer, tally)
             if answer.outcomes[erasure.id] is Outcome.RETRY:
                 down.add(erasure.recipient)
@@ -214,6 +225,30 @@ class Delivery:
                 self._store.settle_erasure(erasure)
                 tally.add("erased")
         return down
+
+    def _erase(self, erasure: Erasure, transport: Transport) -> Answer:
+        answer = transport.erase(self._sealed(erasure))
+        while answer.unknown_key and self._other_key(erasure.recipient):
+            answer = transport.erase(self._sealed(erasure))
+        return answer
+
+    def _sealed(self, what: _T) -> _T:
+        """
+        Name the key that *what* is to be sealed for, if there is one.
+        """
+        keys = self._seal_for.get(what.recipient, ())
+        return evolve(what, seal_for=keys[0]) if keys else what
+
+    def _other_key(self, recipient: str) -> bool:
+        """
+        Go on to the next key of a recipient that does not have this one.
+
+        The last is kept: nothing is ever sent in the clear for that.
+        """
+        keys = self._seal_for.get(recipient, ())
+        if len(keys) > 1:
+            self._seal_for[recipient] = keys[1:]
+        return len(keys) > 1
 
     def _is_over(self, deadline: float) -> bool:
         return self._is_closed or time.monotonic() >= deadline
@@ -260,11 +295,14 @@ class Delivery:
                 tally.problem("the outbox does not let go of a batch")
                 return False
             sent.add(batch.id)
-            answer = self._send(lane, batch, transport)
+            answer = self._send(lane, self._sealed(batch), transport)
             if answer is None:
                 # A withdrawal came first and may be waiting for this.
                 self._store.settle(batch, element=lane.element, done={})
                 break
+            if answer.unknown_key and self._other_key(lane.recipient):
+                sent.discard(batch.id)
+                continue
             self._note(lane.recipient, answer, tally)
             if answer.too_large and len(batch.records) > 1:
                 self._store.split(batch)

@@ -13,7 +13,7 @@ import json
 import os
 import re
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,11 +23,12 @@ from urllib.parse import unquote, urlsplit
 
 from consentkit.exceptions import TransportError
 from consentkit.transports.base import Answer, Outcome, Transport
+from consentkit.transports.parcel import pack
 
 
 if TYPE_CHECKING:
     from consentkit.outbox.records import Batch, Erasure
-from consentkit.typing import JSON
+    from consentkit.typing import JSON
 
 
 __all__ = ["FileTransport"]
@@ -38,7 +39,8 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 class FileTransport(Transport):
     """
-    Write each batch as ``ID.jsonl`` into a folder.
+    Write each batch as ``ID.jsonl`` into a folder; as ``ID.envelope`` where
+    it is sealed.
 
     An erasure leaves two files: ``erasure-ID.json``, for whoever has taken
     batches away from the folder already, and ``erased-DIGEST.json``, by which
@@ -53,10 +55,13 @@ class FileTransport(Transport):
         TransportError: If *url* is not of that form.
 
     What leaks:
-        The files are for this user alone (mode 0600) and not encrypted. They
-        stay until somebody takes them away or an erasure removes them;
+        The files are for this user alone (mode 0600), and not encrypted but
+        where the recipient has a key: then they are envelopes. They stay
+        until somebody takes them away or an erasure removes them;
         backups and snapshots of the disk may keep them longer.
     """
+
+    seals = True
 
     def __init__(self, url: str) -> None:
         self._folder = _read_url(url)
@@ -85,16 +90,14 @@ class FileTransport(Transport):
 
     def _deliver(self, batch: Batch) -> Outcome:
         self._make_folder()
-        path = self._folder / f"{_safe(batch.id)}.jsonl"
+        suffix = "jsonl" if batch.seal_for is None else "envelope"
+        path = self._folder / f"{_safe(batch.id)}.{suffix}"
         tombstone = self._tombstone(batch.erase)
         if tombstone.exists():
             return Outcome.REJECTED
         if path.exists():
             return Outcome.DUPLICATE
-        document = dict(batch.as_json())
-        document["records"] = len(batch.records)
-        rows = (record.as_json() for record in batch.records)
-        self._write(path, [document, *rows])
+        self._write(path, _file_of(batch))
         # An erasure puts its tombstone before it looks for files: one of the
         # two always sees the other.
         if tombstone.exists():
@@ -105,17 +108,19 @@ class FileTransport(Transport):
     def _carry_out(self, erasure: Erasure) -> Outcome:
         digest = sha256(bytes.fromhex(erasure.token)).hexdigest()
         self._make_folder()
-        request = self._folder / f"erasure-{_safe(erasure.id)}.json"
+        suffix = "json" if erasure.seal_for is None else "envelope"
+        request = self._folder / f"erasure-{_safe(erasure.id)}.{suffix}"
         is_known = request.exists()
         tombstone = self._tombstone(digest)
         if not tombstone.exists():
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             grave: dict[str, JSON] = {"format": 1, "erase": digest}
-            self._write(tombstone, [{**grave, "erased_at": at}])
+            self._write(tombstone, _lines([{**grave, "erased_at": at}]))
         gone = [
             path
-            for path in self._folder.glob("*.jsonl")
-            if _erase_of(path) == digest
+            for path in self._folder.iterdir()
+            if path.suffix in _ERASE_OF
+            and _ERASE_OF[path.suffix](path) == digest
         ]
         # What a crash left half-written may be of this grant too. A writer
         # that loses its file this way tries again.
@@ -123,7 +128,10 @@ class FileTransport(Transport):
         if is_known:
             return Outcome.DUPLICATE
         # Last, so that what stops half-way is done again.
-        self._write(request, [erasure.as_json()])
+        line = _lines([erasure.as_json()])
+        self._write(
+            request, line if erasure.seal_for is None else pack(erasure).body
+        )
         return Outcome.DELIVERED
 
     def _tombstone(self, digest: str) -> Path:
@@ -135,20 +143,16 @@ class FileTransport(Transport):
         if os.name == "posix" and self._folder.stat().st_mode & 0o002:
             raise PermissionError(0, "every user may write to it")
 
-    def _write(self, path: Path, rows: Iterable[Mapping[str, JSON]]) -> None:
+    def _write(self, path: Path, content: bytes) -> None:
         """
-        Write *rows* as lines of JSON, durably and all at once.
+        Write a file, durably and all at once.
         """
-        text = "".join(
-            json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
-            for row in rows
-        )
         temporary = self._folder / f".{os.urandom(8).hex()}.part"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
         try:
             handle = os.open(temporary, flags, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(text.encode(errors="backslashreplace"))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -212,6 +216,39 @@ def _safe(name: str) -> str:
     return sha256(name.encode(errors="backslashreplace")).hexdigest()
 
 
+def _file_of(batch: Batch) -> bytes:
+    """
+    Give the content of a batch's file.
+    """
+    if batch.seal_for is not None:
+        return pack(batch).body
+    document = dict(batch.as_json())
+    document["records"] = len(batch.records)
+    rows = (record.as_json() for record in batch.records)
+    return _lines([document, *rows])
+
+
+def _lines(rows: Iterable[Mapping[str, JSON]]) -> bytes:
+    """
+    Write *rows* as lines of JSON.
+    """
+    return "".join(
+        json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+        for row in rows
+    ).encode(errors="backslashreplace")
+
+
+def _erase_of_envelope(path: Path) -> str:
+    """
+    Read whose batch an envelope holds, or nothing if it is none of ours.
+    """
+    from consentkit.seal import EnvelopeError, read_head
+
+    with suppress(FileNotFoundError, EnvelopeError):
+        return read_head(path.read_bytes()).erase
+    return ""
+
+
 def _erase_of(path: Path) -> str:
     """
     Read whose batch a file holds, or nothing if it is none of ours.
@@ -224,3 +261,10 @@ def _erase_of(path: Path) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(head.get("erase", "")) if isinstance(head, dict) else ""
+
+
+#: By suffix: what reads whose batch a file holds.
+_ERASE_OF: Final[Mapping[str, Callable[[Path], str]]] = {
+    ".jsonl": _erase_of,
+    ".envelope": _erase_of_envelope,
+}

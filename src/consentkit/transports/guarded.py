@@ -41,6 +41,8 @@ class GuardedTransport(Transport):
         As of *inner*.
     """
 
+    seals = True  # the inner one is asked
+
     def __init__(
         self,
         inner: Transport,

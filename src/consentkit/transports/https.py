@@ -11,12 +11,10 @@ Durations are float seconds.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,13 +27,13 @@ from consentkit.transports._answers import again, read_erased, read_outcomes
 from consentkit.transports._http import HTTPClient, Reply, make_client
 from consentkit.transports._line import Line
 from consentkit.transports.base import Answer, Transport
+from consentkit.transports.parcel import Parcel, pack
 
 
 if TYPE_CHECKING:
     import ssl
 
     from consentkit.outbox.records import Batch, Erasure
-from consentkit.typing import JSON
 
 
 __all__ = ["HTTPSTransport"]
@@ -73,6 +71,8 @@ class HTTPSTransport(Transport):
         the batch's id and the token, and nothing else of this installation.
     """
 
+    seals = True
+
     def __init__(
         self,
         url: str,
@@ -101,13 +101,13 @@ class HTTPSTransport(Transport):
 
     def _send(self, batch: Batch) -> Answer:
         ids = [record.id for record in batch.records]
-        got = self._post("batches", batch.id, batch.as_json())
+        got = self._post("batches", pack(batch))
         if isinstance(got, str):
             return self._named(again(ids, got))
         return self._named(read_outcomes(got, batch.id, ids, self.name))
 
     def _erase(self, erasure: Erasure) -> Answer:
-        got = self._post("erasures", erasure.id, erasure.as_json())
+        got = self._post("erasures", pack(erasure))
         if isinstance(got, str):
             return self._named(again([erasure.id], got))
         return self._named(read_erased(got, erasure.id, self.name))
@@ -132,9 +132,7 @@ class HTTPSTransport(Transport):
         if self._line is not None and self._line.pid == os.getpid():
             self._line.close()
 
-    def _post(
-        self, path: str, key: str, document: Mapping[str, JSON]
-    ) -> Reply | str:
+    def _post(self, path: str, parcel: Parcel) -> Reply | str:
         if self._is_closed:
             return "the transport is closed"
         line = self._this_line()
@@ -143,17 +141,15 @@ class HTTPSTransport(Transport):
                 "its client was made before the fork; "
                 "make the transport in the child process"
             )
-        body = json.dumps(
-            document, ensure_ascii=False, separators=(",", ":")
-        ).encode(errors="backslashreplace")
-        return line.post(f"{self._url}/{path}", body, self._headers(key))
+        headers = self._headers(parcel)
+        return line.post(f"{self._url}/{path}", parcel.body, headers)
 
-    def _headers(self, key: str) -> dict[str, str]:
+    def _headers(self, parcel: Parcel) -> dict[str, str]:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "Idempotency-Key": key,
+            "Content-Type": parcel.media_type,
+            "Idempotency-Key": parcel.id,
             "User-Agent": f"consentkit/{_version()}",
         }
         if self._token is not None:

@@ -47,6 +47,8 @@ class MemoryTransport(Transport):
         until the transport is gone.
     """
 
+    seals = True
+
     def __init__(self, url: str = "memory://") -> None:
         if urlsplit(url).scheme != "memory":
             msg = "the URL of a MemoryTransport is memory://NAME"
