@@ -106,7 +106,7 @@ class TestProcesses:
 
                 def work(number):
                     backend = Backend(backend_file)
-                    time.sleep(start - time.monotonic())
+                    time.sleep(max(0, start - time.monotonic()))
                     kit = open_kit(
                         data_dir,
                         transport={"maker": backend, "partner": backend},
