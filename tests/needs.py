@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 
 """
-What a test needs of the machine: programs and extras.
+What a test needs of the machine: programs, extras and libraries.
 
 Where one is missing, the test is skipped and says so. With
 ``CONSENTKIT_TESTS_STRICT=1`` (CI sets it) it fails instead: a test that never
-runs shows nothing. An extra that is left out on purpose is named by
+runs shows nothing. A library is one of the group ``tests`` that is no extra.
+An extra that is left out on purpose is named by
 ``CONSENTKIT_TESTS_NOEXTRAS``: ``1`` for all of them, or names with commas.
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "has_extra",
     "has_tool",
     "need_extra",
+    "need_library",
     "need_postgresql",
     "need_tool",
 ]
@@ -32,22 +34,28 @@ __all__ = [
 #: The modules by which an installed extra is known.
 _MODULES = {
     "amplitude": ("amplitude",),
+    "amqp": ("pika",),
     "android": ("jnius",),
     "dbus": ("jeepney", "dbus_fast"),
     "demo": ("psutil", "machineid", "starlette", "uvicorn"),
     "device": ("psutil", "machineid"),
     "httpx2": ("httpx2",),
     "ios": ("rubicon",),
+    "kafka": ("confluent_kafka",),
     "mixpanel": ("mixpanel",),
+    "mqtt": ("paho", "paho.mqtt"),
+    "nats": ("nats",),
     "opentelemetry": (
         "opentelemetry",
         "opentelemetry.sdk",
         "opentelemetry.exporter",
     ),
+    "parquet": ("pyarrow",),
     "postgresql": ("psycopg",),
     "posthog": ("posthog",),
     "qt": ("PySide6", "PySide6.QtPositioning"),
     "re2": ("re2",),
+    "redis": ("redis",),
     "receiver": ("starlette", "uvicorn"),
     "segment": ("segment", "segment.analytics"),
     "sentry": ("sentry_sdk",),
@@ -104,6 +112,15 @@ def need_extra(*names: str) -> None:
         meant = "1" in _LEFT_OUT or _LEFT_OUT.issuperset(missing)
         reason = f"needs consentkit[{','.join(missing)}]"
         _absent(reason, strict=_STRICT and not meant)
+
+
+def need_library(*names: str) -> None:
+    """
+    Skip the running test, or module, unless libraries *names* are installed.
+    """
+    missing = [n for n in names if importlib.util.find_spec(n) is None]
+    if missing:
+        _absent(f"needs the library {', '.join(missing)}", strict=_STRICT)
 
 
 @cache

@@ -6,8 +6,10 @@ any way round.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -1068,6 +1070,26 @@ class TestOverStarts:
         assert keep_mac(kit.subject("ann"))
 
         assert not keep_mac(kit.subject("ann"))
+
+    def test_frequency_of_somebody_forgotten(self, tmp_path: Path) -> None:
+        """
+        Who is forgotten between the decision and the read is not read, and
+        nobody else is taken for having been.
+        """
+
+        def forget(_: str) -> OSPermission:
+            kit.forget("ann")
+            return OSPermission.GRANTED
+
+        policy = with_first(frequency="P1D", permission="phone")
+        kit = open_kit(tmp_path, policy=policy, os_permission=forget)
+        kit.consent.grant("improve")
+        kit.subject("ann").consent.grant("improve")
+
+        assert not keep_mac(kit.subject("ann"))
+        with closing(sqlite3.connect(tmp_path / "outbox.sqlite3")) as rows:
+            assert not rows.execute("SELECT subject FROM reads").fetchall()
+        assert keep_mac(kit)
 
     def test_unrecorded_no_of_one_person(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

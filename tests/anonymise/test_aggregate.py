@@ -412,7 +412,8 @@ class TestRelease:
     @pytest.mark.parametrize(
         "type_",
         sorted(
-            {"made_up"}
+            {"made_up", "device_name", "ssid", "search_history"}
+            | {"installed_apps", "purchase_history", "location_coarse"}
             | {
                 t.id
                 for t in load_vocabulary().data_types.values()
@@ -422,7 +423,8 @@ class TestRelease:
     )
     def test_nothing_that_identifies(self, crowd: Crowd, type_: str) -> None:
         """
-        Nobody is counted by what identifies, alone or beside another type.
+        Nobody is counted by what identifies or may do so as it stands, alone
+        or beside another type.
         """
         for types_ in ((type_,), ("device_model", type_)):
             with pytest.raises(ValueError, match=type_):

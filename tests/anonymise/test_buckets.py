@@ -72,6 +72,15 @@ class TestBuckets:
 
         assert "1.2345" not in str(caught.value)
 
+    @pytest.mark.parametrize("value", [True, False])
+    def test_a_yes_or_no_is_no_figure(self, value):
+        """
+        What Python counts as 1 or 0 has no range.
+        """
+        for ranged in (bucket, bucket_range):
+            with pytest.raises(TypeError, match="not True or False"):
+                ranged(value)
+
     def test_a_base_of_one_is_refused(self):
         """
         Powers of one go nowhere.

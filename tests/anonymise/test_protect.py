@@ -281,6 +281,19 @@ CASES: dict[str, tuple[str, ProtectionName, dict, object, object, str]] = {
 }
 
 
+#: What a source of an app's own may give in the place of a code or a link.
+NOT_TAKEN: dict[str, object] = {
+    "nothing": None,
+    "a text": "https://a.b/",
+    "without a value": Take("link", None),  # type: ignore[arg-type]
+    "bytes": Take("link", b"https://a.b/"),  # type: ignore[arg-type]
+    "no form": Take("link", "my secret shopping list"),
+    "more": Take("passcode", "the code is 491096"),
+    "a secret": Take("link", "https://a.b/?token=AKIAIOSFODNN7EXAMPLE"),
+    "1 MB": Take("link", "https://a.b/" + "a" * 1_000_000),
+}
+
+
 class TestProtect:
     """
     Tests for `protect`.
@@ -390,6 +403,8 @@ class TestProtect:
             ("os_version", P.GENERALISE, {}, "no number"),
             ("app_usage_time", P.BUCKET, {}, -1),
             ("app_usage_time", P.BUCKET, {}, "long"),
+            ("app_usage_time", P.BUCKET, {}, True),
+            ("device_name", P.PRESENT, {}, None),
             ("app_usage_time", P.BUCKET, {}, float("nan")),
             pytest.param("app_usage_time", P.BUCKET, {}, 10**5000, id="high"),
             ("ip_address", P.TRUNCATE, {}, "example.com"),
@@ -400,6 +415,16 @@ class TestProtect:
                 P.TAKE,
                 {"intents": ("link",)},
                 Take("share_code", SHARE_CODE),
+            ),
+            *(
+                pytest.param(
+                    "clipboard_share_code",
+                    P.TAKE,
+                    {"intents": ("link", "passcode")},
+                    raw,
+                    id=f"taken, {name}",
+                )
+                for name, raw in NOT_TAKEN.items()
             ),
         ],
     )

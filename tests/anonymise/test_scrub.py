@@ -12,6 +12,7 @@ import time
 import traceback
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,14 @@ from consentkit.anonymise.scrub import (
     scrub,
 )
 
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "scrub"
+
+#: Code of the country, and the number, as people divide it.
+PHONES = [
+    line.removeprefix("+")
+    for line in (VECTORS / "phones.txt").read_text().splitlines()
+]
 
 #: Type and line; the personal part stands between the brackets ⟦⟧.
 FOUND = [
@@ -419,6 +428,28 @@ class TestRules:
         ]
 
         assert len(found) == 1
+
+
+class TestCountries:
+    """
+    Phone numbers of all countries, as libphonenumber gives examples of them.
+    """
+
+    @pytest.mark.parametrize("number", PHONES)
+    def test_number_of_each_country_goes(self, number: str) -> None:
+        """
+        A number goes whole with ``+`` and ``00``, in groups and undivided;
+        only a short one with ``00`` needs its groups.
+        """
+        code, _, national = number.partition(" ")
+        digits = re.sub(r"\D", "", national)
+        forms = [f"+{code}{digits}", f"+{number}", f"00{number}"]
+        if len(digits) >= 8:
+            forms.append(f"00{code}{digits}")
+
+        for form in forms:
+            text = scrub(f"seen {form} there").text
+            assert re.fullmatch("seen <[A-Z_]+> there", text), form
 
 
 class TestLine:

@@ -493,7 +493,8 @@ class TestStreams:
 
     def test_closed_streams(self, place: list[str]) -> None:
         """
-        It works with standard output and error closed from the start.
+        A no is recorded with standard output and error closed from the
+        start.
         """
         ran = subprocess.run(
             [
@@ -503,7 +504,7 @@ class TestStreams:
                 "sh",
                 *COMMAND,
                 "consent",
-                "grant",
+                "deny",
                 "connect",
                 *place,
             ],
@@ -514,7 +515,46 @@ class TestStreams:
 
         assert ran.returncode == 0
         with make_kit(Path(place[-1])) as kit:
-            assert kit.consent.state().choices["connect"].epoch
+            assert kit.consent.history("connect")
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "consent list",
+            "consent grant connect",
+            "consent accept",
+            "collected",
+            "disclose sharing",
+            "ledger verify",
+            "outbox status",
+            "policy show",
+            "why connect",
+        ],
+    )
+    def test_output_that_is_closed(
+        self, place: list[str], command: str
+    ) -> None:
+        """
+        Where nobody can see what is printed, that is an error, and what
+        has to be read first is not taken for shown.
+        """
+        words = command.split()
+        named = place[1:2] if words[0] in {"policy", "disclose"} else place
+        ran = subprocess.run(
+            ["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, *words, *named],
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+        assert ran.returncode == 2
+        assert one_line(ran.stderr) == (
+            "the standard output is closed; send it to a file or a pipe"
+        )
+        with make_kit(Path(place[-1])) as kit:
+            assert not kit.consent.history()
 
     def test_other_locale(self, tmp_path: Path) -> None:
         """

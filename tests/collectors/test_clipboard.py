@@ -38,7 +38,7 @@ from consentkit.ledger.entries import Act
 from consentkit.policy.model import Protection, ProtectionName
 from tests.collectors.desktops import SYSTEMS, Desktop, wait_until
 from tests.needs import need_tool
-from tests.support import say_yes, small
+from tests.support import Spy, say_yes, small
 
 
 HERE = Path(__file__).parent
@@ -907,6 +907,40 @@ class TestLedger:
     """
     Every real read stands in the ledger, with nothing of the content.
     """
+
+    @pytest.mark.obligation("WP-CLIP-2")
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            (TAKEN, "yes"),
+            (Take("share_code", f"card {CARD}"), "no"),
+            (Take("link", "https://a.b/?token=AKIAIOSFODNN7EXAMPLE"), "no"),
+            (Take("link", "https://a.b/" + "a" * 1_000_000), "no"),
+            (Take("link", None), "no"),  # type: ignore[arg-type]
+            (CODE, "no"),
+            (None, "no"),
+        ],
+        ids=["fit", "card", "secret", "1 MB", "no value", "text", "nothing"],
+    )
+    def test_own_source(self, tmp_path, given, found):
+        """
+        What an app's own source gives is held to what ours give: no secret,
+        nothing long, nothing but a code or a link; the ledger says so too.
+        """
+        source = Spy("clipboard_share_code", given)
+        with make_kit(tmp_path, "paste", sources=[source]) as kit:
+            with kit.use("paste") as use:
+                taken = use.clipboard("receive_share")
+            ((_, said),) = reads_of(kit)
+
+        assert said == found
+        if found == "yes":
+            assert (taken.intent, taken.value) == TAKEN
+        else:
+            assert taken == Unavailable(
+                "clipboard_share_code",
+                "spy of clipboard_share_code gave nothing that may be taken",
+            )
 
     @pytest.mark.obligation("WP-CLIP-4", "WP-CLIP-2")
     def test_each_read(self, tmp_path):

@@ -580,7 +580,16 @@ class TestFirmware:
 
         assert self.read(make_permit, tmp_path) == "Raspberry Pi 4 Model B"
 
-    @pytest.mark.parametrize("text", ["", "To Be Filled By O.E.M.\n", "None"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "To Be Filled By O.E.M.\n",
+            "None",
+            "(null)",
+            "System Product Name",
+        ],
+    )
     def test_not_filled_in(self, make_permit, tmp_path, text):
         """
         What the maker left blank is unavailable.

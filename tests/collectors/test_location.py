@@ -955,6 +955,7 @@ class TestGpsdSource:
             accuracy_m=7.5,
             time=datetime(2026, 3, 4, 5, 6, 7, 500_000, tzinfo=UTC),
         )
+        assert source.dropped == 12
 
     def test_report_in_pieces(self, permit):
         """
@@ -965,6 +966,44 @@ class TestGpsdSource:
             fix = fix_of(GpsdSource(port=port).read(permit))
 
         assert (fix.accuracy_m, fix.time) == (5.0, None)
+
+    @pytest.mark.parametrize(
+        "false",
+        [
+            {"lat": 999},
+            {"lon": float("nan")},
+            {"lon": 10**400},
+            {"lat": "48.1173"},
+            {"lat": True},
+            {"lat": None},
+            {"mode": None},
+            {"mode": "3"},
+            {"mode": 9, "lat": "?"},
+        ],
+    )
+    def test_false_place(self, permit, false):
+        """
+        A report of a fix whose place cannot be is counted and told as that.
+        """
+        with fake_gpsd(tpv(mode=1), tpv(**false)) as port:
+            source = GpsdSource(port=port, timeout_seconds=0.3)
+            answer = source.read(permit)
+
+        expected = "gpsd tells of a fix, but of no place that can be"
+        assert reason_of(answer) == expected
+        assert source.dropped == 1
+
+    @pytest.mark.parametrize("mode", [0, 1])
+    def test_no_fix_yet(self, permit, mode):
+        """
+        A receiver without a fix is honest: nothing is counted.
+        """
+        with fake_gpsd(tpv(mode=mode, lat=None, lon=None)) as port:
+            source = GpsdSource(port=port, timeout_seconds=0.3)
+            answer = source.read(permit)
+
+        assert reason_of(answer) == "gpsd has no fix yet"
+        assert source.dropped == 0
 
     def test_simulated(self, permit):
         """

@@ -30,6 +30,7 @@ from tests.collectors.test_logs import (
     kept,
     on_disk,
 )
+from tests.needs import need_library
 from tests.support import make_kit
 
 
@@ -47,6 +48,7 @@ def structlog() -> Any:
     """
     Give structlog.
     """
+    need_library("structlog")
     import structlog
 
     return structlog
@@ -57,6 +59,7 @@ def loguru() -> Iterator[Any]:
     """
     Give loguru's logger without any sink.
     """
+    need_library("loguru")
     from loguru import logger
 
     logger.remove()

@@ -476,6 +476,8 @@ say(reason=why(source.read(permit)))
         assert "the system bus" in told["reason"]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="GeoClue is Linux'")
+    @pytest.mark.need_tool("dbus-daemon")
+    @pytest.mark.need_extra("dbus")
     @pytest.mark.parametrize("case", ["a place", "denied", "not there"])
     def test_geoclue(self, case):
         """
@@ -483,7 +485,6 @@ say(reason=why(source.read(permit)))
         coarse one is read, its no, and that there is none; its client is
         stopped or gone after the read.
         """
-        need_tool("dbus-daemon")
         with private_bus() as bus:
             journal = None
             if case != "not there":

@@ -6,6 +6,7 @@ What the pages say of files is what the files are.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 
@@ -14,6 +15,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 import consentkit
@@ -23,6 +25,7 @@ from consentkit.gate import OSPermission
 from consentkit.ledger import _tables
 from consentkit.outbox.held import Held, Quarantine
 from consentkit.receiver.lookup import Lookup
+from consentkit.registry.observed import Observed, Sighting, load_observed
 from consentkit.starts import Starts
 from tests.anonymise.crowd import Crowd
 from tests.docs.blocks import DOCS, blocks_of
@@ -204,3 +207,39 @@ class TestFolder:
             for pattern, spelled in NAMES:
                 name = re.sub(f"^{pattern}$", spelled, name)  # noqa: PLW2901
             assert f"`{name}" in page, name
+
+
+class TestObservedRecord:
+    """
+    Tests for the record of what SDKs were seen to do.
+    """
+
+    def test_the_page_shows_the_real_file(self, tmp_path: Path) -> None:
+        """
+        What the page shows can be read, is what is written of the same
+        sightings, and each of its keys is explained.
+        """
+        (shown,) = (
+            block.text
+            for block in blocks_of(DOCS / "formats.md")
+            if block.language == "json" and '"sightings"' in block.text
+        )
+        shown_file = tmp_path / "shown.json"
+        shown_file.write_text(shown, "utf-8")
+        (seen,) = load_observed(shown_file).sightings
+        observed = Observed()
+        names = [field.name for field in attrs.fields(Sighting)]
+        sighting = Sighting(**{name: getattr(seen, name) for name in names})
+        for at in (seen.first, seen.first, seen.last):
+            observed.add(sighting, at=at)
+        observed.write(tmp_path / "real.json")
+
+        told = json.loads(shown)
+        real = json.loads((tmp_path / "real.json").read_text("utf-8"))
+        assert real == {**told, "python": real["python"]}
+        page = (DOCS / "formats.md").read_text("utf-8")
+        rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+        explained = {
+            name for row in rows for name in re.findall(r"`(\w+)`", row)
+        }
+        assert explained >= told.keys() | told["sightings"][0].keys()

@@ -32,6 +32,7 @@ from consentkit.policy import Policy, parse_policy
 from consentkit.testing import Sentinels, anatomy
 from consentkit.transports.base import Transport
 from tests.faults.support import POLICY, Ticked
+from tests.needs import need_library
 
 
 MAC = "3C:5A:B4:01:23:45"
@@ -283,6 +284,7 @@ def log_by_structlog(kit: Kit) -> object:
     """
     Log by structlog, with fields.
     """
+    need_library("structlog")
     import structlog
 
     processor = kit.structlog_processor("logs")
@@ -299,6 +301,7 @@ def log_by_loguru(kit: Kit) -> object:
     """
     Log by loguru, with fields.
     """
+    need_library("loguru")
     from loguru import logger
 
     sink = kit.loguru_sink("logs")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Identifiers that many devices have: they stand for none of them.
+What many devices say in the place of a value: it stands for none of them.
 
 What reads identifiers and what digests them go by these same lists.
 """
@@ -13,6 +13,7 @@ from typing import Final
 
 
 __all__ = [
+    "PLACEHOLDERS",
     "SHARED_IMEIS",
     "SHARED_MACS",
     "SHARED_NUMBERS",
@@ -20,6 +21,36 @@ __all__ = [
     "SHARED_UUIDS",
     "is_shared_serial",
 ]
+
+#: What sources and firmware say for "there is none", lower case.
+PLACEHOLDERS: Final = frozenset(
+    {
+        "(null)",
+        "(none)",
+        "default string",
+        "localhost",
+        "localhost.localdomain",
+        "n/a",
+        "na",
+        "nil",
+        "none",
+        "not applicable",
+        "not available",
+        "not specified",
+        "null",
+        "o.e.m.",
+        "permission denied",
+        "product name",
+        "system manufacturer",
+        "system product name",
+        "system serial number",
+        "to be filled by o.e.m.",
+        "unavailable",
+        "undefined",
+        "uninitialized",  # /etc/machine-id of an image not yet started
+        "unknown",
+    }
+)
 
 #: Pass their check digit, but are shared by emulators and test kits.
 SHARED_IMEIS: Final = frozenset(

@@ -31,6 +31,7 @@ from consentkit.anonymise.digests import (
     md5_hex,
 )
 from consentkit.anonymise.identifiers import canonical
+from consentkit.anonymise.intents import may_be_taken
 from consentkit.anonymise.noise import noisy_cell
 from consentkit.anonymise.response import answer
 from consentkit.anonymise.scrub import scrub
@@ -351,13 +352,14 @@ def _scrubbed_item(item: object) -> JSON:
 
 
 def _take(given: Given, raw: Any) -> JSON:
-    if raw.intent not in given.protection.intents:
+    intent, value = raw.intent, raw.value
+    if not may_be_taken(intent, value, given.protection.intents):
         return None
-    return {"intent": raw.intent, "value": raw.value}
+    return {"intent": intent, "value": value}
 
 
-def _present(_: Given, __: Any) -> JSON:
-    return True
+def _present(_: Given, raw: Any) -> JSON:
+    return None if raw is None else True
 
 
 def _nothing(_: Given, __: Any) -> JSON:

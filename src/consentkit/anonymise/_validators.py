@@ -22,8 +22,10 @@ _REPORTING_BODIES = frozenset(
 
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
-#: Digits after the country code, least and most; ITU-T E.164 allows 15 in
-#: all. Other codes: 6 to 12.
+#: Digits after the country code, least and most, of fixed and mobile numbers;
+#: ITU-T E.164 allows 15 in all. Other codes: 6 to 12. What Germany and Italy
+#: have beyond 11 are extensions, which look like figures after the number.
+#: Source: the metadata of libphonenumber 9.0.43.
 _NATIONAL_DIGITS = {
     "1": (10, 10),
     "7": (10, 10),
@@ -48,7 +50,9 @@ _NATIONAL_DIGITS = {
 }
 
 #: The same for numbers that begin with 00: no country is left out, since
-#: figures that are padded begin so, too. Codes of three digits: 7 to 9.
+#: figures that are padded begin so, too. For that reason the least is higher
+#: where short numbers are rare, and those of 4 or 5 digits, which some islands
+#: have, are none. Other codes, of three digits: 7 to 9.
 _DIALLED_DIGITS = _NATIONAL_DIGITS | {
     "20": (8, 10),
     "27": (9, 9),
@@ -66,38 +70,73 @@ _DIALLED_DIGITS = _NATIONAL_DIGITS | {
     "49": (8, 11),
     "51": (8, 9),
     "52": (10, 10),
-    "53": (8, 8),
+    "53": (8, 10),
     "54": (10, 11),
     "55": (10, 11),
     "56": (9, 9),
     "57": (8, 10),
     "58": (10, 10),
-    "62": (8, 11),
+    "62": (8, 12),
     "63": (8, 10),
     "64": (8, 10),
     "90": (10, 10),
     "92": (9, 10),
     "93": (9, 9),
     "94": (9, 9),
-    "95": (8, 10),
+    "95": (7, 10),
     "98": (10, 10),
+    "225": (10, 10),
+    "229": (10, 10),
+    "234": (10, 10),
+    "243": (7, 10),
+    "298": (6, 6),
+    "299": (6, 6),
+    "352": (6, 11),
+    "353": (7, 10),
+    "358": (6, 10),
+    "376": (6, 9),
+    "378": (8, 10),
+    "381": (7, 10),
+    "508": (6, 9),
+    "597": (6, 7),
+    "672": (6, 6),
+    "681": (6, 6),
+    "685": (7, 10),
+    "687": (6, 6),
+    "688": (6, 7),
+    "850": (8, 10),
+    "856": (8, 10),
+    "870": (9, 12),
+    "878": (12, 12),
+    "880": (8, 10),
+    "881": (9, 10),
+    "882": (7, 12),
+    "883": (8, 12),
+    "964": (8, 10),
+    "976": (8, 10),
+    "977": (8, 10),
 }
 
-#: Assigned country codes; ITU-T E.164.
+#: Assigned codes of countries, and of satellites and networks without one; not
+#: those of free and paid services. Source: libphonenumber 9.0.43, which has all
+#: but 379, as that is assigned by ITU-T E.164 and not in use.
 _CODE = re.compile(
     "[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
     "|21[12368]|2[2346][0-9]|25[0-8]|29[01789]|35[0-9]|37[0-9]"
     "|38[0-35-79]|42[013]|50[0-9]|59[0-9]|67[02-9]|68[0-35-9]|69[0-2]"
-    "|85[02356]|88[06]|96[0-8]|97[0-79]|99[2-68]"
+    "|85[02356]|87[08]|88[01236]|96[0-8]|97[0-79]|99[2-68]"
 )
 
 #: National numbers of these countries may begin with a zero.
-_ZERO_STAYS = frozenset({"39", "225", "241", "242", "378"})
+_ZERO_STAYS = frozenset(
+    {"39", "225", "226", "227", "229"}
+    | {"241", "242", "250", "378", "881", "992"}
+)
 
 #: What national numbers begin with, where that tells many figures apart.
 _FIRST_DIGITS = {
     "1": re.compile("[2-9][0-9]{2}[2-9]"),
-    "7": re.compile("[3489]"),
+    "7": re.compile("[347-9]"),
     "44": re.compile("[1-3578]"),
 }
 

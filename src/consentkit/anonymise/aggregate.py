@@ -59,10 +59,11 @@ from attrs import field, frozen
 from consentkit._sqlite import Database
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.laplace import discrete_laplace
+from consentkit.anonymise.naming import class_of
 from consentkit.anonymise.together import together
 from consentkit.exceptions import DamagedError, UnprotectedError
 from consentkit.gate import Refusal
-from consentkit.policy.vocabulary import load_vocabulary
+from consentkit.policy.model import ProtectionName
 
 
 if TYPE_CHECKING:
@@ -80,8 +81,6 @@ FEWEST: Final = 10
 _MARGIN_NATS: Final = 21
 
 _LEAST_EPSILON: Final = 0.01
-
-_IDENTIFYING: Final = frozenset({"direct", "device", "content"})
 
 _START: Final = datetime.fromtimestamp(0, UTC)
 
@@ -102,12 +101,11 @@ def _as_tuple(types: Iterable[str]) -> tuple[str, ...]:
 
 
 def _are_nobodys(_: object, __: object, types: tuple[str, ...]) -> None:
-    known = load_vocabulary().data_types
     if not types or len({*types}) < len(types):
         msg = "a question is of one data type or several, each once"
         raise ValueError(msg)
     for type_ in types:
-        if type_ not in known or known[type_].identifiability in _IDENTIFYING:
+        if class_of(type_, ProtectionName.NONE) is PrivacyClass.PERSONAL:
             msg = f"{type_} may identify somebody, and cannot be counted by"
             raise ValueError(msg)
 
@@ -124,7 +122,8 @@ class Question:
 
         types: Ids of data types. People are counted by the values of all of
             them together, such as region and age band; who lacks one is not
-            counted. Types that identify by themselves are none of them.
+            counted. Types whose values are personal as they stand are none
+            of them, whatever their protection.
     """
 
     function: str

@@ -44,9 +44,14 @@ def bucket_range(value: float | int, *, base: int = 2) -> tuple[int, int]:
         is in ``(0, 1)``.
 
     Raises:
+        TypeError: If *value* is a yes or no, which Python counts as 1 or 0.
+
         ValueError: If *value* is negative, infinite or not a number, or
             *base* is below 2. The message does not tell the value.
     """
+    if isinstance(value, bool):
+        msg = "`value` must be a number, not True or False"
+        raise TypeError(msg)
     if base < 2:
         msg = "`base` must be 2 or more"
         raise ValueError(msg)
@@ -68,6 +73,8 @@ def bucket(value: float | int) -> str:
         ``"8-16"`` for 8 and more, below 16; ``"0-1"`` below 1.
 
     Raises:
+        TypeError: If *value* is a yes or no, which Python counts as 1 or 0.
+
         ValueError: If *value* is negative, infinite or not a number.
     """
     low, high = bucket_range(value)

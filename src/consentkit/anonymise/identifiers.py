@@ -17,6 +17,7 @@ import re
 import unicodedata
 
 from consentkit.anonymise._shared import (
+    PLACEHOLDERS,
     SHARED_IMEIS,
     SHARED_MACS,
     SHARED_NUMBERS,
@@ -53,32 +54,6 @@ _UUID = re.compile(
 )
 
 _HEX = re.compile(r"[0-9A-Fa-f]{16,64}")
-
-#: What sources say for "there is none", lower case.
-_PLACEHOLDERS = frozenset(
-    {
-        "(null)",
-        "(none)",
-        "default string",
-        "localhost",
-        "localhost.localdomain",
-        "n/a",
-        "na",
-        "nil",
-        "none",
-        "not applicable",
-        "not available",
-        "not specified",
-        "null",
-        "permission denied",
-        "system serial number",
-        "to be filled by o.e.m.",
-        "unavailable",
-        "undefined",
-        "uninitialized",  # /etc/machine-id of an image not yet started
-        "unknown",
-    }
-)
 
 _PHONE_SEPARATORS = re.compile(r"[\s\u00a0().\-/]")
 
@@ -194,7 +169,7 @@ def canonical_generic(text: str) -> str | None:
     elif _HEX.fullmatch(spelled):
         spelled = spelled.lower()
     low = spelled.lower()
-    if low in _PLACEHOLDERS or not low.strip("0-:. "):
+    if low in PLACEHOLDERS or not low.strip("0-:. "):
         return None
     if len(low) >= 12 and not low.strip("f-"):
         return None

@@ -26,7 +26,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 
-__all__ = ["INTENTS", "LIMIT_CHARACTERS", "Intent", "Take", "take"]
+__all__ = [
+    "INTENTS",
+    "LIMIT_CHARACTERS",
+    "Intent",
+    "Take",
+    "may_be_taken",
+    "take",
+]
 
 #: Only so much of a text is looked at; cut before any matching.
 LIMIT_CHARACTERS = 8192
@@ -43,10 +50,14 @@ class Intent(NamedTuple):
             over single characters at most: over groups they are wrong on
             CPython 3.11.0 to 3.11.4. The last named group that it closes is
             what may be taken.
+
+        form: What it looks like by itself, without its marker, in the same
+            manner.
     """
 
     name: str
     pattern: str
+    form: str
 
 
 class Take(NamedTuple):
@@ -66,23 +77,33 @@ class Take(NamedTuple):
         return f"Take(intent={self.intent!r})"
 
 
+_LINK = (
+    r"https?://(?=[A-Za-z0-9])[A-Za-z0-9.-]{1,253}+(?::[0-9]{1,5}+)?"
+    r"(?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{0,1800}+)?"
+)
+_BETWEEN = r"(?P<mark>[￥¥])[A-Za-z0-9]{8,16}+(?P=mark)"
+_HASHED = r"#[A-Za-z0-9]{6,16}+#"
+_SHARED = r"[a-z][a-z0-9]{0,11}+-share:[A-Za-z0-9]{8,24}+"
+_FIGURES = r"[0-9]{4,8}+"
+_INVITE = r"[A-Z0-9]{4,12}+(?:-[A-Z0-9]{3,8}+){0,3}"
+
 _INTENTS = (
     Intent(
         "link",
-        r"(?<![A-Za-z0-9])(?P<link>https?://(?=[A-Za-z0-9])"
-        r"[A-Za-z0-9.-]{1,253}+(?::[0-9]{1,5}+)?"
-        r"(?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]{0,1800}+)?)"
+        rf"(?<![A-Za-z0-9])(?P<link>{_LINK})"
         # Half a link is another link.
         r"(?![A-Za-z0-9\-_~/?#@$&*+=%]|:\S)",
+        _LINK,
     ),
     Intent(
         "share_code",
         r"(?<![A-Za-z0-9])(?P<code>"
-        r"(?P<mark>[￥¥])[A-Za-z0-9]{8,16}+(?P=mark)"
-        r"|(?<=口令)#[A-Za-z0-9]{6,16}+#"
-        r"|(?<=口令[ ：:])#[A-Za-z0-9]{6,16}+#"
-        r"|[a-z][a-z0-9]{0,11}+-share:[A-Za-z0-9]{8,24}+"
+        rf"{_BETWEEN}"
+        rf"|(?<=口令){_HASHED}"
+        rf"|(?<=口令[ ：:]){_HASHED}"
+        rf"|{_SHARED}"
         r")(?![A-Za-z0-9])",
+        f"{_BETWEEN}|{_HASHED}|{_SHARED}",
     ),
     Intent(
         "passcode",
@@ -92,17 +113,19 @@ _INTENTS = (
         r"|(?<![a-z])(?:passcode|otp))(?![A-Za-z]))"
         r"(?i: is)?[ ：:,，是为【\[(（]{0,4}+"
         # Not part of a longer figure, an amount, a date or a time.
-        r"(?P<behind>[0-9]{4,8}+)(?![0-9A-Za-z]|[.:/-][0-9])"
-        r"|(?<![A-Za-z0-9.,:/-])(?:[A-Z]{1,2}-)?(?P<before>[0-9]{4,8}+)"
+        rf"(?P<behind>{_FIGURES})(?![0-9A-Za-z]|[.:/-][0-9])"
+        rf"|(?<![A-Za-z0-9.,:/-])(?:[A-Z]{{1,2}}-)?(?P<before>{_FIGURES})"
         r"(?i: is your (?:[a-z]{1,20}+ ){0,3}(?:code|passcode|pin)(?![a-z]))",
+        _FIGURES,
     ),
     Intent(
         "invite",
         r"(?:(?:邀请|邀請)[码碼]"
         r"|(?i:(?<![a-z])(?:invite|invitation|referral) code(?: is)?))"
         r"[ ：:是为#]{1,4}+"
-        r"(?P<code>[A-Z0-9]{4,12}+(?:-[A-Z0-9]{3,8}+){0,3})"
+        rf"(?P<code>{_INVITE})"
         r"(?![A-Za-z0-9_-])",
+        _INVITE,
     ),
 )
 
@@ -143,6 +166,32 @@ def take(text: str, intents: Sequence[str]) -> Take | None:
             is_whole = len(text) == len(head) or match.end() < len(head)
             return Take(name, value) if is_whole and _is_fit(value) else None
     return None
+
+
+def may_be_taken(
+    intent: object, value: object, intents: Sequence[str]
+) -> bool:
+    """
+    Tell whether what was taken somewhere else may be given on.
+
+    A source of an app's own gives what it likes; it is held to what ours
+    give.
+
+    Args:
+        intent: The name that it was given.
+
+        value: What was taken.
+
+        intents: The names that are declared.
+
+    .. versionadded:: 26.1.0
+    """
+    if not (isinstance(intent, str) and isinstance(value, str)):
+        return False
+    if intent not in intents or len(value) > LIMIT_CHARACTERS:
+        return False
+    form = INTENTS[intent].form
+    return re.fullmatch(form, value) is not None and _is_fit(value)
 
 
 def _trimmed(value: str) -> str:

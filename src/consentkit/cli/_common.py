@@ -34,6 +34,7 @@ __all__ = [
     "add_group",
     "add_json",
     "add_place",
+    "add_store",
     "count",
     "ended_by_signals",
     "explain",
@@ -84,6 +85,13 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="policy document (default: policy.toml here)",
     )
+    add_store(parser)
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """
+    Add ``--data-dir`` and ``--ledger``.
+    """
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -158,8 +166,8 @@ def need_modules(extra: str, *modules: str) -> None:
 
 def need_output() -> None:
     """
-    See to it that there is a standard output: for commands whose only result
-    is what they print.
+    See to it that there is a standard output: for commands of which nothing
+    is left but what they print.
 
     Raises:
         ValueError: If whoever started us closed it.

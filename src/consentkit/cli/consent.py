@@ -140,6 +140,13 @@ _ACTIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
+#: Are done though nobody sees what is printed. What shows a text first, such
+#: as ``grant``, is not: it would be on record as shown.
+_UNSEEN = frozenset(
+    {"age", "decline", "deny", "pause", "refuse-all", "resume", "withdraw"}
+)
+
+
 def add_parser(commands: Any) -> None:
     """
     Add the command.
@@ -209,7 +216,7 @@ def _action(actions: Any, name: str, run: Any) -> argparse.ArgumentParser:
     )
     add_place(parser)
     add_json(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, acts=name in _UNSEEN)
     return parser
 
 

@@ -34,7 +34,7 @@ from consentkit.anonymise.scrub import (
     Scrubber,
     Span,
 )
-from consentkit.cli._common import count, need_output, unreadable, warn
+from consentkit.cli._common import count, unreadable, warn
 
 
 __all__ = ["add_parser"]
@@ -162,7 +162,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    need_output()
     if arguments.encoding:
         _check_encoding(arguments.encoding)
     scrubber = Scrubber(

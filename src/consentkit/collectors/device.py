@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from consentkit._fork import load
+from consentkit.anonymise._shared import PLACEHOLDERS
 from consentkit.collectors._deadline import check_seconds
 from consentkit.collectors._files import read_line
 from consentkit.collectors.containers import find_container
@@ -277,23 +278,6 @@ def _cpu_info(cpuinfo: Path) -> str:
     return platform.machine()
 
 
-#: What firmware says where its maker has filled in nothing.
-_BLANKS = frozenset(
-    {
-        "default string",
-        "none",
-        "not applicable",
-        "not specified",
-        "o.e.m.",
-        "product name",
-        "system manufacturer",
-        "system product name",
-        "to be filled by o.e.m.",
-        "unknown",
-    }
-)
-
-
 def make_firmware_source(
     *,
     dmi: Path = Path("/sys/class/dmi/id"),
@@ -324,7 +308,7 @@ def make_firmware_source(
 def _firmware(*files: Path) -> str | None:
     for file in files:
         text = read_line(file)
-        if text and text.lower() not in _BLANKS:
+        if text and text.lower() not in PLACEHOLDERS:
             return text
     return None
 

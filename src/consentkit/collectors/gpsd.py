@@ -49,6 +49,9 @@ _LONGEST_LINE = 65_536
 #: TPV modes: 2 has a place, 3 has an altitude too.
 _MODES = (2, 3)
 
+#: TPV modes: 0 is not known yet, 1 has no fix.
+_MODES_WITHOUT = (0, 1)
+
 #: A TPV status: nobody was there.
 _SIMULATED = 8
 
@@ -102,7 +105,8 @@ class GpsdSource(LocationSource):
     @property
     def dropped(self) -> int:
         """
-        How many lines were no report of gpsd, and were passed over.
+        How many lines were passed over: no report of gpsd, or one of a fix
+        without a place that can be.
 
         .. versionadded:: 26.1.0
         """
@@ -135,6 +139,8 @@ class GpsdSource(LocationSource):
                     fix = _fix(report)
                     if fix is not None:
                         return fix
+                    if _is_false(report):
+                        self._dropped += 1
                     missing = _missing(report) or missing
             except TimeoutError:
                 return missing
@@ -224,12 +230,25 @@ def _missing(report: Mapping[str, object]) -> str:
     match report:
         case {"class": "TPV", "status": int(status)} if status == _SIMULATED:
             return "the receiver of gpsd simulates a place"
+        case {"class": "TPV"} if _is_false(report):
+            return "gpsd tells of a fix, but of no place that can be"
         case {"class": "DEVICES", "devices": []}:
             return "gpsd has no receiver; add one with gpsdctl"
         case {"class": "VERSION" | "DEVICE" | "DEVICES" | "TPV"}:
             return "gpsd has no fix yet"
         case _:
             return ""
+
+
+def _is_false(report: Mapping[str, object]) -> bool:
+    """
+    Tell whether a report in which no fix was found should hold one.
+
+    A true TPV has a mode, and below 2 no place.
+    """
+    if report["class"] != "TPV" or report.get("status") == _SIMULATED:
+        return False
+    return report.get("mode") not in _MODES_WITHOUT
 
 
 def _fix(report: Mapping[str, object]) -> Fix | None:

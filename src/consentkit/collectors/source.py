@@ -24,6 +24,7 @@ from consentkit.collectors._interval import LastReads
 from consentkit.collectors._record import is_on_record
 from consentkit.exceptions import MissingExtraError
 from consentkit.gate import Permit, check_permit
+from consentkit.policy.model import ProtectionName
 
 
 __all__ = ["Source", "Unavailable"]
@@ -232,11 +233,23 @@ class Source(ABC, Generic[T]):
         last: Any = self._last_reads
         return not last.claim(data_type, self.min_interval_seconds)
 
-    def _fit(self, permit: Permit, found: Any) -> T | Unavailable:  # noqa: ARG002
+    def _fit(self, permit: Permit, found: Any) -> T | Unavailable:
         """
         Give *found*, or why it is not what *permit* is for.
         """
-        return found  # type: ignore[no-any-return]
+        protection = permit.clause.protection
+        is_take = protection.name is ProtectionName.TAKE
+        if not is_take or isinstance(found, Unavailable):
+            return found  # type: ignore[no-any-return]
+        from consentkit.anonymise.intents import may_be_taken
+
+        names = (getattr(found, "intent", None), getattr(found, "value", None))
+        if may_be_taken(*names, protection.intents):
+            return found  # type: ignore[no-any-return]
+        return Unavailable(
+            permit.clause.type,
+            f"{self.name} gave nothing that may be taken",
+        )
 
     @abstractmethod
     def _read(self, permit: Permit, **options: Any) -> T | Unavailable:

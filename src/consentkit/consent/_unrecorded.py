@@ -52,8 +52,13 @@ class Unrecorded:
     @staticmethod
     def name(person: str, element: str) -> str:
         """
-        Name a no: it tells neither whose it is nor what it is about.
+        Name a no, so that it does not say whose it is and what it is about.
         """
+        # Without a key: one would lie beside the files, and have to be made
+        # when the disk is full. Whoever has the folder can try names of
+        # people, as they can read them in the ledger; the file joins a person
+        # with nothing but a no, never leaves the folder, and is gone as soon
+        # as the ledger has the no.
         text = f"{len(person)} {person} {element}"
         return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:40]
 

@@ -268,17 +268,18 @@ def entry_from_body(body: str) -> Entry:
 
 
 # The form of an entry's text: keys in order, no blanks, and each text escaped
-# in the one way of RFC 8785, section 3.2.2.2.
+# in the one way of RFC 8785, section 3.2.2.2. What may follow a repeated group
+# begins with another sign than the group, so going back finds nothing, at once.
 _PLAIN: Final = r'[^"\\\x00-\x1f\ud800-\udfff]*+'
 _ESCAPE: Final = r'\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f]))'
-_TEXT: Final = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*+"'
+_TEXT: Final = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'
 _NUMBER: Final = r"(0|[1-9][0-9]{0,15})"
 _HASH: Final = r'"([0-9a-f]{64})"'
 _TIME: Final = (
     r'"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3})'
     r'\+00:00"'
 )
-_FACT: Final = rf'"[a-z][a-z0-9_]{{0,31}}":{_TEXT}'
+_FACT: Final = rf'"[a-z][a-z0-9_]{{0,31}}+":{_TEXT}'
 
 
 def _one_of(words: type[Enum]) -> str:
@@ -288,7 +289,7 @@ def _one_of(words: type[Enum]) -> str:
 _BODY: Final = re.compile(
     r"\{"
     rf'"act":{_one_of(Act)},"at":{_TIME},"by":{_one_of(Actor)},'
-    rf'"element":{_TEXT},"facts":\{{((?:{_FACT}(?:,{_FACT})*+)?+)\}},'
+    rf'"element":{_TEXT},"facts":\{{((?:{_FACT}(?:,{_FACT})*)?)\}},'
     rf'"language":{_TEXT},"method":{_TEXT},"mono":{_NUMBER},'
     rf'"notice":{_TEXT},"policy":{_TEXT},"prev":{_HASH},"prior":{_HASH},'
     rf'"seq":{_NUMBER},"subject":"({LOCAL}|[0-9a-f]{{64}})",'

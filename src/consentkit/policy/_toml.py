@@ -19,22 +19,26 @@ import tomllib
 from io import StringIO
 from typing import Any, Final
 
+from consentkit.policy._depth import check_depth
+
 
 __all__ = ["parse_toml"]
 
-# A string without escapes. Quantifiers never go back in these patterns, so
-# that no text takes long.
+# A string without escapes. Quantifiers over one sign never go back in these
+# patterns, and what may follow those over groups begins with another sign than
+# the group, so that no text takes long.
 _PLAIN: Final = r'"[^"\\\x00-\x1f\x7f]*+"'
+_ITEMS: Final = rf"{_PLAIN}[ \n]*+(?:,[ \n]*+{_PLAIN}[ \n]*+)*"
 _LIST: Final = re.compile(
     rf"""
     ^([ ]*+[A-Za-z0-9_-]++[ ]*+=[ ]*+)
-    (\[[ \n]*+(?:{_PLAIN}[ \n]*+,[ \n]*+)*+(?:{_PLAIN}[ \n]*+)?+\])
+    (\[[ \n]*+(?:{_ITEMS}(?:,[ \n]*+)?)?\])
     (?=[ ]*+$)
     """,
     re.MULTILINE | re.VERBOSE,
 )
 _ITEM: Final = re.compile(r'"([^"]*)"')
-_NAMES: Final = r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+"
+_NAMES: Final = r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*"
 _LINE: Final = re.compile(
     rf"""
     [ ]*+
@@ -43,7 +47,7 @@ _LINE: Final = re.compile(
         (?: "(?P<text>[^"\\\x00-\x1f\x7f]*+)"[ ]*+ | (?P<other>[^\n]++) )
         | \[\[(?P<array>{_NAMES})\]\][ ]*+
         | \[(?P<table>{_NAMES})\][ ]*+
-        | (?:\#[^\x00-\x08\x0a-\x1f\x7f]*+)?+
+        | (?:\#[^\x00-\x08\x0a-\x1f\x7f]*+)?
     )
     \n?+
     """,
@@ -59,10 +63,15 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises:
         ValueError: As `tomllib.loads`.
+
+        RecursionError: If it is nested too deeply.
     """
     found = _by_lines(text.replace("\r\n", "\n"))
+    if found is not None:
+        return found
     # So that a fault is told in the parser's own words, with its place.
-    return tomllib.loads(text) if found is None else found
+    check_depth(text)
+    return tomllib.loads(text)
 
 
 def _by_lines(text: str) -> dict[str, Any] | None:
