@@ -5,6 +5,7 @@ What `consentkit.open` finds out before there is a kit.
 
 from __future__ import annotations
 
+import math
 import sys
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "check_seconds",
     "check_sources",
     "default_data_dir",
     "ledger_of",
@@ -111,6 +113,18 @@ def _lint(policy: Policy) -> list[Fault]:
         )
         for finding in lint(policy)
     ]
+
+
+def check_seconds(name: str, seconds: float | None) -> None:
+    """
+    Check a length of time.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        msg = f"{name} is a positive number of seconds, or None"
+        raise ValueError(msg)
 
 
 def check_sources(sources: Sequence[object]) -> None:

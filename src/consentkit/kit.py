@@ -35,6 +35,7 @@ from consentkit._consequences import Consequences, warn
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
 from consentkit._opening import (
+    check_seconds,
     check_sources,
     default_data_dir,
     ledger_of,
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from consentkit.seal import SealKey
     from consentkit.transports import Transport
     from consentkit.transports.delivery import FlushReport
+    from consentkit.transports.worker import Worker
 
 
 __all__ = ["Kit", "default_data_dir", "open"]
@@ -139,6 +141,7 @@ def open(  # noqa: A001 - read as consentkit.open
     | Sequence[str]
     | Mapping[str, str | Sequence[str]]
     | None = None,
+    deliver_every: float | None = None,
     data_dir: str | Path | None = None,
     sources: Iterable[Source[Any] | str] = (),
     os_permission: Callable[[str], OSPermission] | None = None,
@@ -169,6 +172,10 @@ def open(  # noqa: A001 - read as consentkit.open
             used; or a mapping of recipients to these. What is sent is
             sealed for it, and readable for nobody on the way. Without one
             TLS alone protects it, up to where that ends.
+
+        deliver_every: How many seconds a thread rests between two
+            deliveries in the background; it starts with the first use. By
+            default there is none, and what waits goes out with `Kit.flush`.
 
         data_dir: Folder for ledger, outbox and keys; by default one in the
             user's data folder, named by the policy's id.
@@ -211,10 +218,11 @@ def open(  # noqa: A001 - read as consentkit.open
 
         TransportError: If a transport is named wrongly.
 
-        ValueError: If a source or a recipient is named wrongly, or what
-            should be a key is none.
+        ValueError: If a source or a recipient is named wrongly, what should
+            be a key is none, or *deliver_every* is no time.
     """
     document = policy_of(policy, strict=strict)
+    check_seconds("deliver_every", deliver_every)
     sources = tuple(sources)
     check_sources(sources)
     folder = default_data_dir(document) if data_dir is None else data_dir
@@ -224,6 +232,7 @@ def open(  # noqa: A001 - read as consentkit.open
         data_dir=Path(folder),
         transport=transport,
         seal_for=seal_keys_of(document, seal_for),
+        deliver_every=deliver_every,
         sources=sources,
         os_permission=bounded(os_permission, platform),
         conditions=conditions,
@@ -262,6 +271,7 @@ class Kit:
         data_dir: Path,
         transport: str | Transport | Mapping[str, str | Transport] | None,
         seal_for: Mapping[str, Sequence[SealKey]],
+        deliver_every: float | None,
         sources: Iterable[Source[Any] | str],
         os_permission: Callable[[str], OSPermission],
         conditions: Callable[[str], bool],
@@ -300,6 +310,14 @@ class Kit:
             may_send=lambda lane: self._of(lane.subject)._lets(lane),  # noqa: SLF001
             problem=lambda: self.gate().state.problem,
         )
+        self._worker: Worker | None = None
+        if deliver_every is not None:
+            from consentkit.transports.worker import Worker
+
+            self._worker = Worker(
+                lambda: self._deliver(None, is_patient=True),
+                every_seconds=deliver_every,
+            )
         self._lock = Mutex()
         self._gate: Gate | None = None
         self._closed = False
@@ -785,6 +803,8 @@ class Kit:
         """
         for name in _NEEDED_IN_USE:
             load(name)
+        if self._worker is not None:
+            self._worker.ensure()
         return Use(
             self,
             function,
@@ -937,6 +957,31 @@ class Kit:
             timeout_seconds: When to stop between two batches;
                 ``limits.flush_seconds`` by default.
         """
+        return self._deliver(timeout_seconds, is_patient=False)
+
+    async def flush_async(
+        self, *, timeout_seconds: float | None = None
+    ) -> FlushReport:
+        """
+        Deliver what waits, beside the event loop; else as `flush`.
+
+        Where the task is cancelled, the batch that is under way comes to its
+        end, and what follows waits.
+
+        Args:
+            timeout_seconds: As of `flush`.
+
+        .. versionadded:: 26.1.0
+        """
+        import asyncio
+
+        return await asyncio.to_thread(
+            self.flush, timeout_seconds=timeout_seconds
+        )
+
+    def _deliver(
+        self, timeout_seconds: float | None, *, is_patient: bool
+    ) -> FlushReport:
         if self._is_closed():
             from consentkit.transports.delivery import FlushReport
 
@@ -949,7 +994,9 @@ class Kit:
             self._waiting.settle()
         except StoreError as error:
             warn(error)
-        return self._outlet.delivery.flush(timeout_seconds=timeout_seconds)
+        return self._outlet.delivery.flush(
+            timeout_seconds=timeout_seconds, is_patient=is_patient
+        )
 
     def status(self) -> OutboxStatus:
         """
@@ -1015,6 +1062,8 @@ class Kit:
         if self._root is not self:
             return
         self._outlet.close()
+        if self._worker is not None:
+            self._worker.end()
         self.ledger.close()
 
 

@@ -628,3 +628,148 @@ class TestHost:
 
         assert kit.flush().duplicates == 2
         assert backend.ids() == ids
+
+
+class _Picky(Scripted):
+    """
+    A backend that refuses a whole batch for one record in it.
+    """
+
+    def __init__(self, *bad: int, refuses_all: bool = False) -> None:
+        super().__init__()
+        self.bad = set(bad)
+        self.refuses_all = refuses_all
+        self.answer = self._judge
+
+    def _judge(self, batch):
+        ids = [record.id for record in batch.records]
+        refused = self.refuses_all or any(
+            number(record) in self.bad for record in batch.records
+        )
+        outcome = Outcome.RETRY if refused else Outcome.DELIVERED
+        return Answer(
+            outcomes=dict.fromkeys(ids, outcome),
+            refused=refused,
+            problem="it does not take this" * refused,
+        )
+
+
+class TestPoison:
+    """
+    A record for which a backend refuses all that comes with it.
+    """
+
+    def test_the_rest_goes_on(self, tmp_path):
+        """
+        It is found by halving, and all others are delivered; it waits by
+        itself, and the backend is not asked for it again at once.
+        """
+        transport = _Picky(7)
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, *range(20))
+
+        report = kit.flush()
+        assert (report.delivered, report.waiting) == (19, 1)
+        n = len(transport.batches)
+        assert n < 20
+        assert kit.flush().waiting == 1
+        assert len(transport.batches) == n
+
+        tick(kit, 20)
+        assert kit.flush().delivered == 1
+
+    def test_it_is_tried_again(self, tmp_path):
+        """
+        It is tried after a while, longer each time, over a restart too; when
+        the backend takes it, it is there once.
+        """
+        transport = _Picky(1)
+        clock = Clock()
+        kit = open_kit(tmp_path, "stats", transport=transport, clock=clock)
+        tick(kit, 1, 2)
+        assert kit.flush().waiting == 1
+        kit.close()
+        transport.bad.clear()
+        kit = open_kit(tmp_path, transport=transport, clock=clock)
+        assert kit.flush().delivered == 0
+        clock.tick(seconds=3)
+        assert kit.flush() == FlushReport(delivered=1)
+
+    def test_it_is_given_up(self, tmp_path):
+        """
+        After four hours of tries it is dropped, counted, and told.
+        """
+        transport = _Picky(1)
+        clock = Clock()
+        kit = open_kit(tmp_path, "stats", transport=transport, clock=clock)
+        tick(kit, 1, 2)
+        reports = []
+        for _ in range(24):
+            reports.append(kit.flush())
+            clock.tick(seconds=901)
+        assert [r.rejected for r in reports] == [0] * 23 + [1]
+        assert kit.status().counts == {"delivered": 1, "undeliverable": 1}
+        assert kit.status().waiting == 0
+
+    def test_a_backend_that_refuses_everything(self, tmp_path):
+        """
+        Where it is of no record, few tries show it, and nothing is lost.
+        """
+        transport = _Picky(refuses_all=True)
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, *range(64))
+        assert kit.flush().waiting == 64
+        assert len(transport.batches) <= 9
+
+    def test_a_withdrawal_takes_it_along(self, tmp_path):
+        """
+        A record that waits by itself is gone with the rest.
+        """
+        transport = _Picky(1)
+        clock = Clock()
+        kit = open_kit(tmp_path, "stats", transport=transport, clock=clock)
+        tick(kit, 1)
+        kit.flush()
+        kit.consent.withdraw("stats")
+        transport.bad.clear()
+        clock.tick(seconds=10)
+        report = kit.flush()
+        assert (report.delivered, report.waiting) == (0, 0)
+
+
+class TestPatience:
+    """
+    A backend that is down, for who asks often.
+    """
+
+    def test_is_left_alone(self, tmp_path):
+        """
+        A patient flush does not try again at once; one that somebody asks
+        for does.
+        """
+        transport = Scripted(Outcome.RETRY)
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+        deliver = kit._outlet.delivery.flush  # noqa: SLF001 - the worker's
+        deliver(is_patient=True)
+        deliver(is_patient=True)
+        assert len(transport.batches) == 1
+        kit.flush()
+        assert len(transport.batches) == 2
+
+    def test_one_goes_first(self, tmp_path):
+        """
+        After five failures one record goes first; once it is through, all
+        others follow.
+        """
+        transport = Scripted(Outcome.RETRY)
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 0)
+        for _ in range(5):
+            kit.flush()
+        tick(kit, *range(1, 50))
+        transport.batches.clear()
+        transport.answer = Outcome.DELIVERED
+        assert kit.flush().delivered == 50
+        sizes = [len(batch.records) for batch in transport.batches]
+        assert sizes == [1, 49]

@@ -11,6 +11,7 @@ that no process can keep a record after it.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,6 +94,12 @@ CREATE TABLE under_way (
     lane INTEGER NOT NULL,
     grant_hash TEXT NOT NULL,
     records INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE parked (
+    batch TEXT PRIMARY KEY,
+    tries INTEGER NOT NULL,
+    until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE erasures (
@@ -188,7 +195,10 @@ class OutboxStore:
     def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
         self.path = path
         self._db = Database(
-            path, schema=_SCHEMA, version=_VERSION, later=("reads", "places")
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            later=("reads", "places", "parked"),
         )
         self._keys = KeyFolder(keys)
         self._limits = limits
@@ -361,6 +371,19 @@ class OutboxStore:
 
     # Delivering
 
+    def has_work(self) -> bool:
+        """
+        Tell whether anything waits, at little cost.
+        """
+        if not self.exists():
+            return False
+        with self._db.reading() as db:
+            row = db.execute(
+                "SELECT 1 FROM records UNION ALL SELECT 1 FROM erasures "
+                "LIMIT 1"
+            ).fetchone()
+        return row is not None
+
     def lanes(self) -> tuple[LaneStatus, ...]:
         """
         List the lanes that have records waiting, oldest record first.
@@ -374,6 +397,13 @@ class OutboxStore:
                 "FROM records JOIN lanes ON lanes.id = records.lane "
                 "GROUP BY lanes.id ORDER BY MIN(n)"
             ).fetchall()
+        if not all(
+            isinstance(text, str)
+            for row in rows
+            for text in (*row[:3], row[5])
+        ):
+            problem = "whose records wait cannot be read"
+            raise self._damaged(problem)
         return tuple(
             LaneStatus(
                 element=element,
@@ -448,8 +478,10 @@ class OutboxStore:
     ) -> str | None:
         row = db.execute(
             "SELECT batch FROM records WHERE lane = ? AND expires > ? "
+            "AND COALESCE(batch, '') NOT IN "
+            "(SELECT batch FROM parked WHERE until > ?) "
             "ORDER BY n LIMIT 1",
-            (lane, after),
+            (lane, after, after),
         ).fetchone()
         if row is None:
             return None
@@ -514,6 +546,7 @@ class OutboxStore:
         """
         with self._db.writing() as db:
             db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
+            db.execute("DELETE FROM parked WHERE batch = ?", (batch.id,))
             for record, reason in done.items():
                 gone = db.execute(
                     "DELETE FROM records WHERE id = ?", (record,)
@@ -531,12 +564,45 @@ class OutboxStore:
                 "UPDATE records SET batch = NULL WHERE batch = ?", (batch.id,)
             )
 
+    def park(
+        self, batch: Batch, *, now: datetime, wait: Callable[[int], float]
+    ) -> int:
+        """
+        Let *batch* wait by itself, so that it holds up nothing behind it.
+
+        Args:
+            batch: What `claim` gave.
+
+            now: When.
+
+            wait: Gives how many seconds to wait after so many tries.
+
+        Returns:
+            How often it was tried so far.
+        """
+        with self._db.writing() as db:
+            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
+            row = db.execute(
+                "SELECT tries FROM parked WHERE batch = ?", (batch.id,)
+            ).fetchone()
+            tries = 1 if row is None else int(row[0]) + 1
+            until = math.ceil(now.timestamp() + wait(tries))
+            db.execute(
+                "INSERT OR REPLACE INTO parked VALUES (?, ?, ?)",
+                (batch.id, tries, until),
+            )
+        return tries
+
     def forget_under_way(self) -> None:
         """
         Clear what a killed process left; only for who delivers alone.
         """
         with self._db.writing() as db:
             db.execute("DELETE FROM under_way")
+            db.execute(
+                "DELETE FROM parked WHERE batch NOT IN "
+                "(SELECT batch FROM records WHERE batch IS NOT NULL)"
+            )
 
     def is_under_way(self, grants: frozenset[str]) -> bool:
         """

@@ -21,7 +21,13 @@ from consentkit.transports._http import Reply
 from consentkit.transports.base import Answer, Outcome
 
 
-__all__ = ["again", "read_erased", "read_outcomes"]
+__all__ = [
+    "again",
+    "not_taken",
+    "read_document",
+    "read_erased",
+    "read_outcomes",
+]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 _MOST_RETRY_SECONDS: Final = 24 * 60 * 60.0
@@ -37,7 +43,15 @@ _ERASED: Final[Mapping[object, Outcome]] = {
     "erased": Outcome.DELIVERED,
     "already": Outcome.DUPLICATE,
 }
+#: What a backend may answer because of one record.
+_OF_THE_BATCH: Final = frozenset({400, 409, 422, 500})
+
+#: What may say in ``Retry-After`` how long to wait.
+_PAUSING: Final = frozenset({429, 502, 503, 504})
+_WELL: Final = "check that the backend is well"
+#: By status; 200 stands for each success that is none.
 _CURES: Final[Mapping[int, str]] = {
+    200: "an answer for each record is due, with status 200",
     400: "it does not take this format; check that it is a receiver for "
     "format 1",
     401: "check the token",
@@ -60,9 +74,24 @@ def again(ids: Sequence[str], problem: str) -> Answer:
     return Answer(outcomes=dict.fromkeys(ids, Outcome.RETRY), problem=problem)
 
 
-def _not_taken(reply: Reply, ids: Sequence[str], origin: str) -> Answer:
+def not_taken(
+    reply: Reply,
+    ids: Sequence[str],
+    origin: str,
+    *,
+    cures: Mapping[int, str] = _CURES,
+) -> Answer:
     """
     Explain an answer that is no success; nothing is lost by any of them.
+
+    Args:
+        reply: The answer.
+
+        ids: Ids of what was sent.
+
+        origin: Where it was sent to.
+
+        cures: By status, what to do; 200 stands for all of 2xx.
     """
     status = reply.status
     if 300 <= status < 400:
@@ -79,13 +108,12 @@ def _not_taken(reply: Reply, ids: Sequence[str], origin: str) -> Answer:
             "its current one as seal_for=...",
             unknown_key=True,
         )
-    cure = _CURES.get(status, "check that the backend is well")
-    if 200 <= status < 300:
-        cure = "an answer for each record is due, with status 200"
+    is_success = 200 <= status < 300
+    cure = cures.get(200 if is_success else status)
     return Answer(
         outcomes=dict.fromkeys(ids, Outcome.RETRY),
-        problem=f"answered {status}; {cure}",
-        retry_after_seconds=_pause(reply) if status in (429, 503) else None,
+        problem=f"answered {status}; {cure or _WELL}",
+        retry_after_seconds=_pause(reply) if status in _PAUSING else None,
         too_large=status == 413,
     )
 
@@ -94,7 +122,7 @@ def _lacks_key(reply: Reply) -> bool:
     """
     Tell whether it says that it does not have the key of an envelope.
     """
-    found = _document(reply)
+    found = read_document(reply)
     error = found.get("error") if isinstance(found, dict) else None
     return isinstance(error, dict) and error.get("code") == "unknown_key"
 
@@ -139,7 +167,7 @@ def _instant(text: str) -> float | None:
         return None
 
 
-def _document(reply: Reply) -> Mapping[str, Any] | str:
+def read_document(reply: Reply) -> Mapping[str, Any] | str:
     """
     Read the JSON object of an answer, or say why it is none.
     """
@@ -177,8 +205,8 @@ def read_outcomes(
         origin: Where it was sent to.
     """
     if reply.status != 200:
-        return _not_taken(reply, ids, origin)
-    found = _document(reply)
+        return not_taken(reply, ids, origin)
+    found = read_document(reply)
     if isinstance(found, str):
         return again(ids, found)
     if found.get("batch") != batch:
@@ -203,8 +231,8 @@ def read_erased(reply: Reply, erasure: str, origin: str) -> Answer:
     Read what became of an erasure request.
     """
     if reply.status != 200:
-        return _not_taken(reply, [erasure], origin)
-    found = _document(reply)
+        return not_taken(reply, [erasure], origin)
+    found = read_document(reply)
     if isinstance(found, str):
         return again([erasure], found)
     said = found.get("outcome")

@@ -56,6 +56,11 @@ class Answer:
 
         too_large: Whether a smaller batch may fare better.
 
+        refused: Whether the backend answered and does not take just this,
+            so that it may be of one record; that one is then found, and the
+            rest goes on. Not where it takes nothing at all: it is down, or
+            wants another token.
+
         unknown_key: Whether the recipient does not have the key that it was
             sealed for; another one may do.
     """
@@ -64,6 +69,7 @@ class Answer:
     problem: str = ""
     retry_after_seconds: float | None = None
     too_large: bool = False
+    refused: bool = False
     unknown_key: bool = False
 
 
@@ -104,6 +110,7 @@ class Transport(ABC):
             problem=answer.problem,
             retry_after_seconds=answer.retry_after_seconds,
             too_large=answer.too_large,
+            refused=answer.refused,
             unknown_key=answer.unknown_key,
         )
 

@@ -11,13 +11,14 @@ one that another process has under way.
 from __future__ import annotations
 
 import logging
+import random
 import time
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, evolve, field, frozen
 
@@ -28,6 +29,7 @@ from consentkit.limits import Limits
 from consentkit.outbox.records import Batch, Erasure
 from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
 from consentkit.transports.base import Answer, Outcome, Transport
+from consentkit.transports.retry import RetryRules, Standing, Tried
 
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "FlushReport"]
 
 _T = TypeVar("_T", Batch, Erasure)
+
+#: How often a record that a backend refuses, and nothing beside it, is tried:
+#: for about four hours.
+_MOST_TRIES: Final = 24
 
 logger: logging.Logger = logging.getLogger("consentkit")
 
@@ -149,13 +155,21 @@ class Delivery:
         self._clock = clock
         self._limits = limits
         self._lock = lock
+        self._rules = RetryRules()
+        self._standing: dict[str, Standing] = {}
         self._mutex = Mutex()
         self._moving: _Transfer | None = None
         self._is_closed = False
         #: By recipient, the monotonic time until which it asked to wait.
         self._paused: dict[str, float] = {}
+        self._is_patient = False
 
-    def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
+    def flush(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        is_patient: bool = False,
+    ) -> FlushReport:
         """
         Send what waits, oldest first, and report; never raises.
 
@@ -165,14 +179,19 @@ class Delivery:
         Args:
             timeout_seconds: How long to go on; it is looked at between two
                 batches.
+
+            is_patient: Whether to leave a backend alone after failures, for
+                as long as `consentkit.transports.retry` says.
         """
         tally = _Tally()
         seconds = timeout_seconds
         if seconds is None:
             seconds = self._limits.flush_seconds
         try:
-            if self._store.exists():
-                self._flush_alone(tally, time.monotonic() + seconds)
+            is_there = self._store.exists()
+            if is_there and (not is_patient or self._store.has_work()):
+                end = time.monotonic() + seconds
+                self._flush_alone(tally, end, is_patient=is_patient)
         except StoreError as error:
             tally.problem(str(error))
         except Exception as error:  # noqa: BLE001 - nothing gets out
@@ -187,13 +206,16 @@ class Delivery:
             return self._store.status().waiting
         return 0
 
-    def _flush_alone(self, tally: _Tally, deadline: float) -> None:
+    def _flush_alone(
+        self, tally: _Tally, deadline: float, *, is_patient: bool
+    ) -> None:
         lock = FileLock(self._lock)
         left = max(0.0, deadline - time.monotonic())
         if not lock.acquire(timeout_seconds=left):
             tally.problem("another process is delivering")
             return
         try:
+            self._is_patient = is_patient
             self._store.forget_under_way()
             tally.add("expired", self._store.expire(self._clock()))
             tally.problem(self._problem())
@@ -264,16 +286,33 @@ class Delivery:
                 f"{transport.name}: asked for a pause, {left:.0f} s are left"
             )
             return None
+        if self._is_patient and not self._stands(recipient).is_due(
+            time.monotonic()
+        ):
+            return None
         return transport
+
+    def _stands(self, recipient: str) -> Standing:
+        return self._standing.get(recipient, Standing())
 
     def _note(self, recipient: str, answer: Answer, tally: _Tally) -> None:
         """
         Note what a backend asks for.
         """
         tally.problem(answer.problem)
+        now = time.monotonic()
         if answer.retry_after_seconds is not None:
-            until = time.monotonic() + answer.retry_after_seconds
-            self._paused[recipient] = until
+            self._paused[recipient] = now + answer.retry_after_seconds
+        fails = answer.outcomes and all(
+            outcome is Outcome.RETRY for outcome in answer.outcomes.values()
+        )
+        self._standing[recipient] = self._stands(recipient).after(
+            Tried.FAILED if fails else Tried.TAKEN,
+            now=now,
+            rules=self._rules,
+            random=random.random,
+            asked_seconds=answer.retry_after_seconds,
+        )
 
     def _send_lane(
         self, lane: LaneStatus, tally: _Tally, deadline: float
@@ -285,7 +324,10 @@ class Delivery:
         if transport is None:
             return False
         most = self._limits.batch_records
+        if self._stands(lane.recipient).is_down(self._rules):
+            most = 1  # one goes first, to see
         sent: set[str] = set()
+        refused = 0
         while not self._is_over(deadline) and self._may_send(lane):
             batch = self._store.claim(lane, most=most, now=self._clock())
             if batch is None:
@@ -304,13 +346,38 @@ class Delivery:
                 sent.discard(batch.id)
                 continue
             self._note(lane.recipient, answer, tally)
-            if answer.too_large and len(batch.records) > 1:
+            if (answer.too_large or answer.refused) and len(batch.records) > 1:
                 self._store.split(batch)
                 most = max(1, len(batch.records) // 2)
                 continue
+            if answer.refused:
+                refused += 1
+                self._set_aside(lane, batch, tally)
+                if refused > 1:
+                    return False  # it is not of one record
+                continue
+            refused = 0
             if not self._settle(lane, batch, answer, tally):
                 return False
+            most = self._limits.batch_records
         return True
+
+    def _set_aside(
+        self, lane: LaneStatus, batch: Batch, tally: _Tally
+    ) -> None:
+        """
+        Let a record that is refused wait by itself, a while longer each time.
+        """
+        tries = self._store.park(
+            batch,
+            now=self._clock(),
+            wait=lambda n: self._rules.wait(n, random.random),
+        )
+        if tries < _MOST_TRIES:
+            return
+        done = {record.id: "undeliverable" for record in batch.records}
+        self._store.settle(batch, element=lane.element, done=done)
+        tally.add("rejected", len(done))
 
     def _send(
         self, lane: LaneStatus, batch: Batch, transport: Transport
