@@ -14,9 +14,13 @@ from typing import assert_type
 import consentkit
 
 from consentkit.testing import (
+    Arrived,
     BadSourceConformance,
+    BadTransportConformance,
     Sentinels,
     SourceConformance,
+    StoreConformance,
+    TransportConformance,
     anatomy,
     logged,
     permit_for,
@@ -29,6 +33,13 @@ from consentkit.testing.permits import (
     tiny_policy,
 )
 from consentkit.testing.source import PLATFORMS
+from consentkit.testing.transport import (
+    make_batch,
+    make_erasure,
+    make_record,
+)
+from consentkit.transports import Transport
+from consentkit.transports.memory import MemoryTransport
 
 
 class Thermometer(consentkit.Source[float]):
@@ -81,6 +92,58 @@ class TestBadThermometer(BadSourceConformance):
         Make one whose far side is gone.
         """
         return Thermometer("/dev/null")
+
+
+class TestSpool(TransportConformance):
+    """
+    All duties of a transport.
+    """
+
+    within_seconds = 5.0
+
+    def make_transport(self) -> Transport:
+        """
+        Make one whose backend works.
+        """
+        return MemoryTransport()
+
+    def received(self) -> Sequence[Arrived]:
+        """
+        Give what came.
+        """
+        return [Arrived.of(b"{}"), Arrived(id="1", body=b"{}")]
+
+
+class TestStore(StoreConformance):
+    """
+    What a backend owes that keeps records.
+    """
+
+    def make_transport(self) -> Transport:
+        """
+        Make one whose backend works.
+        """
+        return MemoryTransport()
+
+    def held(self) -> set[str]:
+        """
+        Give what is there.
+        """
+        return {record.id for record in make_batch(make_record()).records}
+
+
+class TestGone(BadTransportConformance):
+    """
+    What a transport owes where its backend is bad.
+    """
+
+    def make_transport(self) -> Transport:
+        """
+        Make one whose backend is gone.
+        """
+        made = MemoryTransport()
+        made.erase(make_erasure())
+        return made
 
 
 def read_in_a_test() -> None:
