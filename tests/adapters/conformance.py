@@ -543,12 +543,12 @@ class AdapterConformance:
             "[(o.sdk, o.data_type, o.reason.value, o.count, "
             "str(o.first.tzinfo), o.first <= o.last) "
             "for o in kit.registry.oversteps "
-            "if o.data_type in {'', 'email_address'}]"
+            "if o.data_type in {'undeclared', 'email_address'}]"
         )
         why = "undeclared_data_type"
         assert over == [
             [self.sdk, "email_address", why, 2, "UTC", True],
-            [self.sdk, "", why, 2, "UTC", True],
+            [self.sdk, "undeclared", why, 2, "UTC", True],
         ]
         backend.wait_for(1)
         events = self.all_events(backend)

@@ -234,12 +234,12 @@ def send(name, user, properties):
             "[(o.sdk, o.data_type, o.reason.value, o.count, "
             "str(o.first.tzinfo), o.first <= o.last) "
             "for o in kit.registry.oversteps "
-            "if o.data_type in {'', 'ip_address'}]"
+            "if o.data_type in {'undeclared', 'ip_address'}]"
         )
         why = "undeclared_data_type"
         assert over == [
             ["opentelemetry", "ip_address", why, 2, "UTC", True],
-            ["opentelemetry", "", why, 2, "UTC", True],
+            ["opentelemetry", "undeclared", why, 2, "UTC", True],
         ]
         backend.wait_for(1)
         app.end()

@@ -245,12 +245,12 @@ def send(name, user, properties):
             "[(o.sdk, o.data_type, o.reason.value, o.count, "
             "str(o.first.tzinfo), o.first <= o.last) "
             "for o in kit.registry.oversteps "
-            "if o.data_type in {'', 'email_address'}]"
+            "if o.data_type in {'undeclared', 'email_address'}]"
         )
         why = "undeclared_data_type"
         assert over == [
             ["sentry", "email_address", why, 2, "UTC", True],
-            ["sentry", "", why, 2, "UTC", True],
+            ["sentry", "undeclared", why, 2, "UTC", True],
         ]
         backend.wait_for(2)
         app.end()

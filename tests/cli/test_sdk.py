@@ -16,6 +16,8 @@ from typing import Any, get_args
 import attrs
 import pytest
 
+import consentkit
+
 from consentkit.cli import main
 from consentkit.cli.demo import example_folder
 from consentkit.cli.sdk_list import _PLATFORMS
@@ -129,8 +131,47 @@ class TestList:
         assert _statuses(found) == dict.fromkeys(SHIPPED, "known")
         assert found["sdks"][0].keys() == {
             *("id", "name", "operator", "category", "platforms"),
-            *("status", "function", "own"),
+            *("status", "function", "own", "choice"),
         }
+        assert {sdk["choice"] for sdk in found["sdks"]} == {None}
+
+    def test_what_the_person_chose(
+        self,
+        policy: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """
+        Where the data folder has choices, they stand beside the SDKs that
+        they are about; looking makes no folder.
+        """
+        data = tmp_path / "data"
+        call = [
+            "sdk",
+            "list",
+            "--policy",
+            str(policy),
+            "--data-dir",
+            f"{data}",
+        ]
+
+        def told() -> tuple[str | None, str | None]:
+            assert main([*call, "--json"]) == 0
+            by_id = {sdk["id"]: sdk for sdk in _json(capsys)["sdks"]}
+            return by_id["acme"]["choice"], by_id["umeng"]["choice"]
+
+        assert told() == (None, None)
+        assert not data.exists()
+        with consentkit.open(policy, data_dir=data) as kit:
+            kit.consent.show("share_to_wechat", method="settings")
+            kit.consent.grant("share_to_wechat", method="tick")
+        assert told() == ("granted", None)
+        assert main(call) == 0
+        head, *lines = capsys.readouterr().out.splitlines()
+        assert head.split() == ["ID", "STATUS", "CHOICE", "CATEGORY", "NAME"]
+        assert max(map(len, lines)) <= 80
+        (line,) = (line for line in lines if line.startswith("acme "))
+        assert line.split()[:3] == ["acme", "undescribed", "granted"]
 
     def test_a_policy_declares(
         self,

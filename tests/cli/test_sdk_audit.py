@@ -331,6 +331,7 @@ class TestInput:
             (["{}", "--trackers", "{}/main.py"], "name it with --apk"),
             (["{}", "--against", "{}/main.py"], "is no JSON object"),
             (["{}", "--against", "{}"], "it is a folder"),
+            (["{}", "--policy", "/dev/zero"], "is no file that ends; name a"),
         ],
     )
     def test_bad_input(
@@ -351,6 +352,19 @@ class TestInput:
         assert out == ""
         assert told in err
         assert (err.count("\n"), err.startswith("consentkit: ")) == (1, True)
+
+    def test_policy_that_is_a_pipe(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        Nor is a project waited for whose policy is a pipe.
+        """
+        (project / "policy.toml").unlink(missing_ok=True)
+        os.mkfifo(project / "policy.toml")
+
+        assert main(["sdk", "audit", str(project)]) == 2
+
+        assert "policy.toml: is no file that ends" in capsys.readouterr().err
 
     def test_broken_policy(
         self, project: Path, capsys: pytest.CaptureFixture[str]

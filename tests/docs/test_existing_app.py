@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from consentkit.cli import main
 from tests.docs.blocks import DOCS, blocks_of
 
 
@@ -23,6 +24,29 @@ PAGE = "how-to/existing-app.md"
 
 # Longer than PostHog's queue waits before it sends.
 _QUEUED_SECONDS = 7
+
+
+def test_policy(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    The page's policy says all that is known of both SDKs: neither the check
+    nor the audit of the page's files has anything to complain of.
+    """
+    blocks = blocks_of(DOCS / PAGE)
+    for block in blocks:
+        if block.name:
+            (tmp_path / block.name).write_text(block.text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["sdk", "check", "--strict"]) == 0
+    told = capsys.readouterr().out.splitlines()[0]
+    said = next(b for b in blocks if "$ consentkit sdk check" in b.text)
+    assert told.startswith(said.text.splitlines()[1].removesuffix("..."))
+    assert main(["sdk", "audit", "--strict"]) == 0
+    assert capsys.readouterr().out.startswith(".: fine; 2 SDKs found")
 
 
 class Followed:

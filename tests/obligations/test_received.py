@@ -139,6 +139,37 @@ class TestReceived:
             ReceivedSource(policy, "umeng", ["carrier"])
         assert ReceivedSource(policy, "mobile_carriers", ["carrier"])
 
+    @pytest.mark.obligation("WP-SDK-WX")
+    def test_login_with_wechat(self, tmp_path: Path) -> None:
+        """
+        As the document stands, nothing comes in from WeChat, so that nobody
+        logs in by it; where a field is declared, that one comes in after
+        the yes, and what came beside it is nowhere.
+        """
+        wechat, login = "wechat_open_platform", "social_login"
+        with pytest.raises(ValueError, match="takes no data from others"):
+            ReceivedSource(document(WP), wechat, ["partner_supplied_info"])
+        with pytest.raises(ValueError, match=f"'{wechat}'"):
+            ReceivedSource(changed(WP, _supplied), wechat, ["user_id"])
+
+        def declared(tree: dict[str, Any]) -> None:
+            tree["indirect"] |= {"allowed": True, "recipients": [wechat]}
+            tree["functions"].append(
+                _function("wechat_login", [login], attest="Where it is from.")
+            )
+
+        came = provenance(wechat, login)
+        with Door(changed(WP, declared), tmp_path, wechat) as door:
+            refused = door.take_in("wechat_login", came)
+            assert refused.reason is Reason.NOT_ASKED
+            door.agree("wechat_login")
+
+            assert door.take_in("wechat_login", came)
+
+            (record,) = door.wire.records
+            assert record.data_type == "partner_supplied_info"
+            assert not hits(forms(SENT) | forms(EXTRA), tmp_path)
+
     @pytest.mark.obligation("WP-IND-2")
     def test_the_listed_field_after_consent(self, tmp_path: Path) -> None:
         """

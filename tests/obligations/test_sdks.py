@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,19 @@ import pytest
 from consentkit import Device, OSPermission, Reason, Refusal
 from consentkit.cli import main
 from consentkit.collectors.location import Fix
-from consentkit.policy.model import ProtectionName
+from consentkit.policy.lint import lint
+from consentkit.policy.model import Policy, ProtectionName
 from consentkit.policy.vocabulary import load_vocabulary
 from consentkit.registry import load_registry
+from consentkit.starts import Starts
 from tests.faults.support import forms
-from tests.obligations.checks import EXAMPLES, Watched, document
+from tests.obligations.checks import (
+    EXAMPLES,
+    Watched,
+    changed,
+    document,
+    table,
+)
 from tests.support import IMEI, MAC, Clock
 
 
@@ -49,16 +57,22 @@ class Shop(Watched):
         handed: What SDKs were handed, in order.
     """
 
-    def __init__(self, folder: Path, platform: str, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        platform: str,
+        *,
+        policy: Policy = WP,
+        **options: Any,
+    ) -> None:
         self.os: dict[str, OSPermission] = {}
         self.handed: list[tuple[str, Mapping[str, Any]]] = []
         super().__init__(
-            WP,
+            policy,
             folder,
             platform=platform,
             os_permission=lambda id_: self.os.get(id_, OSPermission.GRANTED),
-            conditions=lambda _: True,
-            **options,
+            **{"conditions": lambda _: True, **options},
         )
         self.kit.consent.declare_age(adult=True)
 
@@ -484,6 +498,172 @@ class TestDecisions:
         android.kit.consent.withdraw("getui")
         # Without the one around it there is no way to it.
         assert not android.give("zhuoxin_id", "device_model")
+
+
+class TestStarts:
+    """
+    Tests for what starts, with what, and what is known of it before.
+    """
+
+    @pytest.mark.obligation("WP-REG-2")
+    def test_one_tap_login(self, tmp_path: Path) -> None:
+        """
+        The carrier's SDK starts with its grant alone, while one-tap login
+        is what the person chose, and once; a yes that is taken back after
+        the login has to be given again for the next one.
+        """
+        chosen: set[str] = set()
+        started: list[str] = []
+
+        def start() -> Any:
+            return shop.kit.registry.start(
+                "cmi_one_tap",
+                lambda: started.append("cmi"),
+                stop=lambda: None,
+            )
+
+        with Shop(tmp_path, "android", conditions=chosen.__contains__) as shop:
+            chosen |= {"one_tap_chosen", "china_mobile_number"}
+            assert start().reason is Reason.NOT_ASKED
+            shop.agree_to("cmi_one_tap")
+            chosen.clear()
+            assert start().reason is Reason.CONDITION
+            assert started == []
+
+            chosen |= {"one_tap_chosen", "china_mobile_number"}
+            assert start()
+            assert start()
+            assert started == ["cmi"]
+            shop.kit.consent.withdraw("cmi_one_tap")
+            assert start().reason is Reason.WITHDRAWN
+            assert started == ["cmi"]
+            shop.agree_to("cmi_one_tap")
+            assert start()
+            assert started == ["cmi", "cmi"]
+
+    @pytest.mark.obligation("WP-SDK-WX")
+    def test_wechat_is_given_nothing(self, android: Shop) -> None:
+        """
+        WeChat starts when it is chosen, and nothing of any type is handed
+        to it; each attempt is reported.
+        """
+        android.agree_to("wechat_open_platform")
+
+        assert android.kit.registry.start("wechat_open_platform", lambda: None)
+        for data_type in WORDS.data_types:
+            got = android.give("wechat_open_platform", data_type)
+            assert got.reason is Reason.UNDECLARED_DATA_TYPE
+        assert android.handed == []
+        oversteps = android.kit.registry.oversteps
+        assert {o.data_type for o in oversteps} == set(WORDS.data_types)
+
+    @pytest.mark.obligation("WP-SDK-GT4")
+    def test_waking_others_is_off(self, tmp_path: Path) -> None:
+        """
+        Where waking other processes is a decision of its own, Getui is
+        started with that option off until it is granted, whatever else is;
+        the way in is refused and runs nothing.
+        """
+
+        def wakes(tree: dict[str, Any]) -> None:
+            wake = {
+                **table(tree, "self_start"),
+                "id": "getui_wake",
+                "name": "Wake push processes of other apps",
+                "text": "Getui wakes the push processes of other apps, and "
+                "they this one. If you refuse, it does not.",
+            }
+            tree["functions"].append(wake)
+
+        options: list[bool] = []
+        ran: list[str] = []
+        policy = changed("camera_app", wakes)
+        with Shop(tmp_path, "android", policy=policy) as shop:
+            kit = shop.kit
+            starts = Starts(kit)
+
+            def start() -> bool:
+                shop.agree("getui")
+                kit.registry.start(
+                    "getui",
+                    lambda: options.append(
+                        bool(kit.decide_function("getui_wake"))
+                    ),
+                    stop=lambda: None,
+                    without=["zhuoxin_id"],
+                )
+                kit.consent.withdraw("getui")
+                return options[-1]
+
+            def wake() -> Any:
+                return starts.launch(
+                    "getui_wake", lambda: ran.append("other"), act="opened"
+                )
+
+            shop.agree("self_start", "zhuoxin_id")
+            assert not start()
+            assert wake().reason is Reason.NOT_ASKED
+            assert ran == []
+            shop.agree("getui_wake")
+            assert start()
+            assert wake()
+            assert ran == ["other"]
+            kit.consent.withdraw("getui_wake")
+            assert not start()
+            assert wake().reason is Reason.WITHDRAWN
+            assert len(options) == 3
+
+    @pytest.mark.obligation("GP-SDK-1")
+    def test_a_partners_sdk_is_tested(self, tmp_path: Path) -> None:
+        """
+        A document that embeds an SDK without a record of its test is found
+        to lack it; and as the SDK runs, what it is not declared for is
+        refused and reported.
+        """
+
+        def embeds(tree: dict[str, Any]) -> None:
+            tree["functions"].append(
+                {
+                    "id": "umeng",
+                    "name": "Statistics by Umeng",
+                    "category": "additional",
+                    "text": "Umeng counts the use of the app.",
+                    "basis": ["consent"],
+                    "on_refusal": "degraded",
+                    "sdk": "umeng",
+                    "purposes": ["usage_statistics"],
+                    "recipients": ["gp_sdks"],
+                    "retention": "P1D",
+                    "collects": [{"type": "oaid", "protect": "keyed"}],
+                }
+            )
+
+        def is_tested(tree: dict[str, Any]) -> None:
+            party = next(p for p in tree["recipients"] if p["id"] == "gp_sdks")
+            party["agreement"] = {
+                "reference": "contract 2026/3",
+                "audited": date(2026, 2, 1),
+            }
+
+        def lacks(policy: Policy) -> bool:
+            return any(
+                "test of its SDK" in finding.message
+                for finding in lint(policy)
+                if finding.rule == "recipient-incomplete"
+                and "'gp_sdks'" in finding.message
+            )
+
+        policy = changed("general_platform", embeds)
+        assert lacks(policy)
+        assert not lacks(changed("general_platform", embeds, is_tested))
+        with Shop(tmp_path, "android", policy=policy) as shop:
+            shop.agree("umeng", method="agree")
+            shop.give("umeng", "oaid", "phone_number")
+        ((_, given),) = shop.handed
+        assert set(given) == {"oaid"}
+        (overstep,) = shop.kit.registry.oversteps
+        assert (overstep.sdk, overstep.data_type) == ("umeng", "phone_number")
+        assert overstep.reason is Reason.UNDECLARED_DATA_TYPE
 
 
 class TestValues:

@@ -879,6 +879,7 @@ CASES: dict[str, list[tuple[Mapping[str, object], str]]] = {
     "sdk-fields-copied": [(_sdk("jd"), _SDK)],
     "sdk-terms-loose": [(_sdk("kuaishou"), _SDK)],
     "sdk-anomaly": [(_sdk("umeng"), _SDK)],
+    "sdk-surprising": [(_sdk("sentry"), _SDK)],
     "sdk-nested-missing": [
         (_sdk("getui"), _SDK),
         (_sdk("cmi_one_tap"), _SDK),

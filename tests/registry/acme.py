@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import invalidate_caches
 from pathlib import Path
@@ -220,9 +220,11 @@ class Shop:
             return None
         return Refusal(reason=Reason.NOT_ASKED, function=f"uses_{sdk}")
 
-    def entry(self, *setup: str, imports: tuple[str, ...]) -> SDKEntry:
+    def entry(
+        self, *setup: str, imports: tuple[str, ...], **more: Any
+    ) -> SDKEntry:
         """
-        Give the entry of an SDK with these modules.
+        Give the entry of an SDK with these modules, and *more* of a package.
         """
         return SDKEntry(
             id="acme",
@@ -238,6 +240,7 @@ class Shop:
                 imports=imports,
                 version="1",
                 setup=setup,
+                **more,
             ),
         )
 
@@ -245,13 +248,15 @@ class Shop:
         self,
         *setup: str,
         imports: tuple[str, ...] = ("acme",),
+        package: Mapping[str, tuple[str, ...]] | None = None,
         **options: Any,
     ) -> ImportGate:
         """
         Install a gate.
         """
         setup = setup or ("acme.init", "acme.Acme")
-        entries = {"acme": self.entry(*setup, imports=imports)}
+        entry = self.entry(*setup, imports=imports, **(package or {}))
+        entries = {"acme": entry}
         gate = ImportGate(
             entries=entries, **{"refused": self.refused, **options}
         )

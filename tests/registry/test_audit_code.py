@@ -427,6 +427,23 @@ class TestTree:
         assert list(made.found) == []
         assert [n.text for n in made.notes] == ["is nested too deeply"]
 
+    @pytest.mark.parametrize(
+        "name",
+        ["pyproject.toml", "Pipfile", "poetry.lock", "libs.versions.toml"],
+    )
+    def test_deep_names(self, tmp_path: Path, name: str) -> None:
+        """
+        A name of thousands of parts, over which a parser sits for long, is
+        not parsed.
+        """
+        write(tmp_path, {name: ".".join(["a"] * 5_000) + " = 1\n"})
+
+        made = audit(tmp_path)
+
+        assert [(n.file, n.text) for n in made.notes] == [
+            (name, "is nested too deeply")
+        ]
+
     def test_many_notes(self, tmp_path: Path) -> None:
         """
         A tree full of broken files gives no endless list.

@@ -7,6 +7,7 @@ Tests for what an audit reads of requirements, lock files and environments.
 from __future__ import annotations
 
 import json
+import os
 
 from pathlib import Path
 
@@ -596,6 +597,32 @@ class TestInstalled:
 
         assert list(made.found) == ["posthog"]
         assert any("without a name" in note.text for note in made.notes)
+
+    @pytest.mark.parametrize(
+        "name", ["METADATA", "PKG-INFO", "requires.txt", ""]
+    )
+    @pytest.mark.parametrize("kind", ["dist-info", "egg-info"])
+    def test_pipes(self, tmp_path: Path, kind: str, name: str) -> None:
+        """
+        A pipe in the place of metadata, or of a wheel, is not waited for.
+        """
+        (tmp_path / "project").mkdir()
+        site, wheels = tmp_path / "site", tmp_path / "wheels"
+        odd = site / f"odd-1.{kind}" / name
+        odd.parent.mkdir(parents=True)
+        wheels.mkdir()
+        os.mkfifo(odd)
+        os.mkfifo(wheels / "odd-1-py3-none-any.whl")
+
+        made = audit(
+            tmp_path / "project",
+            extent=Extent(site_packages=[site], wheelhouses=[wheels]),
+        )
+
+        assert [note.text.split(":")[0] for note in made.notes] == [
+            "is no plain file",
+            "is no plain file",
+        ]
 
     def test_python(self, tmp_path: Path) -> None:
         """

@@ -736,6 +736,27 @@ class TestTools:
 
         assert app.ai.Agent("k").send("abc") == 3
 
+    def test_lazy_loader_is_one_more(self, shop: Shop) -> None:
+        """
+        A module that is to load when it is used does so with the permit.
+        """
+        shop.gate()
+        spec = importlib.util.find_spec("acme")
+        assert spec is not None
+        assert spec.loader is not None
+        loader = spec.loader = importlib.util.LazyLoader(spec.loader)
+        module: Any = importlib.util.module_from_spec(spec)
+        sys.modules["acme"] = module
+        loader.exec_module(module)
+
+        assert not module.capture("before")
+        assert shop.app("import acme").acme is module
+        assert shop.seen == []
+        shop.is_permitted = True
+        assert module.VERSION == "3.1"
+        module.capture("after")
+        assert shop.seen[-1] == "capture after None"
+
     def test_others_are_passed_by(self, shop: Shop) -> None:
         """
         The finder says nothing of modules that no entry names.

@@ -347,6 +347,7 @@ class TestFile:
         """
         (row,) = value["sightings"]
         row |= {"count": True, "how": "guess", "first": "2026-11-20", "x": 1}
+        row["\x1b[2J" + "y" * 99] = 1
         del value["python"]
         value["sightings"].append(3)
 
@@ -355,7 +356,7 @@ class TestFile:
             "$.sightings[0].how: expected one of stack, host, ''",
             "$.sightings[0].count: expected a whole number",
             f"$.sightings[0].first: expected {TIME}",
-            "$.sightings[0]: unknown key: x",
+            f"$.sightings[0]: unknown key: '\\x1b[2J{'y' * 36}'..., x",
             "$.sightings[1]: expected an object",
         ]
 
@@ -367,6 +368,8 @@ class TestFile:
             ("last", "2026-11-19T00:00:00Z", "is before first"),
             ("host", "https://x.example/a", "expected a name or an address"),
             ("module", "a b", "expected a module, such as 'acme.sdk'"),
+            ("sdk", "a" * 65, "expected the id of an SDK, such as 'acme'"),
+            ("sdk", "a\nb", "expected the id of an SDK, such as 'acme'"),
             ("kind", "guess", "expected one of lookup, connect, datagram, "),
         ],
     )
@@ -400,7 +403,7 @@ class TestFile:
 
         assert faults == ["$.sightings: expected an array"]
 
-    @pytest.mark.parametrize("schema", [2, True, None, "1"])
+    @pytest.mark.parametrize("schema", [2, True, None, "1", 1.0])
     def test_schema(
         self, value: dict[str, Any], tmp_path: Path, schema: object
     ) -> None:
@@ -426,6 +429,25 @@ class TestFile:
 
         with pytest.raises(RegistryError, match=r"is no JSON object"):
             load_observed(path)
+
+    def test_python(self, value: dict[str, Any], tmp_path: Path) -> None:
+        """
+        What is no version of Python is a fault.
+        """
+        value["python"] = "\x1b" * 1_000
+
+        assert self._faults(value, tmp_path) == [
+            "$.python: expected a version, such as '3.13.1'"
+        ]
+
+    def test_pipe(self, tmp_path: Path) -> None:
+        """
+        A pipe is not waited for.
+        """
+        os.mkfifo(tmp_path / "seen.json")
+
+        with pytest.raises(RegistryError, match=r"is no file that ends"):
+            load_observed(tmp_path / "seen.json")
 
     def test_too_large(self, tmp_path: Path) -> None:
         """

@@ -225,6 +225,29 @@ def test_setup(entry: SDKEntry, files: Installed) -> None:
             ), call
 
 
+def test_other_calls(entry: SDKEntry, files: Installed) -> None:
+    """
+    Every call that gives a handle, is given a default or ends it is defined
+    in the package, and takes its arguments in the order that is named.
+    """
+    assert entry.package
+    text = "\n".join(
+        file.read_text("utf-8", errors="replace")
+        for folder in files.folders.values()
+        for file in folder.rglob("*.py*")
+        if file.suffix in {".py", ".pyi"}
+    )
+    for name in (*entry.package.handles, *entry.package.ends):
+        assert re.search(rf"def {name.rpartition('.')[2]}\(", text), name
+    for default in entry.package.defaults:
+        call, _, named = default.removesuffix(")").partition("(")
+        name = re.split(r"[. ]", call)[-1]
+        start = "async def" if call.startswith("async ") else "def"
+        args = r"[^,()]*,\s*".join(named.split(", "))
+        found = rf"{start} {name}\(\s*(self,\s*)?{args}\b"
+        assert re.search(found, text), default
+
+
 def test_queues(entry: SDKEntry, files: Installed) -> None:
     """
     Every queue is an attribute that a file of its package names.

@@ -511,6 +511,20 @@ class TestWays:
         assert caught.value.sdk == "acme"
         assert "acme was stopped: statistics: refused" in str(caught.value)
 
+    def test_import_of_ctypes(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Python's own library loads the program itself when `ctypes` is
+        imported; an SDK that only imports it does not fail for that.
+        """
+        monkeypatch.delitem(sys.modules, "ctypes")
+        app.kit.registry.enforce()
+
+        importing = (app.acme.calls_back, importlib.import_module, "ctypes")
+        assert not _is_stopped(*importing)
+        assert _is_stopped(app.acme.native, 0)
+
     def test_told_once(
         self, app: App, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -543,6 +557,8 @@ class TestHosts:
             {"acme": ["notes.example:443"]},
             {"acme": ["*"]},
             {"acme": ["*.com"]},
+            {"acme": ["*.co.uk"]},
+            {"acme": ["0x7f.1"]},
             {"acme": [""]},
             {"acme": [b"x"]},
             {"other": ["notes.example"]},
@@ -560,6 +576,23 @@ class TestHosts:
 
         assert app.kit.registry.level == "enforce"
         assert _is_stopped(app.acme.send, app.port)
+
+    def test_what_to_do_about_it(self, app: App) -> None:
+        """
+        The error says how a host is named, but not where there is none to
+        name: for this machine's own name, and for its cloud's service.
+        """
+        app.kit.registry.enforce()
+        app.yes()
+
+        for host, said, names in (
+            ("notes.example", "no host of its entry; one that", True),
+            (socket.gethostname().lower(), "machine's own name", False),
+            ("169.254.169.254", "a cloud tells about it", False),
+        ):
+            with pytest.raises(SDKStoppedError, match=said) as caught:
+                app.acme.look_up(0, host)
+            assert ("enforce(hosts=" in str(caught.value)) is names
 
     @pytest.mark.parametrize(
         ("named", "met"),

@@ -432,6 +432,16 @@ class TestLoadEntries:
             ("schema = 1", "schema = 2", "$.schema"),
             ("schema = 1", 'schema = 1\nparent = "nobody"', "$.parent"),
             ("schema = 1", "schema = ", "is not TOML"),
+            (
+                "schema = 1",
+                f"{'.'.join(['a'] * 5_000)} = 1",
+                "is nested too deeply",
+            ),
+            (
+                'name = "Acme SDK"\n',
+                'name = "Acme SDK"\n"\\u001b[2J" = 1\n',
+                r"$: unknown key: '\x1b[2J'",
+            ),
         ],
     )
     def test_names_the_place(
@@ -452,6 +462,45 @@ class TestLoadEntries:
         assert len(faults) == 1
         assert faults[0].startswith("  acme.toml: ")
         assert place in faults[0]
+
+    @pytest.mark.parametrize(
+        ("host", "said"),
+        [
+            ("*.co.uk", "such as '*.acme.co.uk'"),
+            ("*.com.cn", "stands for the names of everybody below com.cn"),
+            ("0x7f.1", "expected an address, such as '192.0.2.1'"),
+            ("127.1", "is no name; expected an address"),
+            ("acme.0x7f000001", "is no name; expected an address"),
+            ("192.0.2.256", "is no name; expected an address"),
+            ("*.192.0.2.1", "is no name; expected an address"),
+        ],
+    )
+    def test_hosts_that_are_none_or_everybody(
+        self, tmp_path: Path, host: str, said: str
+    ) -> None:
+        """
+        A host that stands for an address in disguise, or for a whole
+        registry of names, is a fault.
+        """
+        self._write(tmp_path, f'{GOOD}\n[[hosts]]\nname = "{host}"\n')
+
+        with pytest.raises(RegistryError) as caught:
+            load_entries(tmp_path)
+
+        _, fault = str(caught.value).splitlines()
+        assert fault.startswith("  acme.toml: $.hosts[0].name: ")
+        assert said in fault
+
+    @pytest.mark.parametrize(
+        "host", ["*.acme.co.uk", "co.uk", "*.co.acme", "169.254.169.254"]
+    )
+    def test_hosts_of_one(self, tmp_path: Path, host: str) -> None:
+        """
+        One that somebody has is none.
+        """
+        self._write(tmp_path, f'{GOOD}\n[[hosts]]\nname = "{host}"\n')
+
+        assert load_entries(tmp_path)["acme"].hosts[0].name == host
 
     def test_permissions_are_looked_up(self, tmp_path: Path) -> None:
         """
@@ -794,6 +843,53 @@ class TestWithdrawn:
         ]
         assert "4711" not in caplog.text
         assert "4711" not in repr([vars(r) for r in caplog.records])
+
+    def test_another_thread_stops_it(
+        self, person: Person, registry: Registry
+    ) -> None:
+        """
+        An SDK that another thread is stopping is waited for, and then is not
+        named as one that still runs.
+        """
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def stop() -> None:
+            begun.set()
+            goes_on.wait(20)
+
+        person.grant("umeng")
+        registry.start("umeng", Code().start, stop=stop)
+        left: list[tuple[str, ...]] = []
+        threads = [
+            threading.Thread(
+                target=lambda: left.append(registry.withdrawn("uses_umeng"))
+            )
+            for _ in range(2)
+        ]
+        threads[0].start()
+        assert begun.wait(20)
+        threads[1].start()
+        threads[1].join(0.2)
+        goes_on.set()
+        for thread in threads:
+            thread.join(20)
+
+        assert left == [(), ()]
+
+    def test_a_stop_that_asks_again(
+        self, person: Person, registry: Registry
+    ) -> None:
+        """
+        A *stop* that withdraws once more does not wait for itself.
+        """
+        person.grant("umeng")
+        registry.start(
+            "umeng",
+            Code().start,
+            stop=lambda: registry.withdrawn("uses_umeng"),
+        )
+
+        assert registry.withdrawn("uses_umeng") == ()
 
     def test_a_withdrawal_during_the_start_wins(
         self, person: Person, registry: Registry

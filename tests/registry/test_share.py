@@ -276,6 +276,32 @@ class TestShare:
         (told,) = app.kit.store.tally.of()
         assert (told.function, told.data_type) == ("statistics", "user_id")
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"read": "oaid"}, "read: expected a list of data types"),
+            ({"read": [1]}, "read: expected a data type, .* not int"),
+            (
+                {"values": {"a": 1}, "types": {"a": ["oaid"]}},
+                r"types\['a'\]: expected a data type, .* not list",
+            ),
+            ({"values": {1: 1}}, r"types\[1\]: expected a data type"),
+        ],
+    )
+    def test_what_is_no_data_type(
+        self, app: App, options: dict[str, Any], said: str
+    ) -> None:
+        """
+        A call that names no data types is the app's fault, whatever the
+        person chose.
+        """
+        with pytest.raises(TypeError, match=said):
+            app.share(**options)
+        app.yes()
+        with pytest.raises(TypeError, match=said):
+            app.share(**options)
+        assert app.handed == []
+
     def test_what_was_overstepped_is_counted_once(self, app: App) -> None:
         """
         The report has a line for what was tried, with how often, and no more
@@ -287,6 +313,10 @@ class TestShare:
         (overstep,) = app.kit.registry.oversteps
         assert (overstep.data_type, overstep.count) == ("imsi", 3)
         assert overstep.first <= overstep.last
+        app.share(values={"mood": "good"}, types={"mood": ""})
+        untyped = app.kit.registry.oversteps[-1]
+        assert untyped.data_type == "undeclared"
+        assert untyped.detail == "it was given no data type"
         app.share(values={f"type_{i}": i for i in range(2_000)})
         assert len(app.kit.registry.oversteps) == 1_000
 

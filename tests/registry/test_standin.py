@@ -203,11 +203,12 @@ class TestWithoutPermit:
 
             by_place = acme.Middleware(handler, option=1)
             by_name = acme.Middleware(app=handler)
+            by_other_name = acme.Middleware(application=handler)
             """
         )
 
         assert app.by_place("a") == "answer a"
-        assert app.by_name("b") == "answer b"
+        assert app.by_name("b") == app.by_other_name("b") == "answer b"
         assert not app.by_name.flush()
 
     def test_app_reads_what_it_has_set(self, shop: Shop) -> None:

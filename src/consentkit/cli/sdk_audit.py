@@ -219,15 +219,22 @@ def _see_to(arguments: argparse.Namespace) -> None:
             msg = f"{folder}: is no folder that can be read"
             raise ValueError(msg)
     for path in (*arguments.apk, *arguments.trackers, *arguments.against):
-        problem = unreadable(path)
-        if not problem and not path.is_file():
-            problem = "is no file that ends"  # a pipe, or a device
-        if problem:
+        if problem := _unusable(path):
             msg = f"{path}: {problem}"
             raise ValueError(msg)
     if arguments.trackers and not arguments.apk:
         msg = "--trackers needs a built app to look into: name it with --apk"
         raise ValueError(msg)
+
+
+def _unusable(path: Path) -> str:
+    """
+    Say why *path* is no file to be read to its end, or nothing.
+    """
+    problem = unreadable(path)
+    if problem or path.is_file():
+        return problem
+    return "is no file that ends"  # a pipe, or a device
 
 
 def _declaration(arguments: argparse.Namespace) -> Declaration:
@@ -240,7 +247,7 @@ def _declaration(arguments: argparse.Namespace) -> Declaration:
     path = arguments.policy or arguments.project / "policy.toml"
     if arguments.policy is None and not path.exists():
         return Declaration()
-    if problem := unreadable(path):
+    if problem := _unusable(path):
         msg = f"{path}: {problem}; name a policy document with --policy"
         raise ValueError(msg)
     policy = load_policy(path)

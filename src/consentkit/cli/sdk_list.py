@@ -12,19 +12,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from consentkit._opening import default_data_dir
 from consentkit.cli._common import (
     add_json,
+    add_store,
+    kit_of,
     near,
     print_json,
     print_table,
     terminal_width,
     unreadable,
+    warn,
 )
 from consentkit.cli._sdks import add_entries, entries_of
 from consentkit.policy.load import load_policy
 
 
 if TYPE_CHECKING:
+    from consentkit.policy.model import Policy
     from consentkit.registry.model import SDKEntry
 
 
@@ -46,7 +51,8 @@ def add(actions: Any) -> None:
         "is 'declared' where a function of the policy names them, "
         "'undescribed' where one does and no entry says what they are, 'own' "
         "for an entry of the app's own that no function names, and 'known' "
-        "for all others. Without a policy none is declared.",
+        "for all others. Without a policy none is declared. Where the data "
+        "folder has choices, what the person chose is listed too.",
     )
     listing.add_argument(
         "--policy",
@@ -55,6 +61,7 @@ def add(actions: Any) -> None:
         metavar="FILE",
         help="policy document (default: policy.toml here, if there is one)",
     )
+    add_store(listing)
     add_entries(listing)
     listing.add_argument(
         "--category",
@@ -73,28 +80,33 @@ def add(actions: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     _known_category(arguments.category)
     own, entries = entries_of(arguments.sdks)
-    declared = _declared(arguments.policy)
+    policy = _policy(arguments)
+    declared = _declared(policy)
+    choices, problem = _choices(arguments, policy)
     rows = [
-        row
+        {**row, "choice": choices.get(row["function"] or "")}
         for row in _rows(own, entries, declared)
         if arguments.category in {None, row["category"]}
         and _runs_on(row["platforms"], arguments.platform)
     ]
     if arguments.json:
         print_json({"sdks": rows})
-        return 0
-    _print(rows)
-    return 0
+    else:
+        _print(rows, has_choices=bool(choices))
+    if problem:
+        warn(problem)
+    return 2 if problem else 0
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(rows: list[dict[str, Any]], *, has_choices: bool) -> None:
     """
     Print the rows in columns, names cut where a line would be too long.
     """
-    first = [(r["id"], r["status"], r["category"]) for r in rows]
-    head = ("ID", "STATUS", "CATEGORY")
+    keys = ["id", "status", *["choice"] * has_choices, "category"]
+    first = [tuple(row[key] or "-" for key in keys) for row in rows]
+    head = tuple(key.upper() for key in keys)
     widths = [max(map(len, cells)) for cells in zip(head, *first, strict=True)]
-    room = max((terminal_width() or _WIDTH) - sum(widths) - 6, 8)
+    room = max((terminal_width() or _WIDTH) - sum(widths) - 2 * len(head), 8)
     names = (row["name"] for row in rows)
     print_table(
         (*head, "NAME"),
@@ -121,22 +133,53 @@ def _known_category(category: str | None) -> None:
         raise ValueError(msg)
 
 
-def _declared(path: Path | None) -> Mapping[str, str]:
+def _policy(arguments: argparse.Namespace) -> Policy | None:
     """
-    Give the functions that name SDKs, by SDK.
+    Read the policy that is named, or that of this folder if it has one.
 
     Raises:
-        ValueError: If the policy that was asked for cannot be read.
+        ValueError: If it cannot be read.
     """
-    if path is None:
-        path = Path(_POLICY)
-        if not path.exists():
-            return {}
-    if problem := unreadable(path):
-        msg = f"{path}: {problem}; name a policy document with --policy"
+    if arguments.policy is None:
+        arguments.policy = Path(_POLICY)
+        if not arguments.policy.exists():
+            return None
+    if problem := unreadable(arguments.policy):
+        msg = (
+            f"{arguments.policy}: {problem}; name a policy document with "
+            "--policy"
+        )
         raise ValueError(msg)
-    functions = load_policy(path).functions.values()
+    return load_policy(arguments.policy)
+
+
+def _declared(policy: Policy | None) -> Mapping[str, str]:
+    """
+    Give the functions that name SDKs, by SDK.
+    """
+    functions = policy.functions.values() if policy else ()
     return {f.sdk: f.id for f in functions if f.sdk}
+
+
+def _choices(
+    arguments: argparse.Namespace, policy: Policy | None
+) -> tuple[Mapping[str, str], str]:
+    """
+    Give what the person chose, by function, if that is known here.
+
+    Returns:
+        The status of each function, and what is wrong with the ledger.
+    """
+    if policy is None:
+        return {}, ""
+    if arguments.ledger is None:
+        folder = arguments.data_dir or default_data_dir(policy)
+        if not (folder / "ledger.sqlite3").exists():
+            return {}, ""
+    with kit_of(arguments) as kit:
+        state = kit.consent.state()
+    found = {e: choice.status.value for e, choice in state.choices.items()}
+    return found, state.problem
 
 
 def _rows(

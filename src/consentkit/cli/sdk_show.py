@@ -137,6 +137,9 @@ def _package_lines(package: SDKPackage | None) -> Iterator[str]:
         ("read", ", ".join(name.replace("==", " ") for name in read)),
         ("imported", ", ".join(package.imports)),
         ("set up by", ", ".join(package.setup)),
+        ("made later", ", ".join(package.handles)),
+        ("default in", "; ".join(package.defaults)),
+        ("closed by", ", ".join(package.ends)),
         ("waits in", ", ".join(package.queues)),
         ("only wraps", ", ".join(package.neutral)),
     )

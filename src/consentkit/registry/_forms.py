@@ -84,6 +84,15 @@ FORMS: Final[Mapping[tuple[type, str], Form]] = MappingProxyType(
         (SDKPackage, "setup"): Form(
             _MODULE, "a call with its module, such as 'acme.init'"
         ),
+        (SDKPackage, "handles"): Form(
+            _MODULE, "a call, such as 'get_tracer' or 'acme.get'"
+        ),
+        (SDKPackage, "defaults"): Form(
+            rf"(async )?{_MODULE}\(([a-z_]\w*, )*[a-z_]\w*\)",
+            "a call with its arguments up to the default, such as "
+            "'get_flag(key, default)'",
+        ),
+        (SDKPackage, "ends"): Form(_MODULE, "a method, such as 'shutdown'"),
         (SDKPackage, "queues"): Form(
             _MODULE,
             "an attribute with its class, such as 'acme.client.Client.queue'",

@@ -24,6 +24,7 @@ from attrs import frozen
 
 from consentkit._fork import Mutex, watch_forks
 from consentkit.gate import Reason, Refusal
+from consentkit.registry._calls import Calls, join
 from consentkit.registry._quiet import QUIET, is_dunder
 from consentkit.registry.standin import (
     IMPORTING,
@@ -36,18 +37,21 @@ from consentkit.registry.standin import (
     patience_seconds,
     put,
     quiet_name,
+    text_of,
     unusable,
     unwrap,
     wrap,
 )
 
 
-__all__ = ["GuardedModule", "Node", "Tree", "Warden", "importer"]
+__all__ = ["GuardedModule", "Node", "Tree", "Warden", "ending", "importer"]
 
 _MARK: Final = "__consentkit__"
 #: Python's own code that looks for the class of an object that it packs.
 _PACKING: Final = frozenset({"concurrent", "multiprocessing", "pickle"})
 _MOST_STEPS: Final = 64
+#: Threads that end what was set up before.
+ending: Final = threading.local()
 _NOBODY: Final = Refusal(reason=Reason.CLOSED, function="")
 
 Step: TypeAlias = Assignment | Call
@@ -65,7 +69,7 @@ class Warden:
 
         drop: Called for each use that is dropped.
 
-        setup: Calls that set it up.
+        calls: What its calls are for.
 
         family: Names of its modules, each with a ``.`` at the end.
 
@@ -75,7 +79,7 @@ class Warden:
     sdk: str
     refused: Callable[[], Refusal | None]
     drop: Callable[[], None]
-    setup: frozenset[str]
+    calls: Calls
     family: tuple[str, ...]
     mode: Literal["stand-in", "error"]
 
@@ -103,7 +107,7 @@ class Tree:
 
         bare: Those that were imported, and that wait for the permit.
 
-        setup: Calls that set it up.
+        calls: What its calls are for.
 
         generation: How often what was set up has ended.
 
@@ -117,7 +121,7 @@ class Tree:
         self.wardens: tuple[Warden, ...] = ()
         self.nodes: dict[str, Node] = {}
         self.bare: list[Node] = []
-        self.setup: frozenset[str] = frozenset()
+        self.calls: Calls = Calls()
         self.generation: int = 0
         self.lock: Any = threading.RLock()
         self.faces: WeakValueDictionary[int, StandIn] = WeakValueDictionary()
@@ -158,7 +162,7 @@ class Tree:
     def _take(self, *wardens: Warden) -> None:
         names = {name for w in wardens for name in w.family}
         self._family = tuple({f"{self.root}.", *names})
-        self.setup = frozenset().union(*(w.setup for w in wardens))
+        self.calls = join(w.calls for w in wardens)
         self.wardens = wardens
 
     def refusal(self) -> Refusal | None:
@@ -285,10 +289,23 @@ class Tree:
     def end(self) -> None:
         """
         Have it set up anew at the next use under a permit.
+
+        What was set up before is ended on the side: that may take long, and
+        what it sends is refused.
         """
         with self.quick:
             self.generation += 1
             self._done = 0
+            steps = [*self._steps]
+        made = [step.made() for step in steps if isinstance(step, Call)]
+        ends = [end for one in made if one is not None for end in one.ends()]
+        if ends:
+            threading.Thread(
+                target=_do_all,
+                args=(ends,),
+                name="consentkit-end",
+                daemon=True,
+            ).start()
 
     def remember(self, step: Step) -> None:
         """
@@ -520,7 +537,7 @@ class Node:
         except Exception as error:  # noqa: BLE001 - the import line is past
             if self.is_loading_elsewhere or _is_deadlock(error):
                 raise UnusableError(self.name) from None  # till next time
-            self._problem = unusable(f"import {self.name}", error)
+            self._problem = self._unusable(f"import {self.name}", error)
         else:
             if is_mine and found is not self.module:
                 self._instead = found  # our finder was taken away meanwhile
@@ -531,6 +548,12 @@ class Node:
                 self.state = "bare"
             self.show()
         raise self._problem
+
+    def _unusable(self, what: str, error: BaseException) -> UnusableError:
+        # What names a module names nothing else.
+        is_plain = isinstance(error, ModuleNotFoundError)
+        text = text_of(error) if is_plain else ""
+        return unusable(self.tree, what, error, text=text)
 
     def hide(self) -> None:
         """
@@ -685,7 +708,7 @@ class Node:
             return import_module(f"{self.name}.{name}")
         except Exception as error:  # noqa: BLE001 - the import line is past
             what = f"{self.name}.{name}"
-            raise unusable(what, error) from None
+            raise self._unusable(what, error) from None
 
     def assign(self, path: Path, value: object, *, is_done: bool) -> None:
         """
@@ -727,6 +750,13 @@ class Node:
         spec = self.module.__spec__
         read = getattr(spec and spec.loader, "get_source", lambda _: None)
         return sorted(_bound(ast.parse(read(self.name) or "")))
+
+
+def _do_all(acts: list[Callable[[], object]]) -> None:
+    ending.is_here = True
+    for act in acts:
+        with suppress(Exception):  # it is the SDK's
+            act()
 
 
 def _is_deadlock(error: BaseException) -> bool:
@@ -788,6 +818,8 @@ class GuardedModule(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         node: Node | None = self.__dict__.get(_MARK)
+        if name == "__class__" and value.__module__ == "importlib.util":
+            return  # `LazyLoader`, for a module that is lazy already
         if name == "__class__" and not issubclass(value, GuardedModule):
             value = type(value.__name__, (GuardedModule, value), {})
         if (

@@ -11,12 +11,26 @@ the number 0.
 from __future__ import annotations
 
 import operator
+import sys
 
 from collections.abc import Callable, Generator, Iterator
+from opcode import opmap
+from types import FrameType
 from typing import Any, Final, final
 
 
-__all__ = ["QUIET", "Placeholder", "Quiet", "is_dunder"]
+__all__ = [
+    "QUIET",
+    "Placeholder",
+    "Quiet",
+    "is_dunder",
+    "placeholder",
+    "unpacked",
+]
+
+_UNPACKS: Final = opmap["UNPACK_SEQUENCE"]
+_UNPACKS_STARRED: Final = opmap["UNPACK_EX"]
+_MORE: Final = opmap["EXTENDED_ARG"]
 
 
 def is_dunder(name: str) -> bool:
@@ -24,6 +38,22 @@ def is_dunder(name: str) -> bool:
     Tell whether *name* is one of Python's own, such as ``__path__``.
     """
     return name[:2] == "__" and name[-2:] == "__"
+
+
+def unpacked(frame: FrameType) -> int:
+    """
+    Tell how many things the line in *frame* is about to unpack.
+
+    ``a, b = nothing`` must not fail, and only the line knows that it wants
+    two; all else that goes through nothing finds nothing in it.
+    """
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if code[at] == _UNPACKS:
+        return code[at + 1]
+    if code[at] == _UNPACKS_STARRED:
+        after = code[at - 1] if code[at - 2] == _MORE else 0
+        return code[at + 1] + after
+    return 0
 
 
 class Placeholder:
@@ -43,6 +73,13 @@ class Placeholder:
         return QUIET
 
 
+def placeholder() -> type[Placeholder]:
+    """
+    Give one of its own for each base, as a class cannot have one twice.
+    """
+    return type("Placeholder", (Placeholder,), {})
+
+
 @final
 class Quiet(str):
     """
@@ -55,6 +92,8 @@ class Quiet(str):
         # What a text has by these names is not what the caller means.
         if is_dunder(name):
             return super().__getattribute__(name)
+        if name == "encode":  # into headers and files
+            return _encode
         return self
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -110,7 +149,7 @@ class Quiet(str):
         pass
 
     def __iter__(self) -> Iterator[str]:
-        return iter(())
+        return iter([self] * unpacked(sys._getframe(1)))  # noqa: SLF001
 
     def __next__(self) -> str:
         raise StopIteration(self)
@@ -147,13 +186,17 @@ class Quiet(str):
     # As a class.
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
-        return (Placeholder,)
+        return (placeholder(),)
 
     def __instancecheck__(self, instance: object) -> bool:
         return False
 
     def __subclasscheck__(self, subclass: type) -> bool:
         return False
+
+
+def _encode(*_: object, **__: object) -> bytes:
+    return b""
 
 
 def _other(_: Quiet, other: object) -> object:

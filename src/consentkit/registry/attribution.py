@@ -20,7 +20,7 @@ import os
 import sys
 import threading
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, Final, Literal, NamedTuple, final
@@ -196,6 +196,35 @@ class Attribution:
         ):
             self._threads[thread] = starts
         return starts
+
+    def acts_of(
+        self, sdk: str, frames: Iterable[FrameType]
+    ) -> list[FrameType]:
+        """
+        Pick the frames in which *sdk* acts, out of those of one stack.
+
+        Args:
+            sdk: Id of the SDK.
+
+            frames: The innermost first; those outside of other code, which
+                called the SDK, are not looked at.
+
+        Returns:
+            Those, but for one that everything else is inside of: it is what
+            a thread or a task of the SDK's own runs, and mostly a loop.
+        """
+        found: list[FrameType] = []
+        needed = self._needed(sdk)
+        for frame in frames:
+            module = frame.f_globals.get("__name__")
+            name = module if type(module) is str else ""
+            known = self._kinds.get((frame.f_code.co_filename, name))
+            kind = known or self._learn(frame.f_code, name)
+            if kind.who == "sdk" and kind.name == sdk:
+                found.append(frame)
+            elif kind.who in {"sdk", "other"} and kind.name not in needed:
+                return found
+        return found[:-1]
 
     def _on_stack(self, frame: FrameType | None) -> Owner:
         kinds = self._kinds

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from consentkit._fork import Mutex
 
 
-__all__ = ["carried", "carry"]
+__all__ = ["carried", "carry", "tasks"]
 
 #: Whose it is, for each who asks; by its `id`.
 _Owners = Mapping[int, Any]
@@ -51,6 +51,14 @@ def carried(asker: object) -> Any:
     loop = asyncio.events._get_running_loop()  # noqa: SLF001 - raises nothing
     task = None if loop is None else asyncio.current_task(loop)
     return None if task is None else _tasks.get(task, {}).get(id(asker))
+
+
+def tasks() -> list[Any]:
+    """
+    Give the tasks that SDKs have begun, and that have not ended.
+    """
+    found = [reference() for reference in _tasks.keyrefs()]
+    return [task for task in found if task is not None and not task.done()]
 
 
 def carry(owners: Callable[[FrameType], _Owners]) -> None:

@@ -16,10 +16,41 @@ from typing import Final, final
 from consentkit.registry.model import SDKEntry
 
 
-__all__ = ["Hosts", "check_hosts", "is_loopback"]
+__all__ = ["Hosts", "check_hosts", "is_loopback", "wrong_host"]
 
 _MOST_KNOWN: Final = 4_096
 _NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+# Under a country, such as "co" in "co.uk": what is below belongs to many.
+# Only the usual ones; there are thousands.
+_SHARED: Final = frozenset(
+    (
+        *("ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "gv"),
+        *("ltd", "me", "mil", "ne", "net", "nom", "or", "org", "plc"),
+    )
+)
+_NUMBER: Final = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
+
+
+def wrong_host(name: str) -> str:
+    """
+    Say why *name*, which is spelt as a host is, stands for none or for too
+    many, and what would be right; or nothing.
+    """
+    rest = name.removeprefix("*.")
+    *_, above, last = ("", *rest.rstrip(".").split("."))
+    if _NUMBER.fullmatch(last):
+        # Whoever looks it up takes it for an address, in any spelling.
+        with suppress(ValueError):
+            ipaddress.IPv4Address(name)
+            return ""
+        return f"{name} is no name; expected an address, such as '192.0.2.1'"
+    is_shared = len(last) == 2 and rest.lower() == f"{above}.{last}".lower()
+    if name != rest and is_shared and above.lower() in _SHARED:
+        return (
+            f"{name} stands for the names of everybody below {rest}; "
+            f"expected those of one, such as '*.acme.{rest}'"
+        )
+    return ""
 
 
 def check_hosts(
@@ -44,6 +75,10 @@ def check_hosts(
 
 
 def _host(name: object, sdk: str) -> str:
+    problem = (
+        f"{name!r} is no host; expected a name, '*.' and the end of names, or "
+        "an address, without scheme or port"
+    )
     if isinstance(name, str):
         with suppress(ValueError):
             return str(ipaddress.ip_address(name.strip("[]")))
@@ -52,11 +87,11 @@ def _host(name: object, sdk: str) -> str:
         with suppress(UnicodeError):
             rest = rest.encode("idna").decode("ascii").lower()
             if _NAME.fullmatch(rest) and ("." in rest or not wild):
-                return wild + rest
-    msg = (
-        f"hosts[{sdk!r}]: {name!r} is no host; expected a name, '*.' and the "
-        "end of names, or an address, without scheme or port"
-    )
+                found = wild + rest
+                problem = wrong_host(found)
+                if not problem:
+                    return found
+    msg = f"hosts[{sdk!r}]: {problem}"
     raise ValueError(msg)
 
 

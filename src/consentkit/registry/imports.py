@@ -27,7 +27,8 @@ from typing import Any, Final, Literal, final
 from consentkit._fork import Mutex
 from consentkit.exceptions import SDKNotPermittedError
 from consentkit.gate import Refusal
-from consentkit.registry._guarded import Tree, Warden, importer
+from consentkit.registry._calls import calls_of
+from consentkit.registry._guarded import Tree, Warden, ending, importer
 from consentkit.registry.model import SDKEntry
 from consentkit.registry.standin import UnusableError
 
@@ -84,7 +85,7 @@ class ImportGate:
                 sdk=sdk,
                 refused=partial(refused, sdk),
                 drop=partial(self._drop, sdk),
-                setup=frozenset(entry.package.setup),
+                calls=calls_of(entry.package),
                 family=tuple(f"{name}." for name in entry.package.imports),
                 mode=mode,
             )
@@ -109,6 +110,14 @@ class ImportGate:
         How many uses were dropped, by id; an SDK without any is not there.
         """
         return MappingProxyType(self._dropped)
+
+    @property
+    def is_ending(self) -> bool:
+        """
+        Whether this thread ends what an SDK had set up before it lost its
+        permit: it may not send, though there may be a new one by now.
+        """
+        return getattr(ending, "is_here", False)
 
     def install(self) -> None:
         """

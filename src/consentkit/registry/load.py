@@ -29,8 +29,11 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from consentkit.exceptions import RegistryError
+from consentkit.policy._depth import check_depth
 from consentkit.policy.fault import BYTE_ORDER_MARK
 from consentkit.registry._forms import FORMS, SCHEMA, wrong_words
+from consentkit.registry._keys import unknown_keys
+from consentkit.registry.hosts import wrong_host
 from consentkit.registry.model import SDKEntry, SDKPackage
 
 
@@ -320,6 +323,7 @@ def _entry(text: str, stem: str) -> SDKEntry:
     Read one entry from the *text* of the file named after *stem*.
     """
     try:
+        check_depth(text)
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         msg = f"is not TOML: {error}"
@@ -401,8 +405,7 @@ def _explain(error: BaseException, type_: object) -> str:
     choices = get_args(type_)
     match error:
         case ForbiddenExtraKeysError():
-            keys = ", ".join(sorted(error.extra_fields))
-            return f"unknown key: {keys}"
+            return unknown_keys(error.extra_fields)
         case KeyError():
             return "is missing"
         case _WrongTypeError():
@@ -425,6 +428,8 @@ def _faults(entry: SDKEntry, stem: str) -> Iterator[str]:
     for i, host in enumerate(entry.hosts):
         if host.name in hosts:
             yield f"{host.name} is named twice @ $.hosts[{i}].name"
+        if problem := wrong_host(host.name):
+            yield f"{problem} @ $.hosts[{i}].name"
         hosts.add(host.name)
     if entry.package is not None:
         yield from _faults_of_package(entry.package)

@@ -192,6 +192,19 @@ class SDKPackage:
             with the modules where the app finds them. All are below
             *imports*.
 
+        handles: Calls that give something to use later and send nothing, such
+            as ``ldclient.get``, with as much in front as they need to be
+            told from others. They are made with the permit.
+
+        defaults: Calls that are given what they are to answer if nothing is
+            known, with their arguments up to that one, such as
+            ``variation(key, context, default)``, and as *handles* otherwise;
+            ``async`` in front where the answer is awaited.
+
+        ends: Methods of what *setup* gives that end it with its threads,
+            such as ``shutdown``. They are called after a withdrawal, when
+            nothing can be sent; with the next permit it is made anew.
+
         queues: Attributes of its classes that hold what waits to be sent,
             such as ``posthog.client.Client.queue``.
 
@@ -207,6 +220,9 @@ class SDKPackage:
     gated: bool = True
     neutral: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     also_read: tuple[str, ...] = ()
 

@@ -38,6 +38,7 @@ from attrs import frozen
 
 from consentkit._fork import Mutex
 from consentkit.exceptions import RegistryError
+from consentkit.registry._keys import unknown_keys
 from consentkit.registry.hosts import is_loopback
 
 
@@ -58,6 +59,8 @@ _MOST_BYTES: Final = 16 * 1024 * 1024
 # What can stand in a name or an address, and nothing of a URL around them.
 _HOST: Final = re.compile(r"[\w.:%*-]{1,253}")
 _MODULE: Final = re.compile(r"[\w.]{1,200}")
+_SDK: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PYTHON: Final = re.compile(r"[\w.+-]{1,64}")
 _PORTS: Final = range(65_536)
 
 How = Literal["stack", "host", ""]
@@ -321,6 +324,9 @@ def load_observed(path: Path) -> Observation:
 
         OSError: If it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        msg = f"{path}: is no file that ends"  # a pipe, or a device
+        raise RegistryError(msg)
     with path.open("rb") as stream:
         raw = stream.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:
@@ -335,7 +341,8 @@ def load_observed(path: Path) -> Observation:
         raise RegistryError(msg)
     faults: list[str] = []
     schema = value.pop("schema", None)
-    if schema != _SCHEMA or isinstance(schema, bool):
+    # True and 1.0 are equal to it, and are not meant.
+    if type(schema) is not int or schema != _SCHEMA:
         faults.append(f"$.schema: expected {_SCHEMA}, the one that is known")
     else:
         observation = _structured(value, faults)
@@ -374,11 +381,14 @@ def _structured(
         faults += [
             f"{place}.{key}: expected {what}"
             for key, form, what in (
+                ("sdk", _SDK, "the id of an SDK, such as 'acme'"),
                 ("host", _HOST, "a name or an address"),
                 ("module", _MODULE, "a module, such as 'acme.sdk'"),
             )
             if getattr(seen, key) and not form.fullmatch(getattr(seen, key))
         ]
+    if not _PYTHON.fullmatch(found.python):
+        faults.append("$.python: expected a version, such as '3.13.1'")
     if found.overflow < 0:
         faults.append("$.overflow: expected 0 or more")
     return None if faults else found
@@ -449,7 +459,7 @@ def _explain(error: BaseException, type_: object) -> str:
     choices = get_args(type_)
     match error:
         case ForbiddenExtraKeysError():
-            return f"unknown key: {', '.join(sorted(error.extra_fields))}"
+            return unknown_keys(error.extra_fields)
         case KeyError():
             return "is missing"
         case _WrongTypeError():

@@ -4,7 +4,9 @@ What waits in an SDK's own queue, and must not leave after a withdrawal.
 
 SDKs send what is queued even when they are turned off, and keep what they
 cannot send for later. So the queues that an entry names are emptied, in every
-object of the class that is alive. Nothing is called of the SDK.
+object of the class that is alive, when the consent ends and before the next
+one counts. Nothing is called of the SDK. `consentkit.registry.underway` holds
+what has been taken out of a queue.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import gc
 import sys
 
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from consentkit.registry.model import SDKEntry
@@ -21,15 +24,31 @@ from consentkit.registry.model import SDKEntry
 __all__ = ["empty_queues"]
 
 
-def empty_queues(entry: SDKEntry) -> int:
+def empty_queues(entry: SDKEntry) -> bool:
     """
     Empty the queues that *entry* names.
 
     Returns:
-        How many things were in them.
+        Whether anything may be in somebody's hands: whether the queues do
+        not count what was taken out of them, or say that it is not done.
     """
+    queues = _queues_of(entry)
+    for queue in queues:
+        _empty(queue)
+    return not queues or any(map(_counts_taken, queues))
+
+
+def _counts_taken(queue: Any) -> int:
+    for name in ("unfinished_tasks", "_unfinished_tasks"):
+        count = getattr(queue, name, None)
+        if isinstance(count, int):
+            return count
+    return 1  # nobody knows
+
+
+def _queues_of(entry: SDKEntry) -> list[Any]:
     if entry.package is None:
-        return 0
+        return []
     found: list[tuple[type, str]] = []
     for name in entry.package.queues:
         path, _, attribute = name.rpartition(".")
@@ -39,13 +58,11 @@ def empty_queues(entry: SDKEntry) -> int:
         kind = vars(loaded).get(cls) if loaded is not None else None
         if isinstance(kind, type):
             found.append((kind, attribute))
-    if not found:
-        return 0
-    emptied = 0
-    for kind, attribute in found:
-        for one in _alive(kind):
-            emptied += _empty(getattr(one, attribute, None))
-    return emptied
+    return [
+        getattr(one, attribute, None)
+        for kind, attribute in found
+        for one in _alive(kind)
+    ]
 
 
 def _alive(kind: type) -> list[Any]:
@@ -63,7 +80,7 @@ def _alive(kind: type) -> list[Any]:
     return list({id(one): one for one in found}.values())
 
 
-def _empty(queue: Any) -> int:
+def _empty(queue: Any) -> None:
     """
     Empty one queue, and what is in it if that is queues again.
     """
@@ -80,12 +97,36 @@ def _empty(queue: Any) -> int:
                 waiting = getattr(queue, name, None)
                 if waiting is not None:
                     waiting.notify_all()
-        return count
-    if isinstance(queue, dict):
-        inner_lists = [v for v in queue.values() if isinstance(v, list)]
-        return sum(map(_empty, inner_lists))
-    if isinstance(queue, list | deque):
-        count = len(queue)
-        queue.clear()
-        return count
-    return 0
+    elif hasattr(queue, "get_nowait") and hasattr(queue, "task_done"):
+        _empty_of_loop(queue)
+    elif isinstance(queue, dict | list | deque):
+        inner_lists: list[Any] = []
+        if isinstance(queue, dict):
+            inner_lists = [v for v in [*queue.values()] if isinstance(v, list)]
+        for one in inner_lists or [queue]:
+            one.clear()
+
+
+def _empty_of_loop(queue: Any) -> None:
+    """
+    Empty an `asyncio.Queue`, in the thread of its loop if that runs.
+    """
+    count = int(queue.qsize())
+
+    def take() -> None:
+        # No more than that: what comes later may be there under a new yes.
+        with suppress(Exception):  # its own, such as QueueEmpty
+            for _ in range(count):
+                queue.get_nowait()
+                queue.task_done()
+
+    loop = getattr(queue, "_loop", None)
+    if loop is None or not loop.is_running() or _runs_here(loop):
+        take()
+    else:
+        loop.call_soon_threadsafe(take)
+
+
+def _runs_here(loop: Any) -> bool:
+    running = sys.modules["asyncio"]._get_running_loop()  # noqa: SLF001 - raises nothing
+    return running is loop

@@ -19,6 +19,7 @@ that are on.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import os
 import socket
@@ -43,6 +44,7 @@ from consentkit.registry.handed import carry
 from consentkit.registry.hosts import Hosts, is_loopback
 from consentkit.registry.names import names_of, remember_names
 from consentkit.registry.observed import How, Kind, Observed, Sighting
+from consentkit.registry.underway import Underway
 
 
 __all__ = ["ReachGuard", "is_judging"]
@@ -206,6 +208,8 @@ class ReachGuard:
         self._refused = refused
         self._guard = Mutex()
         self._open: dict[str, list[_Connection]] = {}
+        #: What was going on when a permit was lost.
+        self.underway: Underway = Underway(attribution)
         self._prune_at = _MOST_CONNECTIONS
         self._told: set[tuple[str, str]] = set()
         #: What was permitted when the kit was closed; until then ``None``.
@@ -274,13 +278,14 @@ class ReachGuard:
 
     def adopt(self, other: ReachGuard) -> None:
         """
-        Look after the connections that *other* remembers.
+        Look after the connections and calls that *other* remembers.
         """
         with other._guard:
             found = {sdk: [*mine] for sdk, mine in other._open.items()}
         with self._guard:
             for sdk, mine in found.items():
                 self._open.setdefault(sdk, []).extend(mine)
+        self.underway.adopt(other.underway)
 
     def has_open(self) -> bool:
         """
@@ -519,6 +524,13 @@ def _on_program(args: tuple[Any, ...], frame: FrameType) -> _Answer:
 
 
 def _on_library(args: tuple[Any, ...], frame: FrameType) -> _Answer:
+    back = frame.f_back
+    if (
+        back is not None
+        and back.f_globals.get("__name__") == "ctypes"
+        and back.f_code.co_name == "<module>"
+    ):
+        return None  # whoever imports `ctypes` has used nothing of it yet
     # Without a name it is the program itself, which has all of C in it.
     return _judge("native", (str(args[0] or "C"),), 0, frame)
 
@@ -574,6 +586,8 @@ def _judge(
         if not sdk or guard not in _deciding(sdk):
             continue
         why = guard.refuses(sdk)
+        if not why and guard.underway.holds(sdk, frame):
+            why = "it had begun this before its consent ended"
         declared = is_code or guard.declares(sdk, names)
         stops = guard.enforces and (bool(why) or not declared)
         sighting = Sighting(
@@ -589,10 +603,7 @@ def _judge(
         )
         guard.observed.add(sighting, at=datetime.now(UTC))
         if stops and answer is None:
-            reason = why or (
-                f"{sighting.host} is no host of its entry; one that the app "
-                f"names itself is said in enforce(hosts={{{sdk!r}: [...]}})"
-            )
+            reason = why or _undeclared(sdk, sighting.host)
             answer = guard, _ERRORS[kind](sdk, sighting.host, reason)
         elif opened is not None and not stops and not why:
             guard.remember(sdk, opened)
@@ -602,6 +613,25 @@ def _judge(
             if why and guard.enforces and answer is None:
                 answer = guard, _ERRORS[kind](sdk, sighting.host, why)
     return answer
+
+
+def _undeclared(sdk: str, host: str) -> str:
+    """
+    Say that *host* is none of the SDK's, and what there is to do.
+    """
+    said = f"{host} is no host of its entry"
+    if host == socket.gethostname().rstrip(".").lower():
+        return f"{said}, but this machine's own name; it goes on without"
+    with suppress(ValueError):
+        if ipaddress.ip_address(host.partition("%")[0]).is_link_local:
+            return (
+                f"{said}, but near this machine, where a cloud tells about "
+                "it; it goes on without"
+            )
+    return (
+        f"{said}; one that the app names itself is said in "
+        f"enforce(hosts={{{sdk!r}: [...]}})"
+    )
 
 
 def _deciding(sdk: str) -> tuple[ReachGuard, ...]:

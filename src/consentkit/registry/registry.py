@@ -21,7 +21,15 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, final
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Protocol,
+    TypeVar,
+    final,
+)
 
 import attrs
 
@@ -45,6 +53,9 @@ __all__ = ["Registry", "Started"]
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("consentkit")
+
+#: How long an answer waits for the stop that another thread has begun.
+_PATIENCE_SECONDS: Final = 10.0
 
 
 @frozen(kw_only=True)
@@ -73,6 +84,30 @@ class _Running:
 
     started: Started[Any]
     stop: Callable[[], object] | None
+
+
+class _Stopping:
+    """
+    A stop that is under way, in the thread that made this.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._ended = threading.Event()
+
+    def wait(self) -> None:
+        """
+        Wait for it, unless it is this thread's own.
+        """
+        if self._thread != threading.get_ident():
+            # A stop may wait for this very thread.
+            self._ended.wait(_PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        """
+        Let those go on that wait.
+        """
+        self._ended.set()
 
 
 class _Ask(Protocol):
@@ -153,6 +188,8 @@ class Registry:
         self._running: dict[str, _Running] = {}
         #: Those that ended and may run all the same.
         self._left: set[str] = set()
+        #: Those that are being stopped, each by a thread.
+        self._stopping: dict[str, _Stopping] = {}
 
     def __repr__(self) -> str:
         return (
@@ -292,7 +329,14 @@ class Registry:
         Returns:
             What was given and what was left out; or why nothing may be
             given.
+
+        Raises:
+            TypeError: If *types* or *read* does not name data types.
         """
+        from consentkit.registry.share import share, wanted_of
+
+        given = dict(values or {})
+        wanted = wanted_of(given, types or {}, read)
         function = self._functions.get(sdk)
         if function is None:
             return _undeclared(sdk, "no function of the policy names it")
@@ -307,11 +351,6 @@ class Registry:
             answer = self._ask(rests_on) if rests_on else None
             if isinstance(answer, Refusal):
                 return answer
-        from consentkit.registry.share import share
-
-        given = dict(values or {})
-        wanted = {name: (types or {}).get(name, name) for name in given}
-        wanted |= {data_type: data_type for data_type in read}
         shared = share(
             self._use(function, purpose=purpose, act=act, attested=attested),
             entry,
@@ -563,15 +602,29 @@ class Registry:
         """
         Forget *sdk*, and tell whether it does not run any more.
         """
+        mine = _Stopping()
         with self._guard:
             running = self._running.pop(sdk, None)
-            if running is None:
-                return sdk not in self._left
-            self._left.add(sdk)
-        if running.stop is None:
+            if running is not None:
+                self._left.add(sdk)
+                self._stopping[sdk] = mine
+            other = self._stopping.get(sdk, mine)
+        if running is None:
+            other.wait()
+            return sdk not in self._left
+        try:
+            return self._is_stopped(sdk, running.stop)
+        finally:
+            with self._guard:
+                if self._stopping.get(sdk) is mine:
+                    del self._stopping[sdk]
+            mine.end()
+
+    def _is_stopped(self, sdk: str, stop: Callable[[], object] | None) -> bool:
+        if stop is None:
             return False
         try:
-            running.stop()
+            stop()
         except Exception as error:  # noqa: BLE001 - a withdrawal goes on
             problem = type(error).__name__
         else:

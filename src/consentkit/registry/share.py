@@ -5,7 +5,7 @@ What is given to an SDK: each value by itself, declared, permitted, protected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consentkit.use import Use
 
 
-__all__ = ["Overstep", "Shared", "add_overstep", "share"]
+__all__ = ["Overstep", "Shared", "add_overstep", "share", "wanted_of"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,7 @@ _NEVER_DECLARED: Final = frozenset(
     }
 )
 _MOST_OVERSTEPS: Final = 1_000
+_UNTYPED: Final = "undeclared"
 
 
 @frozen(kw_only=True)
@@ -74,7 +75,8 @@ class Overstep:
     Attributes:
         sdk: Its id.
 
-        data_type: What it was; empty where it is of no type.
+        data_type: What it was; ``undeclared`` where it was of no data type,
+            such as a property of an event that an adapter was not told of.
 
         reason: Why it was not given.
 
@@ -106,6 +108,7 @@ def add_overstep(
     if refusal.reason not in _NEVER_DECLARED:
         return
     now = datetime.now(UTC)
+    data_type = data_type or _UNTYPED
     key = sdk, data_type, refusal.reason.value
     before = oversteps.get(key)
     if before is not None:
@@ -122,6 +125,40 @@ def add_overstep(
             first=now,
             last=now,
         )
+
+
+def wanted_of(
+    values: Collection[str], types: Mapping[str, str], read: Iterable[str]
+) -> dict[str, str]:
+    """
+    Give the data types that are wanted, by name.
+
+    Args:
+        values: Names of what the app has.
+
+        types: Data types of those that are not named after theirs.
+
+        read: Data types to read.
+
+    Raises:
+        TypeError: If *types* or *read* does not name data types.
+    """
+    if isinstance(read, str | bytes):
+        msg = "read: expected a list of data types, such as ['oaid'], no text"
+        raise TypeError(msg)
+    wanted = {name: types.get(name, name) for name in values}
+    for name, data_type in wanted.items():
+        _check_type(f"types[{name!r}]", data_type)
+    for data_type in (read := [*read]):
+        _check_type("read", data_type)
+    return wanted | {data_type: data_type for data_type in read}
+
+
+def _check_type(place: str, data_type: object) -> None:
+    if not isinstance(data_type, str):
+        what = type(data_type).__name__
+        msg = f"{place}: expected a data type, such as 'oaid', not {what}"
+        raise TypeError(msg)
 
 
 def share(
@@ -229,6 +266,8 @@ def _unlisted(
     else:
         reason = Reason.UNDECLARED_DATA_TYPE
         detail = f"the entry of {entry.id} does not list it"
+        if not data_type:
+            detail = "it was given no data type"
     return Refusal(
         reason=reason, function=function, data_type=data_type, detail=detail
     )

@@ -13,13 +13,17 @@ asks it for a name gets
 Without a permit a use does nothing and gives nothing. It is dropped and
 counted, and never done later: that would send what was done before consent.
 What sets the SDK up is kept and done when the permit comes: assignments, and
-the calls that its entry names (``package.setup``). What is made of a class is
-made at its first use under a permit. After a withdrawal every stand-in does
+the calls that its entry names (``package.setup``). What is made of a class, or
+by a call that only gives a handle, is made at its first use under a permit.
+What is given a function of the app, as middleware is, passes on to it, and a
+call that is given a default gives that. After a withdrawal every stand-in does
 nothing again, those of instances too.
 
 Limits:
 
-- ``type()`` of a stand-in is `StandIn`; it can neither be pickled nor copied.
+- ``type()`` of a stand-in is `StandIn`, also of a class: ``match``, single
+  dispatch and abstract classes do not take it for one. It can neither be
+  pickled nor copied, and goes into JSON only as the result of a call.
 - Texts, numbers, collections, exceptions, enumerations and things of other
   packages that an SDK gives are real; so is what it hands to functions of
   the app, and what is made of a class that the app derived from one of it.
@@ -55,6 +59,7 @@ from collections.abc import (
     Mapping,
 )
 from inspect import iscoroutinefunction
+from traceback import walk_tb
 from types import (
     BuiltinFunctionType,
     CoroutineType,
@@ -68,7 +73,13 @@ from weakref import ref
 
 from attrs import frozen
 
-from consentkit.registry._quiet import QUIET, Placeholder, Quiet, is_dunder
+from consentkit.registry._quiet import (
+    QUIET,
+    Quiet,
+    is_dunder,
+    placeholder,
+    unpacked,
+)
 
 
 if TYPE_CHECKING:
@@ -101,6 +112,22 @@ _FUNCTIONS: Final = (
     type(functools.cache(lambda: None)),
 )
 _OF_ERRORS: Final = frozenset({"errors", "exceptions", "exc"})
+#: What Django asks the class of a middleware. Both kinds of apps call one
+#: that is not asynchronous.
+_OF_MIDDLEWARE: Final = {"sync_capable": True, "async_capable": False}
+#: What it asks a middleware for once, at its start.
+_HOOKS: Final = frozenset(
+    {"process_view", "process_exception", "process_template_response"}
+)
+#: What the argument for an app is called.
+_OF_APPS: Final = ("app", "application", "wsgi_app", "get_response")
+#: Set-up of a log handler, as `logging.config` does it.
+_OF_HANDLERS: Final = frozenset(
+    {"setLevel", "setFormatter", "addFilter", "set_name"}
+)
+#: Of an error's text, and how far in what was given it is looked for there.
+_MOST_LETTERS: Final = 200
+_MOST_WITHIN: Final = 8
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -113,20 +140,72 @@ class UnusableError(ImportError):
     """
 
 
-def unusable(what: str, error: BaseException) -> UnusableError:
+def unusable(
+    tree: Tree, what: str, error: BaseException, *, text: str = ""
+) -> UnusableError:
     """
     Log that *what* fails, and give the error for it.
 
-    The error's own text stays out: it may hold what the app has given.
+    Args:
+        tree: The SDK's modules.
+
+        what: What was to be done.
+
+        error: Its own text stays out: it may hold what the app has given.
+
+        text: As much of it as may be told.
     """
     problem = type(error).__name__
     logger.warning(
-        "an SDK cannot be used: %s raised %s",
+        "an SDK cannot be used: %s raised %s%s%s",
         what,
         problem,
+        f": {text}" * bool(text),
+        _where(tree, error),
         extra={"consentkit_call": what, "consentkit_error": problem},
     )
     return UnusableError(what)
+
+
+def _where(tree: Tree, error: BaseException) -> str:
+    """
+    Name the last line of the SDK that *error* came by.
+    """
+    lines = [
+        f" ({module}, line {number})"
+        for frame, number in walk_tb(error.__traceback__)
+        if tree.owns(module := frame.f_globals.get("__name__"))
+    ]
+    return lines[-1] if lines else ""
+
+
+def text_of(error: BaseException, *given: object) -> str:
+    """
+    Give the text of an error of set-up, without the texts that were *given*.
+
+    That of an `OSError` may name files of the person's, so it has none.
+    """
+    if isinstance(error, OSError):
+        return ""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - it is the SDK's
+        return ""
+    for one in sorted(_texts(given), key=len, reverse=True):
+        text = text.replace(one, "...")
+    return text[:_MOST_LETTERS]
+
+
+def _texts(given: object, depth: int = 0) -> set[str]:
+    if isinstance(given, str):
+        return {given} - {""}
+    if isinstance(given, int | float | bytes) and not isinstance(given, bool):
+        return {str(given)}
+    if isinstance(given, Mapping):
+        given = [*given.values()]
+    if isinstance(given, list | tuple | set) and depth < _MOST_WITHIN:
+        return set().union(*(_texts(one, depth + 1) for one in given))
+    return set()
 
 
 def patience_seconds() -> float:
@@ -149,6 +228,12 @@ class Owner(Protocol):
     """
     What has names to be found and assigned to: a module, or a thing in it.
     """
+
+    @property
+    def tree(self) -> Tree:
+        """
+        The SDK's modules.
+        """
 
     def find(self, name: str) -> Any:
         """
@@ -204,6 +289,27 @@ class Core:
         """
         return False
 
+    @property
+    def is_class(self) -> bool:
+        """
+        Whether it is to be a class, as far as can be told.
+        """
+        return False
+
+    @property
+    def gives_handle(self) -> bool:
+        """
+        Whether a call of it gives something to use later.
+        """
+        return False
+
+    @property
+    def is_renewed(self) -> bool:
+        """
+        Whether it is, or is found in, what is made anew after the SDK's end.
+        """
+        return False
+
     def real(self) -> Any:
         """
         Give the real thing, under a permit.
@@ -224,7 +330,7 @@ class Core:
             return getattr(real, name)
         except AttributeError as error:
             what = f"{self.path}.{name}"
-            raise unusable(what, error) from None
+            raise unusable(self.tree, what, error) from None
 
     def assign(self, path: Path, value: object, *, is_done: bool) -> None:
         """
@@ -244,9 +350,8 @@ class Core:
         try:
             real, given = self.real(), _Given(args, options)
         except UnusableError:
-            self.tree.drop()
-            return QUIET
-        if self.is_setup:
+            return self._nothing(args, options)
+        if self.is_setup or self.gives_handle:
             return self._set_up(args, options)
         try:
             result = given.hand_to(real)
@@ -266,7 +371,8 @@ class Core:
         except Exception as error:
             self.tree.adopt(error)
             raise
-        self.tree.remember(self._step(made))
+        if self.is_setup:
+            self.tree.remember(self._step(made))
         given = wrap(self.tree, value, self.path)
         return face if isinstance(given, StandIn) else given
 
@@ -277,11 +383,24 @@ class Core:
         """
         if self.inner is not None:
             return self.inner(*args, **options)
-        if self.is_setup or self._is_class:
+        if self.is_setup or self.is_class or self.gives_handle:
             made = Deferred(self, args, options)
             if self.is_setup:
                 self.tree.remember(self._step(made))
             return StandIn(made)
+        return self._nothing(args, options)
+
+    def _nothing(self, args: Any, options: Mapping[str, Any]) -> Any:
+        if len(args) == 1 and isinstance(args[0], logging.LogRecord):
+            self.tree.drop()
+            return _of_record(self.path, args[0])
+        default = self.tree.calls.default(self.path)
+        if default is not None:
+            self.tree.drop()
+            return default.of(args, options)
+        if self.tree.calls.leads_to_default(self.path):
+            self.tree.drop()
+            return StandIn(Missing(self.tree, self.path))
         result = QUIET(*args, **options)
         if result is QUIET:  # and not a function that is left as it is
             self.tree.drop()
@@ -290,12 +409,8 @@ class Core:
     def _step(self, made: Deferred) -> Call:
         # The first of a class is kept for its effect. Of more, those that the
         # app still has: a client for each request must not become as many.
-        is_held = self._is_class and self.tree.has_call(self.path)
+        is_held = self.is_class and self.tree.has_call(self.path)
         return Call(self.path, ref(made) if is_held else lambda: made)
-
-    @property
-    def _is_class(self) -> bool:
-        return False
 
 
 @final
@@ -312,13 +427,32 @@ class Attribute(Core):
     @property
     def is_setup(self) -> bool:
         """
-        Whether the entry says so.
+        Whether the entry says so, or `logging`.
         """
-        return self.path in self.tree.setup
+        return self.path in self.tree.calls.setup or (
+            self._name in _OF_HANDLERS and isinstance(self._parent, Deferred)
+        )
 
     @property
-    def _is_class(self) -> bool:
+    def gives_handle(self) -> bool:
+        """
+        Whether the entry says so.
+        """
+        return self.tree.calls.gives_handle(self.path)
+
+    @property
+    def is_class(self) -> bool:
+        """
+        Whether its name is written as one of a class.
+        """
         return self._name.lstrip("_")[:1].isupper()
+
+    @property
+    def is_renewed(self) -> bool:
+        """
+        Whether that is so of what it is in.
+        """
+        return isinstance(self._parent, Core) and self._parent.is_renewed
 
     def real(self) -> Any:
         """
@@ -356,6 +490,13 @@ class Result(Core):
         self.inner = inner
         self._value = value
 
+    @property
+    def is_class(self) -> bool:
+        """
+        Whether it is one.
+        """
+        return isinstance(self._value, type)
+
     def real(self) -> Any:
         """
         Give it.
@@ -364,11 +505,30 @@ class Result(Core):
 
 
 @final
+class Missing(Core):
+    """
+    What a call was to give that was dropped, and that is asked for more.
+    """
+
+    def real(self) -> Any:
+        """
+        Raise that it is not there.
+        """
+        raise UnusableError(self.path)
+
+
+@final
 class Deferred(Core):
     """
     What a call is to give, which is made once under a permit.
 
-    Where the call sets the SDK up, it is made anew after its end.
+    Where the call sets the SDK up, or gives a handle, it is made anew after
+    the SDK's end.
+
+    Attributes:
+        is_kept: Whether it is made anew.
+
+        is_within: Whether something else has it, and ends it.
     """
 
     def __init__(
@@ -378,15 +538,23 @@ class Deferred(Core):
         self.maker = maker
         self.inner: Callable[..., Any] | None = _inner(args, options)
         self._given: tuple[Any, Mapping[str, Any]] = (args, options)
-        self._is_kept = maker.is_setup
+        self.is_kept: bool = maker.is_setup or maker.gives_handle
         self._assigned: dict[Path, object] = {}
         self._waiting: dict[Path, object] = {}
         self._generation = -1
         self._is_being_made = False
+        self.is_within: bool = False
         self._problem: UnusableError | None = None
         self._value: Any = None
         #: Gives its stand-in while anybody has it.
         self.face: Callable[[], StandIn | None] = lambda: None
+
+    @property
+    def is_renewed(self) -> bool:
+        """
+        Whether it is kept.
+        """
+        return self.is_kept
 
     def make(self) -> Any:
         """
@@ -395,10 +563,15 @@ class Deferred(Core):
         args, options = self._given
         self._generation = self.tree.generation
         value = _Given(args, options).hand_to(self.maker.real())
-        self._value, self._waiting = value, {**self._assigned}
-        if not self._is_kept:
-            self._given = ((), {})
         face = self.face()
+        if self.tree.faces.get(id(self._value)) is face:
+            # What is made next may have the place of what was made before.
+            self.tree.faces.pop(id(self._value), None)
+        self._value, self._waiting = value, {**self._assigned}
+        if self.is_kept:
+            self._holds_parts()
+        else:
+            self._given = ((), {})
         if face is not None and is_own(self.tree, value):
             self.tree.faces[id(value)] = face
         return value
@@ -422,7 +595,7 @@ class Deferred(Core):
             return False
         known = self._generation
         return known >= 0 and (
-            not self._is_kept or known == self.tree.generation
+            not self.is_kept or known == self.tree.generation
         )
 
     def _make_once(self) -> None:
@@ -441,7 +614,10 @@ class Deferred(Core):
             except UnusableError as error:
                 self._problem = error
             except Exception as error:  # noqa: BLE001 - the call is long over
-                self._problem = unusable(self.path, error)
+                text = text_of(error, *self._given) * self.maker.is_setup
+                self._problem = unusable(
+                    self.tree, self.path, error, text=text
+                )
             finally:
                 self._is_being_made = False
         finally:
@@ -451,7 +627,31 @@ class Deferred(Core):
         try:
             put(self._value, path, value)
         except Exception as error:  # noqa: BLE001 - as above
-            unusable(".".join((self.path, *path)), error)
+            unusable(self.tree, ".".join((self.path, *path)), error)
+
+    def ends(self) -> list[Callable[[], object]]:
+        """
+        Give what ends for good what was made, if the entry says how.
+        """
+        ends: list[Callable[[], object]] = []
+        if self._generation >= 0 and not self.is_within:
+            for name in self.tree.calls.ends:
+                with contextlib.suppress(AttributeError):
+                    ends.append(operator.attrgetter(name)(self._value))
+        return [end for end in ends if not iscoroutinefunction(end)]
+
+    def _holds_parts(self) -> None:
+        # Who is given a thing of the SDK, and has an end, ends that too; so
+        # does whom a method hands it to.
+        if self.maker.is_class and not self.ends():
+            return
+        args, options = self._given
+        for one in (*args, *options.values()):
+            several = one if type(one) in {list, tuple, set} else (one,)
+            for part in several:
+                core = _core(part)
+                if isinstance(core, Deferred):
+                    core.is_within = True
 
     def assign(self, path: Path, value: object, *, is_done: bool) -> None:
         """
@@ -493,7 +693,8 @@ class Assignment:
         except UnusableError:
             raise
         except Exception as error:  # noqa: BLE001 - the app is elsewhere
-            raise unusable(".".join(self.path), error) from None
+            what = ".".join(self.path)
+            raise unusable(self.owner.tree, what, error) from None
 
 
 @frozen
@@ -517,6 +718,10 @@ class Call:
         made = self.made()
         if made is not None:
             made.real()
+
+
+def _core(value: object) -> Core | None:
+    return value._consentkit if type(value) is StandIn else None  # noqa: SLF001
 
 
 class _Given:
@@ -594,7 +799,8 @@ def _inner(args: Any, options: Mapping[str, Any]) -> Any:
     """
     Give the function of the app that a call is to wrap, or ``None``.
     """
-    first = args[0] if args else options.get("app")
+    named = [options[name] for name in _OF_APPS if name in options]
+    first = [*args, *named, None][0]
     if not callable(first) or isinstance(first, StandIn | Quiet | type):
         return None
     return first
@@ -630,6 +836,19 @@ def _around(tree: Tree, result: Any, path: str, inner: Any) -> Any:
     return choosing
 
 
+def _of_record(path: str, record: logging.LogRecord) -> Any:
+    """
+    Give what the app's own handlers need of a filter or formatter of an SDK:
+    the record goes on as it is.
+    """
+    match path.rpartition(".")[2]:
+        case "filter":
+            return True
+        case "format":
+            return logging.Formatter().format(record)
+    return QUIET
+
+
 def _wraps(result: Any, inner: Any) -> bool:
     return getattr(result, "__wrapped__", None) is inner
 
@@ -646,6 +865,8 @@ def quiet_name(tree: Tree, path: str, parent: Owner) -> Any:
     assigned = parent.assigned((name,))
     if assigned is not QUIET:
         return assigned
+    if name in _OF_MIDDLEWARE:
+        return _OF_MIDDLEWARE[name]
     is_error = name.endswith(("Error", "Exception", "Warning")) or (
         above.rpartition(".")[2] in _OF_ERRORS
     )
@@ -664,7 +885,8 @@ class StandIn:
 
     __slots__ = ("__weakref__", "_consentkit")
 
-    _consentkit: Core
+    if TYPE_CHECKING:  # what has annotations is taken for a function
+        _consentkit: Core
 
     def __init__(self, core: Core) -> None:
         object.__setattr__(self, "_consentkit", core)
@@ -687,16 +909,20 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         core = self._consentkit
         if is_dunder(name):
-            if name in {"__name__", "__qualname__"}:
-                return core.path.rpartition(".")[2]
-            raise AttributeError(name)
+            return _of_class(self, name)
         path = f"{core.path}.{name}"
         target = _target(self)
+        if core.inner is not None and name in _HOOKS:
+            return _hook(self, name, target)
         if target is QUIET:
             return quiet_name(core.tree, path, core)
         if issubclass(type(target), ModuleType):
             return getattr(target, name)
-        return wrap(core.tree, getattr(target, name), path)
+        found = wrap(core.tree, getattr(target, name), path)
+        # What is in a thing that is made anew is looked up anew.
+        if core.is_renewed and isinstance(_core(found), Result):
+            return StandIn(Attribute(core.tree, path, core))
+        return found
 
     def __setattr__(self, name: str, value: object) -> None:
         core, target = self._consentkit, _target(self)
@@ -729,7 +955,7 @@ class StandIn:
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
         target = _target(self)
-        return (target if isinstance(target, type) else Placeholder,)
+        return (target if isinstance(target, type) else placeholder(),)
 
     def __instancecheck__(self, instance: object) -> bool:
         target = _target(self)
@@ -749,8 +975,10 @@ class StandIn:
     # As a container and a context manager.
 
     def __iter__(self) -> Iterator[Any]:
-        core = self._consentkit
-        return (wrap(core.tree, i, core.path) for i in iter(_target(self)))
+        core, target = self._consentkit, _target(self)
+        if target is QUIET:
+            return iter([QUIET] * unpacked(sys._getframe(1)))  # noqa: SLF001
+        return (wrap(core.tree, i, core.path) for i in iter(target))
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         core = self._consentkit
@@ -794,6 +1022,38 @@ def _target(face: StandIn) -> Any:
         with contextlib.suppress(UnusableError):
             return core.real()
     return QUIET
+
+
+def _of_class(face: StandIn, name: str) -> Any:
+    """
+    Give what Python and `issubclass` look up on a class.
+    """
+    core = face._consentkit  # noqa: SLF001 - ours
+    if name in {"__name__", "__qualname__"}:
+        return core.path.rpartition(".")[2]
+    if name == "__bases__" and core.is_class:
+        target = _target(face)
+        return (target,) if isinstance(target, type) else ()
+    raise AttributeError(name)
+
+
+def _hook(face: StandIn, name: str, target: Any) -> Callable[..., Any]:
+    """
+    Give what a framework asks a middleware for, once, at its start.
+
+    Without a permit nobody knows whether it is there: so it may be asked for,
+    and passes by where it is not.
+    """
+    if target is not QUIET:
+        getattr(target, name)
+
+    def hook(face: StandIn, *args: Any) -> Any:
+        real = getattr(_target(face), name, QUIET)
+        if real is not QUIET:
+            return real(*args)
+        return args[-1] if name == "process_template_response" else None
+
+    return MethodType(hook, face)
 
 
 def _left(face: StandIn) -> Any:

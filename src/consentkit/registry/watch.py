@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, final, get_args
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Final, Literal, final, get_args
 from attrs import frozen
 
 from consentkit._fork import Mutex
-from consentkit.gate import Refusal
+from consentkit.gate import Reason, Refusal
 from consentkit.policy.model import Policy
 from consentkit.registry.attribution import Attribution, Code
 from consentkit.registry.hosts import Hosts
@@ -103,6 +104,7 @@ class Watch:
         self.terms = terms
         self.observed: Observed = Observed()
         self._refused = refused
+        self._functions = functions
         self._entries = entries
         self._declared: Final = {
             sdk: entries[sdk] for sdk in functions if sdk in entries
@@ -112,7 +114,7 @@ class Watch:
             attribution=Attribution(codes),
             declared=self._declared,
             hosts=_hosts(policy, functions, self._declared, terms.hosts),
-            refused=refused,
+            refused=self._asked,
             enforces=terms.level == "enforce",
             observed=self.observed,
             opened=self._look_after,
@@ -123,6 +125,10 @@ class Watch:
         self._gate: ImportGate | None = None
         self._off: dict[str, Restore] = {}
         self._permitted: frozenset[str] = frozenset()
+        #: Those that lost their permit, and have not been given it anew.
+        self._lost: frozenset[str] = frozenset()
+        self._asks = count()
+        self._latest = 0
         self._change = Mutex()
 
     def __repr__(self) -> str:
@@ -134,6 +140,7 @@ class Watch:
         """
         if before is not None:
             self._guard.adopt(before._guard)  # noqa: SLF001 - of the same kind
+            self._lost = before._lost  # noqa: SLF001 - as above
         if self.terms.level == "enforce":
             if self.terms.imports != "load":
                 self._put_on_gate(self.terms.imports)
@@ -141,6 +148,8 @@ class Watch:
             for sdk in self._declared:
                 if self._refused(sdk) is not None:
                     self._turn_off(sdk)
+                    if self._is_loaded(sdk):
+                        self._lost |= {sdk}
         self._guard.put_on()
         self.settle()
 
@@ -152,9 +161,7 @@ class Watch:
             for sdk, entry in self._declared.items()
             if entry.package is not None and entry.package.gated
         }
-        self._gate = ImportGate(
-            entries=gated, refused=self._refused, mode=mode
-        )
+        self._gate = ImportGate(entries=gated, refused=self._asked, mode=mode)
         self._gate.install()
 
     @property
@@ -181,22 +188,50 @@ class Watch:
                 found[sdk] = "it was imported before it was gated"
         return found
 
+    def _asked(self, sdk: str) -> Refusal | None:
+        """
+        Say why *sdk* may not be used or reach anybody now, or ``None``.
+
+        What a choice of another process has changed is carried out soon; an
+        SDK that lost its permit has to wait for that.
+        """
+        refusal = self._refused(sdk)
+        if refusal is not None:
+            if sdk in self._permitted:
+                self._look_after()
+            return refusal
+        # Nor may its old clients send while they are ended.
+        is_ending = self._gate is not None and self._gate.is_ending
+        if sdk not in self._lost and not is_ending:
+            return None
+        self._look_after()
+        return Refusal(
+            reason=Reason.CONSENT_CHANGED,
+            function=self._functions[sdk],
+            detail="what it gathered meanwhile is dropped first",
+        )
+
     def settle(self) -> None:
         """
         Carry out what has become of the permits.
         """
         if self.terms.level != "enforce":
             return
+        asked = next(self._asks)
         # Asked before the lock is taken: what is asked has locks of its own.
         allowed = frozenset(
             sdk for sdk in self._declared if self._refused(sdk) is None
         )
         with self._change:
+            if asked < self._latest:
+                return  # another has asked later, and carries that out
+            self._latest = asked
             before = self._permitted
             # Others' code is not run in the middle of an SDK's own: what was
             # gained waits for the next time.
             now = allowed & before if is_judging() else allowed
             self._permitted = now
+            self._lost |= before - allowed
         for sdk in sorted(before - allowed):
             self._lose(sdk)
         # What was gained and lost while nobody looked has connections too.
@@ -220,26 +255,45 @@ class Watch:
             self._looking.start()
 
     def _look(self) -> None:
-        ended = self._ended
-        while not ended.wait(_LOOKS_EVERY_SECONDS) and self._guard.has_open():
+        is_needed = True
+        while is_needed and not self._ended.wait(_LOOKS_EVERY_SECONDS):
             _quietly("", self.settle)
+            is_needed = self._guard.has_open() or self._guard.underway.prune()
 
     def _lose(self, sdk: str) -> None:
         self._guard.cut(sdk)
         self._turn_off(sdk)
-        entry = self._declared[sdk]
-        if sys.modules.keys() & set(_imports(entry)):
-            from consentkit.registry.queues import empty_queues
+        if self._is_loaded(sdk):
             from consentkit.registry.switches import calls_off
 
+            entry = self._declared[sdk]
             _quietly(sdk, lambda: calls_off(entry))
-            _quietly(sdk, lambda: empty_queues(entry))
+            # After that: a batch that is taken out later has nothing of it.
+            if self._empty(sdk):
+                _quietly(sdk, lambda: self._guard.underway.note(sdk))
+                self._look_after()
         gate = self._gate
         if gate is not None:
             _quietly(sdk, lambda: gate.ended(sdk))
 
+    def _is_loaded(self, sdk: str) -> bool:
+        return bool(sys.modules.keys() & set(_imports(self._declared[sdk])))
+
+    def _empty(self, sdk: str) -> bool:
+        """
+        Empty its queues; tell whether it may have taken something out.
+        """
+        from consentkit.registry.queues import empty_queues
+
+        entry = self._declared[sdk]
+        return _quietly(sdk, lambda: empty_queues(entry)) is not False
+
     def _gain(self, sdk: str) -> None:
+        if sdk in self._lost:
+            # SDKs gather data without a permit too.
+            self._empty(sdk)
         with self._change:
+            self._lost -= {sdk}
             restore = self._off.pop(sdk, None)
         if restore is not None:
             restore()
@@ -341,16 +395,20 @@ class _SwitchFinder:
         return None
 
 
-def _quietly(sdk: str, act: Callable[[], object]) -> None:
+def _quietly(sdk: str, act: Callable[[], object]) -> object:
     """
     Run code of others, whose errors are not the app's.
+
+    Returns:
+        What it gave; ``None`` where it failed.
     """
     try:
-        act()
+        return act()
     except Exception as error:  # noqa: BLE001 - it may be anything
         logger.warning(
             "%s: what it was told failed with %s", sdk, type(error).__name__
         )
+        return None
 
 
 def _imports(entry: SDKEntry) -> tuple[str, ...]:

@@ -293,11 +293,30 @@ def sdk_terms_loose(c: Context) -> Iterator[Spot]:
 )
 def sdk_anomaly(c: Context) -> Iterator[Spot]:
     for path, function, entry in c.sdks:
-        for anomaly in entry.anomalies:
+        # What was read in a package is not what is published about it.
+        for anomaly in entry.anomalies if entry.package is None else ():
             yield Spot(
                 path=path,
                 message=f"{function.sdk!r}: {anomaly.rstrip('.')}",
                 cure="ask its operator",
+            )
+
+
+@rule(
+    "sdk-surprising",
+    Severity.NOTE,
+    title="a library that does what an app may not expect",
+    reason="It was read in its code, and no document can change it. What is "
+    "said of it in the function has to be true all the same.",
+    source="WP-SDK-3; practice",
+)
+def sdk_surprising(c: Context) -> Iterator[Spot]:
+    for path, function, entry in c.sdks:
+        for anomaly in entry.anomalies if entry.package is not None else ():
+            yield Spot(
+                path=path,
+                message=f"{function.sdk!r}: {anomaly.rstrip('.')}",
+                cure="set it up accordingly",
             )
 
 

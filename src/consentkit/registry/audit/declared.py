@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from consentkit.policy._depth import check_depth
 from consentkit.policy.lint.locate import line_of, locate
 from consentkit.registry.audit.catalogue import normal
 from consentkit.registry.audit.model import Evidence, Scope
@@ -154,6 +155,7 @@ class Declared:
         self.tree.guard(path, lambda text: self._pyproject_text(path, text))
 
     def _pyproject_text(self, path: str, text: str) -> None:
+        check_depth(text)
         document = tomllib.loads(text)
         lines = locate(text)
 
@@ -369,6 +371,7 @@ class Declared:
         self.tree.guard(path, lambda text: self._pipfile_text(path, text))
 
     def _pipfile_text(self, path: str, text: str) -> None:
+        check_depth(text)
         document = tomllib.loads(text)
         lines = locate(text)
         for table, items in document.items():

@@ -11,6 +11,7 @@ import sysconfig
 
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Final
 
 from consentkit.registry.audit.catalogue import normal
 from consentkit.registry.audit.declared import requirement
@@ -19,6 +20,10 @@ from consentkit.registry.audit.tree import Tree
 
 
 __all__ = ["graph_of", "site_packages_of", "these_site_packages"]
+
+
+#: Files of a distribution that are read.
+_TELLING: Final = ("METADATA", "PKG-INFO", "requires.txt")
 
 
 def these_site_packages() -> list[Path]:
@@ -74,7 +79,8 @@ def graph_of(folders: list[Path], tree: Tree) -> Graph:
     What asks only under an extra counts last, as one that may be meant.
     """
     asks: dict[str, set[str]] = {}
-    for distribution in distributions(path=[str(path) for path in folders]):
+    usable = [str(path) for path in folders if not _notes_odd(path, tree)]
+    for distribution in distributions(path=usable):
         name, asked = _read(distribution)
         if name:
             asks.setdefault(name, set()).update(asked)
@@ -85,6 +91,21 @@ def graph_of(folders: list[Path], tree: Tree) -> Graph:
         dict.fromkeys(sorted(asks), 0),
         {name: frozenset(found) for name, found in asks.items()},
     )
+
+
+def _notes_odd(folder: Path, tree: Tree) -> bool:
+    """
+    Tell whether *folder* holds what never ends in the place of a file that
+    says what is installed; and say so.
+    """
+    for found in folder.glob("*.*-info"):
+        for path in (found, *(found / name for name in _TELLING)):
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                tree.note(
+                    str(path), "is no plain file: its folder is not read"
+                )
+                return True
+    return False
 
 
 def _read(distribution: Distribution) -> tuple[str, set[str]]:

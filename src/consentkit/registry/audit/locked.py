@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from consentkit.policy._depth import check_depth
 from consentkit.registry.audit.catalogue import normal
 from consentkit.registry.audit.declared import requirement
 from consentkit.registry.audit.model import Evidence, Scope
@@ -84,6 +85,7 @@ class Locked:
         )
 
     def _toml_text(self, path: str, text: str) -> None:
+        check_depth(text)
         document = tomllib.loads(text)
         packages = document.get("package", document.get("packages"))
         if not isinstance(packages, list):

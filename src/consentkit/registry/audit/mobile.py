@@ -18,6 +18,7 @@ from typing import Final
 
 from attrs import define, field
 
+from consentkit.policy._depth import check_depth
 from consentkit.policy.lint.locate import line_of, locate
 from consentkit.registry.audit.model import Evidence, Scope
 from consentkit.registry.audit.tree import Tree, scope_of
@@ -131,6 +132,7 @@ class Mobile:
                     )
 
     def _versions(self, path: str, text: str) -> None:
+        check_depth(text)
         document = tomllib.loads(text)
         lines = locate(text)
         for alias, spec in (document.get("libraries") or {}).items():

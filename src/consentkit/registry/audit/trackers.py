@@ -55,6 +55,9 @@ def load_trackers(path: Path) -> tuple[Tracker, ...]:
 
         OSError: If it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        msg = f"{path}: is no file that ends"  # a pipe, or a device
+        raise RegistryError(msg)
     with path.open("rb") as stream:
         raw = stream.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:

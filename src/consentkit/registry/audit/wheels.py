@@ -66,6 +66,9 @@ def wheelhouse(
 
 
 def _modules(path: Path, tree: Tree, catalogue: Catalogue) -> set[str]:
+    if not path.is_file():
+        tree.note(str(path), "is no plain file")
+        return set()
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
