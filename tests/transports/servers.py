@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 
 class Request:
@@ -158,11 +159,13 @@ def answer(
     return head.encode() + text
 
 
-def good_document(request: Request) -> dict[str, object]:
+def good_document(sent: Any) -> dict[str, object]:
     """
     Make the answer of a backend that takes everything.
+
+    Args:
+        sent: What came, read.
     """
-    sent = request.json()
     if "erasure" in sent:
         return {
             "erasure": sent["erasure"],
@@ -177,7 +180,7 @@ def take_all(conn: socket.socket, request: Request) -> None:
     """
     Be a backend that takes everything.
     """
-    conn.sendall(answer(good_document(request)))
+    conn.sendall(answer(good_document(request.json())))
 
 
 def linger(conn: socket.socket, request: Request | None = None) -> None:

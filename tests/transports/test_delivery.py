@@ -750,7 +750,7 @@ class TestPatience:
         transport = Scripted(Outcome.RETRY)
         kit = open_kit(tmp_path, "stats", transport=transport)
         tick(kit, 1)
-        deliver = kit._outlet.delivery.flush  # noqa: SLF001 - the worker's
+        deliver = kit._outlet.delivery.flush
         deliver(is_patient=True)
         deliver(is_patient=True)
         assert len(transport.batches) == 1

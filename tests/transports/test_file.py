@@ -19,11 +19,17 @@ import pytest
 
 from consentkit.exceptions import TransportError
 from consentkit.outbox.records import Batch
+from consentkit.seal import read_head
+from consentkit.testing import (
+    Arrived,
+    BadTransportConformance,
+    TransportConformance,
+)
 from consentkit.transports import Outcome, transport_from_url
 from consentkit.transports.file import FileTransport
 from tests.transports.conformance import (
     PLANTED,
-    TransportConformance,
+    ErasingConformance,
     make_batch,
     make_erasure,
     make_record,
@@ -48,44 +54,90 @@ def transport(folder):
         yield transport
 
 
+def document_in(path):
+    """
+    Read the batch in a file as it would go over the wire, and check its head.
+    """
+    head, *rows = map(json.loads, path.read_text("utf-8")[:-1].split("\n"))
+    assert head["batch"] == path.stem
+    assert head["records"] == len(rows)
+    return {**head, "records": rows}
+
+
 def records_in(folder):
     """
-    Read all records of all batches, and check the heads.
+    Read all records of all batches.
     """
-    found = []
-    for path in sorted(folder.glob("*.jsonl")):
-        head, *rows = map(json.loads, path.read_text("utf-8")[:-1].split("\n"))
-        assert head["batch"] == path.stem
-        assert head["records"] == len(rows)
-        found += rows
-    return found
+    paths = sorted(folder.glob("*.jsonl"))
+    return [row for path in paths for row in document_in(path)["records"]]
 
 
-class TestFileTransport(TransportConformance):
+class TestFileTransport(TransportConformance, ErasingConformance):
     """
-    Tests for `FileTransport` as a transport.
+    `FileTransport` keeps what every transport has to keep.
     """
 
-    @pytest.fixture
-    def transport(self, folder):
+    keeps_order = False
+
+    @pytest.fixture(autouse=True)
+    def _place(self, folder):
+        self.folder = folder
+
+    def make_transport(self):
         """
-        Give a transport into *folder*.
+        Make a transport into the folder.
         """
-        with FileTransport(folder.as_uri()) as transport:
-            yield transport
+        return FileTransport(self.folder.as_uri())
 
-    @pytest.fixture
-    def held(self, folder):
+    def received(self):
+        """
+        Read the files.
+        """
+        batches = [
+            Arrived.of(json.dumps(document_in(path)).encode())
+            for path in self.folder.glob("*.jsonl")
+        ]
+        envelopes = [
+            Arrived(id=read_head(body).id, body=body)
+            for path in self.folder.glob("*.envelope")
+            for body in [path.read_bytes()]
+        ]
+        requests = [
+            Arrived.of(path.read_bytes())
+            for path in self.folder.glob("erasure-*.json")
+        ]
+        return [*batches, *envelopes, *requests]
+
+    def held(self):
         """
         Look into the files.
         """
+        ids = [row["id"] for row in records_in(self.folder)]
+        assert len(ids) == len(set(ids))
+        return set(ids)
 
-        def look():
-            ids = [row["id"] for row in records_in(folder)]
-            assert len(ids) == len(set(ids))
-            return set(ids)
 
-        return look
+class TestBadFolder(BadTransportConformance):
+    """
+    And where its folder cannot be one.
+    """
+
+    @pytest.fixture(autouse=True, params=["file", "open", "nowhere"])
+    def _place(self, request, folder):
+        self.url = folder.as_uri()
+        if request.param == "file":
+            folder.write_text("")
+        if request.param == "open":
+            folder.mkdir()
+            folder.chmod(0o777)
+        if request.param == "nowhere":
+            self.url = "file:///proc/consentkit"
+
+    def make_transport(self):
+        """
+        Make a transport into what is no folder for it.
+        """
+        return FileTransport(self.url)
 
 
 class TestURL:
@@ -110,6 +162,8 @@ class TestURL:
             "file://relative/folder",
             "file://",
             "file:///a?b",
+            "file:///a?format=csv",
+            "file:///a?format=parquet&x=y",
             "file:///a%00b",
             "file://[/a",
             "https:///a",

@@ -15,11 +15,16 @@ import time
 import pytest
 
 from consentkit.exceptions import TransportError
+from consentkit.testing import (
+    Arrived,
+    BadTransportConformance,
+    TransportConformance,
+)
 from consentkit.transports import Outcome, transport_from_url
 from consentkit.transports.https import HTTPSTransport
 from tests.transports.conformance import (
     PLANTED,
-    TransportConformance,
+    ErasingConformance,
     make_batch,
     make_erasure,
     make_record,
@@ -29,6 +34,7 @@ from tests.transports.servers import (
     BrokenClient,
     answer,
     good_document,
+    linger,
     say,
     take_all,
 )
@@ -41,57 +47,137 @@ JSON_HEADER = "Content-Type: application/json\r\n"
 pytestmark = pytest.mark.usefixtures("library")
 
 
+def take_envelopes(conn, request):
+    """
+    Be a backend that has the key, and takes everything.
+    """
+    sent = Arrived(id=request.headers["Idempotency-Key"], body=request.body)
+    conn.sendall(answer(good_document(sent.document)))
+
+
 class TestConformance(TransportConformance):
     """
-    Tests for `HTTPSTransport` with the reference receiver behind it.
+    `HTTPSTransport` keeps what every transport has to keep.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _server(self, serve_raw):
+        self.server = serve_raw(take_envelopes)
+
+    def make_transport(self):
+        """
+        Make a transport to the server.
+        """
+        return HTTPSTransport(self.server.url)
+
+    def received(self):
+        """
+        Give what was posted, the first of each id.
+        """
+        found = {}
+        for request in self.server.requests:
+            id_ = request.headers["Idempotency-Key"]
+            found.setdefault(id_, Arrived(id=id_, body=request.body))
+        return list(found.values())
+
+
+class TestTLS(TestConformance):
+    """
+    Over TLS too.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _server(self, serve_raw, certificates):
+        self.certificates = certificates
+        self.server = serve_raw(take_envelopes, tls=certificates)
+
+    def make_transport(self):
+        """
+        Make a transport that trusts the server's authority.
+        """
+        ca = self.certificates / "ca.pem"
+        return HTTPSTransport(self.server.url, verify=ca)
+
+    @pytest.mark.obligation("GP-PROT-1", "WP-DENC-1")
+    def test_delivers_envelopes(self):
+        """
+        Where TLS ends, what is sealed is still sealed.
+        """
+        super().test_delivers_envelopes()
+
+
+class TestReceiver(ErasingConformance):
+    """
+    With the reference receiver behind it, which stores and erases.
     """
 
     pytestmark = pytest.mark.need_extra("receiver")
 
-    @pytest.fixture
-    def store(self, tmp_path):
-        """
-        Give the receiver's store.
-        """
-        from consentkit.receiver import Store
+    @pytest.fixture(autouse=True)
+    def _serve(self, tmp_path):
+        from consentkit.receiver import Store, make_app, serve
 
-        store = Store(tmp_path / "store.db")
-        yield store
-        store.close()
+        self.store = Store(tmp_path / "store.db")
+        with serve(make_app(self.store, token="s3cret")) as self.server:
+            yield
+        self.store.close()
 
-    @pytest.fixture
-    def transport(self, store):
+    def make_transport(self):
         """
-        Give a transport to a receiver that asks for a token.
+        Make a transport with the token that the receiver asks for.
         """
-        from consentkit.receiver import make_app, serve
+        return HTTPSTransport(self.server.url, token="s3cret")
 
-        app = make_app(store, token="s3cret")
-        with (
-            serve(app) as server,
-            HTTPSTransport(server.url, token="s3cret") as transport,
-        ):
-            yield transport
-
-    @pytest.fixture
-    def held(self, store):
+    def held(self):
         """
         Look into the store.
         """
-        return lambda: {one.record.id for one in store.records()}
+        return {one.record.id for one in self.store.records()}
 
-    def test_what_arrives_is_what_was_sent(self, transport, store):
+    def test_what_arrives_is_what_was_sent(self):
         """
         A record comes out of the store as it went into the transport.
         """
         batch = make_batch(make_record(value={"a": ["é猫", 1.5, None, True]}))
 
-        transport.send(batch)
+        with self.make_transport() as transport:
+            transport.send(batch)
 
-        [stored] = store.records()
+        [stored] = self.store.records()
         assert stored.record.as_json() == batch.records[0].as_json()
         assert stored.batch == batch.id
         assert stored.erase == batch.erase
+
+
+class TestBadBackend(BadTransportConformance):
+    """
+    And where the backend is gone, hangs, or is another one.
+    """
+
+    within_seconds = 10.0
+
+    @pytest.fixture(
+        autouse=True, params=["gone", "silent", "nonsense", "portal"]
+    )
+    def _server(self, request, serve_raw):
+        if request.param == "gone":
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+            return
+        script = {
+            "silent": linger,
+            "nonsense": lambda conn, _: conn.sendall(b"\x15\x03\x03\r\n\r\n"),
+            "portal": say(
+                b"<p>Sign in first", headers="Content-Type: text/html\r\n"
+            ),
+        }[request.param]
+        self.url = serve_raw(script).url
+
+    def make_transport(self):
+        """
+        Make a transport to it.
+        """
+        return HTTPSTransport(self.url, timeout_seconds=0.4)
 
 
 class TestURL:
@@ -326,7 +412,9 @@ class TestRequest:
 
         def script(conn, request):
             headers = JSON_HEADER + "Set-Cookie: id=7; Path=/\r\n"
-            conn.sendall(answer(good_document(request), headers=headers))
+            conn.sendall(
+                answer(good_document(request.json()), headers=headers)
+            )
 
         server = serve_raw(script)
         transport = connect(server.url)

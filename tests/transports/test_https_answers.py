@@ -173,7 +173,9 @@ class TestAnswers:
         """
 
         def script(conn, request):
-            conn.sendall(answer(good_document(request), headers=headers))
+            conn.sendall(
+                answer(good_document(request.json()), headers=headers)
+            )
 
         reply = talk(script)
 
@@ -288,6 +290,7 @@ class TestStatuses:
         assert said in reply.problem
         assert PLANTED[:7] not in reply.problem
         assert reply.too_large is (status == 413)
+        assert reply.refused is (status in {400, 409, 422, 500})
         assert reply.retry_after_seconds is None
 
     @pytest.mark.obligation("GP-PROT-1")
@@ -352,7 +355,7 @@ class TestStatuses:
             ("Wed, 21 Oct 9925 07:28:00 GMT", 86400),
         ],
     )
-    @pytest.mark.parametrize("status", [429, 503])
+    @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_retry_after(self, talk, status, text, seconds):
         """
         A pause in seconds or as a date is passed on, a day at most; nonsense

@@ -8,10 +8,12 @@ from __future__ import annotations
 import pytest
 
 from consentkit.exceptions import TransportError
-from consentkit.transports import transport_from_url
+from consentkit.outbox.records import Batch, Erasure
+from consentkit.testing import Arrived, TransportConformance
+from consentkit.transports import Outcome, pack, transport_from_url
 from consentkit.transports.memory import MemoryTransport
 from tests.transports.conformance import (
-    TransportConformance,
+    ErasingConformance,
     make_batch,
     make_erasure,
     make_record,
@@ -19,31 +21,55 @@ from tests.transports.conformance import (
 )
 
 
-class TestMemoryTransport(TransportConformance):
+class TestMemoryTransport(TransportConformance, ErasingConformance):
     """
-    Tests for `MemoryTransport`.
+    `MemoryTransport` keeps what every transport has to keep.
     """
 
-    @pytest.fixture
-    def transport(self):
-        """
-        Give a transport with a memory of its own.
-        """
-        with MemoryTransport("memory://test") as transport:
-            yield transport
+    @pytest.fixture(autouse=True)
+    def _one(self) -> None:
+        self.made = MemoryTransport("memory://test")
 
-    @pytest.fixture
-    def held(self, transport):
+    def make_transport(self) -> MemoryTransport:
+        """
+        Give the transport: its memory is its backend.
+        """
+        return self.made
+
+    def received(self) -> list[Arrived]:
+        """
+        Write down what it was given.
+        """
+        kept: list[Batch | Erasure] = [
+            *self.made.batches,
+            *self.made.erasures,
+        ]
+        return [Arrived(id=one.id, body=pack(one).body) for one in kept]
+
+    def held(self) -> set[str]:
         """
         Look into the memory.
         """
+        ids = [record.id for record in self.made.records]
+        assert len(ids) == len(set(ids))
+        return set(ids)
 
-        def look():
-            ids = [record.id for record in transport.records]
-            assert len(ids) == len(set(ids))
-            return set(ids)
+    def test_after_closing(self) -> None:
+        """
+        Nothing leaves the process, so a closed one goes on: what an app
+        keeps of it outlives the kit.
+        """
+        transport = self.make_transport()
+        transport.close()
+        transport.close()
+        answer = transport.send(make_batch())
+        assert outcomes(answer) == [Outcome.DELIVERED] * 2
 
-        return look
+
+class TestMemory:
+    """
+    What is special about it.
+    """
 
     def test_is_made_from_a_url(self):
         """

@@ -35,7 +35,7 @@ from consentkit.transports.guarded import GuardedTransport
 from tests.needs import need_extra
 from tests.transports.conformance import (
     PLANTED,
-    TransportConformance,
+    ErasingConformance,
     make_batch,
     make_erasure,
 )
@@ -457,19 +457,21 @@ def _post(url: str, body: bytes) -> tuple[int, Any]:
     return reply.status_code, reply.json()
 
 
-class TestFiles(TransportConformance):
+class TestFiles(ErasingConformance):
     """
-    The file transport with a recipient's key: all that holds without one.
+    The file transport with a recipient's key: it erases as without one.
     """
 
     KEY = make_open_key(1)
 
-    @pytest.fixture
-    def transport(self, tmp_path: Path) -> Iterator[Transport]:
+    @pytest.fixture(autouse=True)
+    def _place(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / "out"
+
+    def make_transport(self) -> Transport:
         """
-        Give a transport that seals all that it is given.
+        Make a transport that seals all that it is given.
         """
-        folder = tmp_path / "out"
 
         class Sealing(FileTransport):
             def _send(self, batch: Batch) -> Answer:
@@ -478,35 +480,28 @@ class TestFiles(TransportConformance):
             def _erase(self, erasure: Any) -> Answer:
                 return super()._erase(_sealed(erasure, TestFiles.KEY.seal_key))
 
-        with Sealing(folder.as_uri()) as transport:
-            yield transport
+        return Sealing(self.folder.as_uri())
 
-    @pytest.fixture
-    def held(self, tmp_path: Path) -> Callable[[], set[str]]:
+    def held(self) -> set[str]:
         """
         Open what lies in the folder.
         """
+        found: set[str] = set()
+        for path in self.folder.glob("*.envelope"):
+            raw = path.read_bytes()
+            assert PLANTED.encode() not in raw
+            _, body = open_envelope(raw, {1: self.KEY})
+            rows = json.loads(body).get("records", ())
+            found |= {row["id"] for row in rows}
+        return found
 
-        def look() -> set[str]:
-            found: set[str] = set()
-            for path in (tmp_path / "out").glob("*.envelope"):
-                raw = path.read_bytes()
-                assert PLANTED.encode() not in raw
-                _, body = open_envelope(raw, {1: self.KEY})
-                rows = json.loads(body).get("records", ())
-                found |= {row["id"] for row in rows}
-            return found
-
-        return look
-
-    def test_an_erasure_is_sealed_too(
-        self, transport: Transport, tmp_path: Path
-    ) -> None:
+    def test_an_erasure_is_sealed_too(self) -> None:
         """
         The request holds a token that nobody on the way may have.
         """
-        transport.erase(make_erasure("77" * 32))
-        texts = [p.read_bytes() for p in (tmp_path / "out").iterdir()]
+        with self.make_transport() as transport:
+            transport.erase(make_erasure("77" * 32))
+        texts = [path.read_bytes() for path in self.folder.iterdir()]
         assert len(texts) == 2
         assert all(b"77" * 32 not in text for text in texts)
 

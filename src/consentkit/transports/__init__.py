@@ -30,6 +30,17 @@ __all__ = [
 _BUILT_IN = {
     "https": ("consentkit.transports.https", "HTTPSTransport"),
     "http": ("consentkit.transports.https", "HTTPSTransport"),
+    "otlp+https": ("consentkit.transports.otlp", "OTLPTransport"),
+    "otlp+http": ("consentkit.transports.otlp", "OTLPTransport"),
+    "nats": ("consentkit.transports.nats", "NATSTransport"),
+    "mqtts": ("consentkit.transports.mqtt", "MQTTTransport"),
+    "mqtt": ("consentkit.transports.mqtt", "MQTTTransport"),
+    "amqps": ("consentkit.transports.amqp", "AMQPTransport"),
+    "amqp": ("consentkit.transports.amqp", "AMQPTransport"),
+    "rediss": ("consentkit.transports.redis", "RedisTransport"),
+    "redis": ("consentkit.transports.redis", "RedisTransport"),
+    "postgresql": ("consentkit.transports.postgresql", "PostgreSQLTransport"),
+    "kafka": ("consentkit.transports.kafka", "KafkaTransport"),
     "file": ("consentkit.transports.file", "FileTransport"),
     "memory": ("consentkit.transports.memory", "MemoryTransport"),
 }

@@ -45,7 +45,6 @@ _ERASED: Final[Mapping[object, Outcome]] = {
 }
 #: What a backend may answer because of one record.
 _OF_THE_BATCH: Final = frozenset({400, 409, 422, 500})
-
 #: What may say in ``Retry-After`` how long to wait.
 _PAUSING: Final = frozenset({429, 502, 503, 504})
 _WELL: Final = "check that the backend is well"
@@ -115,6 +114,7 @@ def not_taken(
         problem=f"answered {status}; {cure or _WELL}",
         retry_after_seconds=_pause(reply) if status in _PAUSING else None,
         too_large=status == 413,
+        refused=status in _OF_THE_BATCH,
     )
 
 

@@ -27,6 +27,7 @@ from consentkit.transports._http import (
     explain,
     post,
 )
+from consentkit.transports._sockets import break_off
 
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class _Transfer:
             twin = fromfd(found.fileno(), found.family, found.type)
             self._sockets.append(twin)
             if self.is_cut:
-                _break(twin)
+                break_off(twin)
 
     def detach(self) -> None:
         """
@@ -215,7 +216,7 @@ class _Transfer:
         with self._lock:
             self.is_cut = True
             for one in self._sockets:
-                _break(one)
+                break_off(one)
             is_connected = bool(self._sockets)
         self.settled.set()
         return is_connected
@@ -272,19 +273,3 @@ def _converse(link: Link, transfer: _Transfer, left: float) -> Reply:
         timeout_seconds=left,
         watch=watch,
     )
-
-
-def _break(sock: socket.socket) -> None:
-    """
-    Stop all traffic on *sock* and wake whoever is blocked in it.
-    """
-    import struct
-
-    from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET, socket
-
-    # Without a lingering time, closing throws away what still waits in the
-    # system's buffer to be sent.
-    with suppress(OSError):
-        sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
-    with suppress(OSError):
-        socket.shutdown(sock, SHUT_RDWR)

@@ -3,7 +3,7 @@
 Delivery into a folder: one file for each batch.
 
 For looking at what would leave, and for hand-overs without a network. The
-format is in ``docs/wire-format.md``. Files appear whole or not at all, and
+formats are in ``docs/wire-format.md``. Files appear whole or not at all, and
 outlive a power cut once a record counts as delivered.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from consentkit.exceptions import TransportError
+from consentkit.exceptions import MissingExtraError, TransportError
 from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.parcel import pack
 
@@ -35,24 +35,33 @@ __all__ = ["FileTransport"]
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+#: By what the URL asks for.
+_SUFFIXES: Final[Mapping[str, str]] = {
+    "": "jsonl",
+    "format=jsonl": "jsonl",
+    "format=parquet": "parquet",
+}
 
 
 class FileTransport(Transport):
     """
-    Write each batch as ``ID.jsonl`` into a folder; as ``ID.envelope`` where
-    it is sealed.
+    Write each batch as ``ID.jsonl`` or ``ID.parquet`` into a folder; as
+    ``ID.envelope`` where it is sealed.
 
     An erasure leaves two files: ``erasure-ID.json``, for whoever has taken
     batches away from the folder already, and ``erased-DIGEST.json``, by which
     batches that come too late are rejected.
 
     Args:
-        url: ``file:///FOLDER``. The folder is made at the first delivery,
-            for this user alone; one that exists is taken as it is, unless
-            every user may write to it.
+        url: ``file:///FOLDER``, or ``file:///FOLDER?format=parquet``. The
+            folder is made at the first delivery, for this user alone; one
+            that exists is taken as it is, unless every user may write to it.
 
     Raises:
         TransportError: If *url* is not of that form.
+
+        MissingExtraError: If Parquet is asked for and its library is not
+            installed.
 
     What leaks:
         The files are for this user alone (mode 0600), and not encrypted but
@@ -64,17 +73,24 @@ class FileTransport(Transport):
     seals = True
 
     def __init__(self, url: str) -> None:
-        self._folder = _read_url(url)
+        self._folder, self._suffix = _read_url(url)
+        if self._suffix == "parquet":
+            from consentkit.transports._parquet import check_library
+
+            check_library()
         self.name: str = f"file://{self._folder.as_posix()}"
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<FileTransport {self.name}>"
 
     def _send(self, batch: Batch) -> Answer:
         ids = [record.id for record in batch.records]
+        if self._is_closed:
+            return self._closed(ids)
         try:
             outcome = self._deliver(batch)
-        except OSError as error:
+        except (OSError, MissingExtraError) as error:
             return self._failed(ids, error)
         problem = ""
         if outcome is Outcome.REJECTED:
@@ -82,22 +98,32 @@ class FileTransport(Transport):
         return Answer(outcomes=dict.fromkeys(ids, outcome), problem=problem)
 
     def _erase(self, erasure: Erasure) -> Answer:
+        if self._is_closed:
+            return self._closed([erasure.id])
         try:
             outcome = self._carry_out(erasure)
-        except OSError as error:
+        except (OSError, MissingExtraError) as error:
             return self._failed([erasure.id], error)
         return Answer(outcomes={erasure.id: outcome})
 
+    def close(self) -> None:
+        """
+        Write nothing from now on.
+        """
+        self._is_closed = True
+
     def _deliver(self, batch: Batch) -> Outcome:
         self._make_folder()
-        suffix = "jsonl" if batch.seal_for is None else "envelope"
-        path = self._folder / f"{_safe(batch.id)}.{suffix}"
+        suffix = self._suffix if batch.seal_for is None else "envelope"
+        name = _safe(batch.id)
+        path = self._folder / f"{name}.{suffix}"
         tombstone = self._tombstone(batch.erase)
         if tombstone.exists():
             return Outcome.REJECTED
-        if path.exists():
+        # In whatever form it came the first time.
+        if any((self._folder / f"{name}{one}").exists() for one in _ERASE_OF):
             return Outcome.DUPLICATE
-        self._write(path, _file_of(batch))
+        self._write(path, _file_of(batch, suffix))
         # An erasure puts its tombstone before it looks for files: one of the
         # two always sees the other.
         if tombstone.exists():
@@ -176,16 +202,33 @@ class FileTransport(Transport):
         finally:
             os.close(handle)
 
-    def _failed(self, ids: list[str], error: OSError) -> Answer:
-        why = error.strerror or type(error).__name__
+    def _failed(
+        self, ids: list[str], error: OSError | MissingExtraError
+    ) -> Answer:
+        if isinstance(error, MissingExtraError):
+            problem = f"there are Parquet files, and {error}"
+        else:
+            why = error.strerror or type(error).__name__
+            problem = (
+                f"cannot be written ({why}); name a folder with free space "
+                "that this user alone may write to"
+            )
         return Answer(
             outcomes=dict.fromkeys(ids, Outcome.RETRY),
-            problem=f"{self._folder}: cannot be written ({why}); name a "
-            "folder with free space that this user alone may write to",
+            problem=f"{self.name}: {problem}",
+        )
+
+    def _closed(self, ids: list[str]) -> Answer:
+        return Answer(
+            outcomes=dict.fromkeys(ids, Outcome.RETRY),
+            problem=f"{self.name}: the transport is closed",
         )
 
 
-def _read_url(url: str) -> Path:
+def _read_url(url: str) -> tuple[Path, str]:
+    """
+    Give the folder, and the suffix of batches in it.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -197,14 +240,17 @@ def _read_url(url: str) -> Path:
     if (
         parts.scheme != "file"
         or parts.netloc not in ("", "localhost")
-        or parts.query
+        or parts.query not in _SUFFIXES
         or parts.fragment
         or "\0" in path
         or not folder.is_absolute()
     ):
-        msg = "the URL of a FileTransport is file:///FOLDER, from the root on"
+        msg = (
+            "the URL of a FileTransport is file:///FOLDER, from the root on, "
+            "with nothing after it or ?format=parquet"
+        )
         raise TransportError(msg)
-    return folder
+    return folder, _SUFFIXES[parts.query]
 
 
 def _safe(name: str) -> str:
@@ -216,12 +262,16 @@ def _safe(name: str) -> str:
     return sha256(name.encode(errors="backslashreplace")).hexdigest()
 
 
-def _file_of(batch: Batch) -> bytes:
+def _file_of(batch: Batch, suffix: str) -> bytes:
     """
     Give the content of a batch's file.
     """
-    if batch.seal_for is not None:
+    if suffix == "envelope":
         return pack(batch).body
+    if suffix == "parquet":
+        from consentkit.transports._parquet import write_batch
+
+        return write_batch(batch)
     document = dict(batch.as_json())
     document["records"] = len(batch.records)
     rows = (record.as_json() for record in batch.records)
@@ -263,8 +313,18 @@ def _erase_of(path: Path) -> str:
     return str(head.get("erase", "")) if isinstance(head, dict) else ""
 
 
+def _erase_of_parquet(path: Path) -> str:
+    """
+    Read whose batch a Parquet file holds, or nothing if it is none of ours.
+    """
+    from consentkit.transports._parquet import erase_of
+
+    return erase_of(path)
+
+
 #: By suffix: what reads whose batch a file holds.
 _ERASE_OF: Final[Mapping[str, Callable[[Path], str]]] = {
     ".jsonl": _erase_of,
     ".envelope": _erase_of_envelope,
+    ".parquet": _erase_of_parquet,
 }

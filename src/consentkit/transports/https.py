@@ -11,22 +11,13 @@ Durations are float seconds.
 
 from __future__ import annotations
 
-import math
-import os
-import re
-
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
-
-from consentkit.exceptions import TransportError
 from consentkit.transports._answers import again, read_erased, read_outcomes
-from consentkit.transports._http import HTTPClient, Reply, make_client
-from consentkit.transports._line import Line
-from consentkit.transports.base import Answer, Transport
+from consentkit.transports._http import HTTPClient, Reply
+from consentkit.transports._posting import PostingTransport
+from consentkit.transports.base import Answer
 from consentkit.transports.parcel import Parcel, pack
 
 
@@ -38,11 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTPSTransport"]
 
-_HOST: Final = re.compile(r"[\w.-]{1,253}|[0-9a-fA-F:.]{2,45}")
-_TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 
-
-class HTTPSTransport(Transport):
+class HTTPSTransport(PostingTransport):
     """
     Post batches to ``URL/batches`` and erasures to ``URL/erasures``.
 
@@ -82,185 +70,30 @@ class HTTPSTransport(Transport):
         timeout_seconds: float = 10.0,
         verify: ssl.SSLContext | str | Path | None = None,
     ) -> None:
-        place = _read_url(url)
-        _check_options(client, token, timeout_seconds, verify)
-        self.name: str = place.origin
-        self._url = place.base
-        self._token = token
-        self._timeout_seconds = timeout_seconds
-        self._client = client
-        direct = place.host if place.is_loopback else None
-        is_plain = place.base.startswith("http:")
-        self._make = partial(make_client, verify, direct, is_plain=is_plain)
-        self._line: Line | None = None
-        self._pid = os.getpid()
-        self._is_closed = False
-
-    def __repr__(self) -> str:
-        return f"<HTTPSTransport {self.name}>"
+        super().__init__(
+            url,
+            client=client,
+            token=token,
+            timeout_seconds=timeout_seconds,
+            verify=verify,
+        )
 
     def _send(self, batch: Batch) -> Answer:
         ids = [record.id for record in batch.records]
-        got = self._post("batches", pack(batch))
+        got = self._put("batches", pack(batch))
         if isinstance(got, str):
             return self._named(again(ids, got))
         return self._named(read_outcomes(got, batch.id, ids, self.name))
 
     def _erase(self, erasure: Erasure) -> Answer:
-        got = self._post("erasures", pack(erasure))
+        got = self._put("erasures", pack(erasure))
         if isinstance(got, str):
             return self._named(again([erasure.id], got))
         return self._named(read_erased(got, erasure.id, self.name))
 
-    def cancel(self) -> None:
-        """
-        Cut the transfer under way short, from any thread.
-
-        The connection is broken off, what still waits in the system's buffer
-        is thrown away, and the records count as *try again*: the backend may
-        have them, or not.
-        """
-        if self._line is not None and self._line.pid == os.getpid():
-            self._line.cut()
-
-    def close(self) -> None:
-        """
-        Cut what is under way and close the connection; the transport sends
-        nothing afterwards.
-        """
-        self._is_closed = True
-        if self._line is not None and self._line.pid == os.getpid():
-            self._line.close()
-
-    def _post(self, path: str, parcel: Parcel) -> Reply | str:
-        if self._is_closed:
-            return "the transport is closed"
-        line = self._this_line()
-        if line is None:
-            return (
-                "its client was made before the fork; "
-                "make the transport in the child process"
-            )
-        headers = self._headers(parcel)
-        return line.post(f"{self._url}/{path}", parcel.body, headers)
-
-    def _headers(self, parcel: Parcel) -> dict[str, str]:
+    def _put(self, path: str, parcel: Parcel) -> Reply | str:
         headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
             "Content-Type": parcel.media_type,
             "Idempotency-Key": parcel.id,
-            "User-Agent": f"consentkit/{_version()}",
         }
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
-
-    def _this_line(self) -> Line | None:
-        line, pid = self._line, os.getpid()
-        if line is not None and line.pid == pid:
-            return line
-        if self._client is not None and pid != self._pid:
-            return None  # two processes must not share one connection
-        if line is not None:
-            line.forget()
-        client = self._client
-        self._line = Line(
-            self._make if client is None else lambda: client,
-            is_owned=client is None,
-            timeout_seconds=self._timeout_seconds,
-        )
-        return self._line
-
-    def _named(self, answer: Answer) -> Answer:
-        if not answer.problem:
-            return answer
-        return evolve(answer, problem=f"{self.name}: {answer.problem}")
-
-
-@frozen(kw_only=True)
-class _Place:
-    base: str
-    origin: str
-    host: str
-    is_loopback: bool
-
-
-def _read_url(url: str) -> _Place:
-    """
-    Check *url* and take it apart; no message repeats what may be secret.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        parts, host, port = urlsplit(""), "", None
-    if "@" in parts.netloc:
-        msg = "the URL holds credentials; pass a token as token=... instead"
-    elif "?" in url or "#" in url:
-        msg = "the URL has a query or a fragment; leave it out"
-    elif (
-        parts.scheme not in ("https", "http")
-        or port == 0
-        or re.search(r"[\x00-\x20\x7f\\]", url)
-        or not _HOST.fullmatch(host)
-    ):
-        msg = "the URL is not of the form https://host[:port]/path"
-    elif parts.scheme == "http" and not _is_loopback(host):
-        msg = (
-            f"http://{host} is not encrypted; use https:// "
-            "(http:// is for 127.0.0.1, ::1 and localhost alone)"
-        )
-    else:
-        origin = f"{parts.scheme}://{parts.netloc.lower()}"
-        return _Place(
-            base=origin + parts.path.rstrip("/"),
-            origin=origin,
-            host=f"[{host}]" if ":" in host else host,
-            is_loopback=_is_loopback(host),
-        )
-    raise TransportError(msg)
-
-
-def _is_loopback(host: str) -> bool:
-    from ipaddress import IPv4Address, ip_address
-
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv4Address):
-        return address.is_loopback
-    return int(address) == 1
-
-
-def _check_options(
-    client: object, token: str | None, timeout_seconds: float, verify: object
-) -> None:
-    msg = ""
-    if token is not None and not _TOKEN.fullmatch(token):
-        msg = "the token must be visible ASCII characters without spaces"
-    elif not (math.isfinite(timeout_seconds) and timeout_seconds > 0):
-        msg = "timeout_seconds must be a positive number"
-    elif client is not None and verify is not None:
-        msg = "give verify to the client, not to the transport"
-    elif isinstance(verify, bool):
-        msg = "verify takes a file of CA certificates or an SSLContext"
-    elif not (
-        getattr(verify, "verify_mode", 2) == 2
-        and getattr(verify, "check_hostname", True)
-    ):
-        msg = "the SSLContext must check certificates and host names"
-    if msg:
-        raise TransportError(msg)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("consentkit")
-    except PackageNotFoundError:
-        return "0"
+        return self._post(path, parcel.body, headers)
