@@ -22,6 +22,7 @@ that of the noise of a kit, whose key is random.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import itertools
 import math
@@ -37,6 +38,7 @@ from places import (
     KM_PER_DEGREE,
     SIDE_KM,
     Result,
+    add_places,
     attacks,
     centre,
     metres,
@@ -67,7 +69,12 @@ def main() -> int:
     """
     Print all figures; give 1 if a target is missed.
     """
-    tried = attacks(*map(int, sys.argv[1:2]))
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_places(parser)
+    tried = attacks(parser.parse_args().places)
     return shown(itertools.chain(costs(), cells(), tried, joins()))
 
 

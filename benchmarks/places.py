@@ -21,6 +21,7 @@ is not, as its key is random.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import math
 import random
@@ -424,5 +425,38 @@ def one_cell(name: str, count: int) -> Result:
     )
 
 
+def main() -> int:
+    """
+    Print all figures; give 1 if a target is missed.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_places(parser)
+    return shown(attacks(parser.parse_args().places))
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """
+    Let somebody choose how many places are attacked.
+    """
+    parser.add_argument(
+        "places",
+        metavar="PLACES",
+        nargs="?",
+        type=_count,
+        default=PLACES,
+        help=f"how many places are attacked; {PLACES:,} by default",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        msg = f"PLACES must be a whole number from 1 on, not {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 if __name__ == "__main__":
-    sys.exit(shown(attacks(int((sys.argv[1:] or [PLACES])[0]))))
+    sys.exit(main())

@@ -53,6 +53,8 @@ def _no_signals() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for name in _SIGNALS:
             patched.delenv(name, raising=False)
+        # Nor do keys go into the key store of whoever runs the tests.
+        patched.setenv("CONSENTKIT_KEYSTORE", "file")
         yield
 
 
@@ -65,6 +67,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         hidden = name.lower() in _PROXIES | _ENCODINGS
         if hidden or name.startswith("CONSENTKIT_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CONSENTKIT_KEYSTORE", "file")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

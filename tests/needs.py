@@ -42,6 +42,7 @@ _MODULES = {
     "httpx2": ("httpx2",),
     "ios": ("rubicon",),
     "kafka": ("confluent_kafka",),
+    "keyring": ("keyring",),
     "mixpanel": ("mixpanel",),
     "mqtt": ("paho", "paho.mqtt"),
     "nats": ("nats",),

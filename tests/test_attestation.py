@@ -17,7 +17,7 @@ import pytest
 import consentkit
 import consentkit.use
 
-from consentkit import Reason, Refusal
+from consentkit import OSPermission, Reason, Refusal
 from consentkit.consent.signals import Signals
 from consentkit.ledger.entries import Act, Actor, Entry
 from consentkit.ledger.sqlite import SQLiteLedger
@@ -62,6 +62,34 @@ class TestAttestation:
     """
     Tests for `Kit.use` with *attested*.
     """
+
+    def test_of_somebody_who_is_forgotten(self, tmp_path):
+        """
+        Whoever is forgotten right after the decision is not put on record
+        again, and nothing is read.
+        """
+
+        def forget(_: str) -> OSPermission:
+            opened.forget("ann")
+            return OSPermission.GRANTED
+
+        policy = small(
+            attest=lambda tree: tree["functions"][1].update(
+                attest="The other person agreed."
+            )
+        )
+        spies = Spies()
+        opened = make_kit(
+            tmp_path, policy=policy, spies=spies, os_permission=forget
+        )
+        ann = opened.subject("ann")
+        ann.consent.grant("improve")
+        with ann.use("improve", attested=SAID) as use:
+            refused = use.device("imei")
+
+        assert refused.reason is Reason.CONSENT_CHANGED
+        assert spies.reads == 0
+        assert opened.ledger.subject("ann") is None
 
     def test_without(self, kit, spies):
         """

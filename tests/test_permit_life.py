@@ -146,3 +146,26 @@ class TestPermitLife:
         assert isinstance(got, Refusal)
         assert got.reason is Reason.CONSENT_CHANGED
         assert source.reads == 1
+
+    def test_a_pause_during_the_read_is_told_as_that(
+        self, tmp_path: Path
+    ) -> None:
+        """
+        A value that was read while the person paused is not given, and the
+        reason is the pause.
+        """
+
+        class Pausing(support.Spy):
+            def _read(self, permit: Permit, **_: Any) -> Any:
+                kit.consent.pause("improve")
+                return self.value
+
+        spies = support.Spies()
+        spies.by_type["mac_address"] = Pausing("mac_address", support.MAC)
+        kit = support.make_kit(tmp_path, "improve", spies=spies)
+
+        with kit.use("improve") as use:
+            got = use.device("mac_address")
+
+        assert isinstance(got, Refusal)
+        assert got.reason is Reason.PAUSED

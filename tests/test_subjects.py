@@ -15,7 +15,7 @@ import pytest
 
 import consentkit
 
-from consentkit import Refusal
+from consentkit import Permit, Reason, Refusal
 from consentkit.consent.signals import Signals
 from consentkit.consent.state import Status
 from consentkit.exceptions import PolicyError, StoreError
@@ -32,7 +32,7 @@ from tests.faults.support import (
     tick,
 )
 from tests.policy.lint_support import CLEAN
-from tests.support import small
+from tests.support import Spies, Spy, make_kit, small
 
 
 NAME = "ann.lovelace@example.org"
@@ -492,6 +492,32 @@ class TestForgetting:
 
         assert status(one) is Status.UNKNOWN
         assert not tick(one, 1)
+
+    def test_in_a_read_of_the_clipboard(self, tmp_path):
+        """
+        Who is forgotten while their clipboard is read is not put on record
+        again by the end of the read.
+        """
+
+        class Forgetting(Spy):
+            def _read(self, permit: Permit, **_: Any) -> Any:
+                kit.forget(NAME)
+                return self.value
+
+        spies = Spies()
+        type_ = "clipboard_share_code"
+        spies.by_type[type_] = Forgetting(type_, spies[type_].value)
+        kit = make_kit(tmp_path, spies=spies)
+        person = kit.subject(NAME)
+        person.consent.grant("paste")
+        with person.use("paste") as use:
+            answer = use.clipboard("receive_share")
+
+        assert isinstance(answer, Refusal)
+        assert answer.reason is Reason.CONSENT_CHANGED
+        assert spies.reads == 1
+        assert kit.ledger.subject(NAME) is None
+        assert person.consent.history() == ()
 
     def test_twice(self, tmp_path):
         """

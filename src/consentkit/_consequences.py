@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from consentkit._captures import Crashes
 from consentkit._outlet import Outlet
 from consentkit._waiting import Waiting
+from consentkit.consent._stops import OS_PERMISSION
 from consentkit.consent.results import Destroyed
 from consentkit.exceptions import StoreError
 from consentkit.gate import OSPermission
@@ -147,7 +148,7 @@ class Consequences:
                 function.id
             ):
                 continue
-            cause = f"os_permission {permission}: {answer.value}"
+            cause = f"{OS_PERMISSION}{permission}: {answer.value}"
             # Nothing is read either way; the record is for the person.
             with suppress(StoreError):
                 self._kit.consent.record_mask(function.id, cause)

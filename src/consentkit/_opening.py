@@ -6,6 +6,7 @@ What `consentkit.open` finds out before there is a kit.
 from __future__ import annotations
 
 import math
+import os
 import sys
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "check_keystore",
     "check_seconds",
     "check_sources",
     "default_data_dir",
@@ -124,6 +126,22 @@ def check_seconds(name: str, seconds: float | None) -> None:
     """
     if seconds is not None and not 0 < seconds < math.inf:
         msg = f"{name} is a positive number of seconds, or None"
+        raise ValueError(msg)
+
+
+def check_keystore() -> None:
+    """
+    Check what the environment says of where the outbox's key goes.
+
+    Raises:
+        ValueError: If it is no such place.
+    """
+    said = os.environ.get("CONSENTKIT_KEYSTORE", "")
+    if said not in {"", "file"}:
+        msg = (
+            f"CONSENTKIT_KEYSTORE is {said!r}; it can be 'file', or be left "
+            "unset for the key store of the system, where there is one"
+        )
         raise ValueError(msg)
 
 

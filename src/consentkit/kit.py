@@ -35,6 +35,7 @@ from consentkit._consequences import Consequences, warn
 from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
 from consentkit._opening import (
+    check_keystore,
     check_seconds,
     check_sources,
     default_data_dir,
@@ -59,7 +60,7 @@ from consentkit.consent.signals import (
     Signals,
 )
 from consentkit.consent.state import State
-from consentkit.exceptions import StoreError
+from consentkit.exceptions import DeadPermitError, StoreError
 from consentkit.gate import (
     Gate,
     Moment,
@@ -219,9 +220,11 @@ def open(  # noqa: A001 - read as consentkit.open
         TransportError: If a transport is named wrongly.
 
         ValueError: If a source or a recipient is named wrongly, what should
-            be a key is none, or *deliver_every* is no time.
+            be a key is none, *deliver_every* is no time, or
+            ``CONSENTKIT_KEYSTORE`` is no place for a key.
     """
     document = policy_of(policy, strict=strict)
+    check_keystore()
     check_seconds("deliver_every", deliver_every)
     sources = tuple(sources)
     check_sources(sources)
@@ -335,7 +338,7 @@ class Kit:
         Make this the kit of one subject.
         """
         self._gate = None
-        self._budget: Budget | None = None
+        self._budget: tuple[str, Budget] | None = None
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
         self._consequences = Consequences(
@@ -362,7 +365,7 @@ class Kit:
         self.registry: Registry = Registry(
             policy=self.policy,
             function=self.decide_function,
-            attest=self.consent.record_attestation,
+            attest=self._attest,
             use=self.use,
             platform=self._platform,
             entries=self._sdk_entries,
@@ -739,6 +742,13 @@ class Kit:
             spent=self._spent(function),
         )
 
+    def _attest(self, function: str, text: str) -> Entry:
+        entry = self.gate().state.choices[function].entry
+        if entry is None:
+            msg = "the person was forgotten since"
+            raise DeadPermitError(msg)
+        return self.consent.record_attestation(function, text, of=entry)
+
     def _spent(self, function: str) -> tuple[Spent, ...]:
         with suppress(StoreError):
             return self.budget.spent(function)
@@ -749,18 +759,30 @@ class Kit:
         """
         What answers at random have told of the person.
         """
-        if self._budget is None:
-            from consentkit.anonymise.budget import Budget
+        from consentkit.anonymise.budget import Budget
 
+        tag = self._tag()
+        if not tag:
+            return Budget()  # of whom there is nothing yet
+        # Whoever was forgotten, and comes again, has another tag.
+        known = self._budget
+        if known is None or known[0] != tag:
             folder = self.data_dir / "spent"
             if self._root is not self:
-                tag = self._subject(False)
-                if tag is None:
-                    return Budget()  # of whom there is nothing yet
                 # Not the person's id: that link is the ledger's to cut.
                 folder /= tag[:32]
-            self._budget = Budget(folder)
-        return self._budget
+            self._budget = known = tag, Budget(folder)
+        return known[1]
+
+    def _tag(self) -> str:
+        """
+        Give the tag that stands for the person now, or nothing.
+        """
+        if self._root is self:
+            return LOCAL
+        # With the entries, as these are at hand until one is added.
+        entries = self.consent.history()
+        return entries[-1].subject if entries else ""
 
     def _signal_rows(self, function: str) -> tuple[SignalRow, ...]:
         if function not in self.policy.functions:
@@ -904,7 +926,18 @@ class Kit:
 
             options: What `consentkit.collectors.journal.JournalCapture`
                 takes.
+
+        Raises:
+            ValueError: If this is the kit of one subject among others, the
+                policy has no such function, or it does not collect the data
+                type.
         """
+        if self._root is not self:
+            msg = (
+                "a journal is the whole service's: ask the app's own kit, "
+                "not that of one subject"
+            )
+            raise ValueError(msg)
         return make_journal_capture(self, function, **options)
 
     def source(

@@ -185,6 +185,9 @@ _UNANSWERED: Final = frozenset(
     }
 )
 
+# Of a consent that holds all the same.
+_STOPPED: Final = frozenset({Reason.PAUSED, Reason.MASKED})
+
 # What was published was published somewhere.
 _PUBLISHED: Final = frozenset({"legally_disclosed", "self_disclosed"})
 
@@ -287,14 +290,17 @@ class Use:
         if not permit.function.attest or self._has_attested:
             return permit
         try:
-            self._kit.consent.record_attestation(self.function, self.attested)
+            self._kit.consent.record_attestation(
+                self.function, self.attested, of=permit.entry
+            )
+        except DeadPermitError:
+            reason, problem = Reason.CONSENT_CHANGED, ""
         except StoreError as error:
-            problem = str(error)
+            reason, problem = Reason.LEDGER_UNREADABLE, str(error)
         else:
             self._has_attested = True
             return permit
-        data_type = permit.clause.type
-        return self._no(Reason.LEDGER_UNREADABLE, data_type, problem)
+        return self._no(reason, permit.clause.type, problem)
 
     def _still_refused(
         self, data_type: str, recipient: str | None
@@ -745,13 +751,16 @@ class Use:
         before = source.reads
         try:
             with waiting_at_most(_LEDGER_SECONDS):
-                begun = consent.record_read(self.function, data_type, scene)
+                begun = consent.record_read(
+                    self.function, data_type, scene, of=permit.entry
+                )
             try:
                 with on_record(permit):
                     raw = source.read(permit, scene=scene)
             except BaseException:
                 found = False if source.reads > before else None
-                with suppress(StoreError), waiting_at_most(_LEDGER_SECONDS):
+                trouble = suppress(StoreError, DeadPermitError)
+                with trouble, waiting_at_most(_LEDGER_SECONDS):
                     consent.record_read_end(begun, found=found)
                 raise
             found = not isinstance(raw, Unavailable)
@@ -797,7 +806,11 @@ class Use:
         try:
             return make()
         except DeadPermitError:
-            # The person withdrew between the decision and the read.
+            # The person withdrew between the decision and the read, or
+            # stopped it for a time.
+            now = self._kit.decide_function(self.function)
+            if isinstance(now, Refusal) and now.reason in _STOPPED:
+                return self._no(now.reason, data_type, now.detail)
             reason = Reason.CONSENT_CHANGED
         except StoreError as error:
             reason, detail = Reason.OUTBOX_UNUSABLE, str(error)

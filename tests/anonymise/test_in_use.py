@@ -199,3 +199,30 @@ class TestPseudonym:
             # Back in the first epoch its key is another one, too.
             clock.tick(days=-30)
             assert name() != first
+
+    def test_a_kit_of_somebody_who_was_forgotten(self, tmp_path: Path) -> None:
+        """
+        A kit from before counts for whom its id stands for now, and brings
+        nothing of the forgotten person back.
+        """
+        promised = policy(
+            {"type": "click_record", "protect": "krr"},
+            name="theme_chosen",
+            type="click_record",
+            fields={"dark": "bool"},
+        )
+        with make_kit(tmp_path, policy=promised) as kit:
+            ann = kit.subject("ann")
+            folders = []
+            for _ in range(2):
+                ann.consent.grant("improve")
+                with ann.use("improve") as use:
+                    assert use.capture(ThemeChosen(dark=True))
+                told = kit.subject("ann").budget.spent()
+                assert told == ann.budget.spent()
+                assert [one.answers for one in told] == [1]
+                (folder,) = (tmp_path / "spent").iterdir()
+                folders.append(folder)
+                kit.forget("ann")
+            assert folders[0] != folders[1]
+            assert [*(tmp_path / "spent").iterdir()] == []

@@ -409,7 +409,7 @@ class TestProtect:
             pytest.param("app_usage_time", P.BUCKET, {}, 10**5000, id="high"),
             ("ip_address", P.TRUNCATE, {}, "example.com"),
             ("service_log", P.SCRUB, {}, b"bytes"),
-            ("service_log", P.SCRUB, {}, {"n": float("nan")}),
+            ("service_log", P.SCRUB, {}, object()),
             (
                 "clipboard_share_code",
                 P.TAKE,
@@ -1024,3 +1024,29 @@ class TestForgery:
         for forged in (None, MAC, object.__new__(Protected), filled):
             with pytest.raises(UnprotectedError, match="only what was"):
                 check_protected(forged)
+
+
+@pytest.mark.obligation("WP-LOG-1")
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (
+            {"password": "open sesame", "phone": "010-65529988"},
+            {"password": "<SECRET_VALUE>", "phone": "<PHONE>"},
+        ),
+        ({"token": 123456, "n": 7}, {"token": "<SECRET_VALUE>", "n": 7}),
+        ({"13800138000": "caller"}, {"<MOBILE_CN>": "caller"}),
+        ({"a": {"pin": 1234}}, {"a": {"pin": "<SECRET_VALUE>"}}),
+        ([{"password": "sesame"}], [{"password": "<SECRET_VALUE>"}]),
+        ({"n": float("nan")}, {"n": None}),
+    ],
+    ids=["texts", "numbers", "keys", "nested", "list", "no number"],
+)
+def test_scrub_looks_at_keys(raw: object, told: object) -> None:
+    """
+    Under a telling key everything goes, and a key may be personal itself.
+    """
+    got = protect(permit("service_log", P.SCRUB), raw, secret=secret)
+
+    assert isinstance(got, Protected)
+    assert got.value == told

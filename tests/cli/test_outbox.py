@@ -50,13 +50,17 @@ class TestStatus:
         self, place: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """
-        It tells how much waits, of which function and for whom.
+        It tells how much waits, of which function and for whom, and where
+        the key is, what that is good for and what not.
         """
         assert main(["outbox", "status", *place]) == 0
-        first, head, row = capsys.readouterr().out.splitlines()
+        first, head, row, *key = capsys.readouterr().out.splitlines()
         assert first.startswith("1 record waits (")
         assert head.split()[:3] == ["WAITING", "ELEMENT", "RECIPIENT"]
         assert row.split()[:3] == ["1", "improve", "maker"]
+        assert key[0] == "The key of what waits is in a file."
+        assert key[1].endswith("copies of the database alone; other users.")
+        assert key[2].startswith("  Not against: whoever can read the files")
 
     def test_json(
         self, place: list[str], capsys: pytest.CaptureFixture[str]
@@ -78,6 +82,9 @@ class TestStatus:
                 "waiting": 1,
             }
         ]
+        assert said["kek"]["place"] == "file"
+        assert "other users" in said["kek"]["protects"]
+        assert len(said["kek"]["leaves_open"]) == 3
 
     def test_counts_what_was_withdrawn(
         self, place: list[str], capsys: pytest.CaptureFixture[str]

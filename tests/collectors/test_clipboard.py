@@ -268,6 +268,15 @@ class TestFileClipboard:
 
         assert CODE not in f"{source!r} {taken!r} {taken}"
 
+    def test_name_without_folders(self, tmp_path):
+        """
+        A file is named by its own name alone: folders name people.
+        """
+        source = FileClipboard(tmp_path / "olga" / "clipboard.txt")
+
+        assert source.name == "the file clipboard.txt"
+        assert "olga" not in repr(source)
+
 
 APP = """
 import runpy, sys

@@ -526,6 +526,58 @@ sys.addaudithook(lambda event, arguments: (
         with open_kit(granted) as kit:
             assert kept(kit) == []
 
+    @pytest.mark.obligation("WP-ADD-3")
+    @pytest.mark.parametrize("died", ["after a pause", "in it", "denied"])
+    def test_is_deleted_unread_when_it_was_stopped(
+        self, granted: Path, died: str
+    ) -> None:
+        """
+        What another process wrote in a pause, or after the system was seen
+        to deny its permission, is deleted unread; what it wrote after the
+        end of a pause is kept.
+        """
+        write_policy(granted)
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                START + "import ctypes\nprint(crashes.is_armed, flush=True)\n"
+                "input()\nctypes.string_at(0)",
+                str(granted),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        with child, open_kit(granted) as kit:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline() == "True\n"
+            if died == "denied":
+                cause = "os_permission storage: denied"
+                kit.consent.record_mask("crashes", cause)
+            else:
+                kit.consent.pause("crashes")
+            if died == "after a pause":
+                kit.consent.resume("crashes")
+                # A file's stamp may be a tick of the system late.
+                time.sleep(0.1)
+            child.stdin.write("\n")
+            child.stdin.flush()
+            child.wait(60)
+            if died == "in it":
+                kit.consent.resume("crashes")
+
+            with kit.crash_capture("crashes") as next_:
+                is_kept = died == "after a pause"
+                assert next_.counts == CrashCounts(
+                    captured=is_kept, discarded=not is_kept
+                )
+                assert len(kept(kit)) == is_kept
+            assert left_files(granted) == []
+
     def test_is_deleted_unread_when_too_old(self, granted: Path) -> None:
         """
         What happened longer ago than the policy keeps it is not kept anew.

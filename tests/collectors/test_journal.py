@@ -448,7 +448,7 @@ class TestConsent:
     ) -> None:
         """
         A permission that is taken away stops at the very next line; when it
-        comes back, reading goes on there.
+        comes back, reading goes on with what is newer than that.
         """
 
         def change(tree: dict) -> None:
@@ -478,6 +478,126 @@ class TestConsent:
             assert capture.capture().reason == "refused: os_permission"
             seen["lost"] = False
             assert capture.capture().captured == 3 - counts.captured
+
+    @pytest.mark.obligation("WP-ADD-2")
+    @pytest.mark.parametrize("element", ["logs", ""], ids=["one", "all"])
+    @pytest.mark.parametrize("is_asked", [False, True])
+    def test_nothing_from_a_pause(
+        self, data: Path, journal: Journal, element: str, *, is_asked: bool
+    ) -> None:
+        """
+        Lines of a pause are never kept, and no other line comes twice,
+        whether or not somebody tried to read meanwhile.
+        """
+        clock = Clock()
+        with make_kit(data, "logs", clock=clock) as kit:
+            journal.write("before", at=NOW + 1)
+            kit.journal("logs", source=journal.source()).capture()
+            journal.write("not read yet", at=NOW + 5)
+            clock.tick(seconds=10)
+            kit.consent.pause(element)
+            clock.tick(seconds=10)
+            journal.write("paused", at=NOW + 15)
+            capture = kit.journal("logs", source=journal.source())
+            if is_asked:
+                assert capture.capture().reason == "refused: paused"
+            kit.consent.resume(element)
+            journal.write("after", at=NOW + 25)
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts(captured=2, refused=1)
+            assert capture.capture() == JournalCounts()
+
+            assert messages(kit) == ["before", "not read yet", "after"]
+
+    @pytest.mark.obligation("WP-PERM-8")
+    @pytest.mark.parametrize("noticed", ["by a read", "elsewhere"])
+    def test_nothing_from_before_a_permission_came_back(
+        self, data: Path, journal: Journal, noticed: str
+    ) -> None:
+        """
+        As nobody knows for how long the system denied it, what is older
+        than the first look at which it allowed it again is not kept.
+        """
+
+        def change(tree: dict) -> None:
+            tree["functions"][3]["permission"] = "storage"
+
+        answers = {"storage": OSPermission.GRANTED}
+        clock = Clock()
+        with make_kit(
+            data,
+            "logs",
+            clock=clock,
+            policy=small(change=change),
+            os_permission=answers.__getitem__,
+        ) as kit:
+            journal.write("before", at=NOW + 1)
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts(captured=1)
+            clock.tick(seconds=10)
+            answers["storage"] = OSPermission.DENIED
+            if noticed == "by a read":
+                assert capture.capture().reason == "refused: os_permission"
+            else:
+                kit.flush()
+            journal.write("denied", at=NOW + 15)
+            clock.tick(seconds=10)
+            answers["storage"] = OSPermission.GRANTED
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts(refused=1)
+            journal.write("after", at=NOW + 25)
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts(captured=1)
+
+            # What waited went with the permission.
+            assert messages(kit) == ["after"]
+
+    def test_a_clock_that_was_set_back_in_a_pause(
+        self, data: Path, journal: Journal
+    ) -> None:
+        """
+        Where the ledger's times cannot tell what a pause was, only what is
+        newer than the first look after it is kept.
+        """
+        clock = Clock()
+        with make_kit(data, "logs", clock=clock) as kit:
+            clock.tick(hours=1)
+            kit.consent.pause("logs")
+            journal.write("paused", at=NOW + 3700)
+            clock.tick(minutes=-10)
+            kit.consent.resume("logs")
+            journal.write("after", at=NOW + 3100)
+            clock.tick(minutes=20)
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts()
+            journal.write("newer", at=NOW + 4300)
+            capture = kit.journal("logs", source=journal.source())
+            assert capture.capture() == JournalCounts(captured=1)
+            assert messages(kit) == ["newer"]
+
+    def test_two_services_of_one_function(
+        self, kit: consentkit.Kit, journal: Journal
+    ) -> None:
+        """
+        Each service is read on from its own place.
+        """
+        journal.write("of b", at=NOW + 1, _SYSTEMD_UNIT="b.service")
+        journal.write("of a", at=NOW + 2, _SYSTEMD_UNIT="a.service")
+        for unit in ("a.service", "b.service"):
+            source = journal.source(unit=unit)
+            counts = kit.journal("logs", source=source).capture()
+            assert counts == JournalCounts(captured=1)
+
+        assert messages(kit) == ["of a", "of b"]
+
+    def test_is_not_for_one_subject(
+        self, kit: consentkit.Kit, journal: Journal
+    ) -> None:
+        """
+        The service's lines are nobody's in particular.
+        """
+        with pytest.raises(ValueError, match="app's own kit"):
+            kit.subject("ann").journal("logs", source=journal.source())
 
     def test_is_for_its_types_only(
         self, make_permit: Callable[..., Permit], journal: Journal
@@ -742,12 +862,13 @@ class TestBadInput:
         """
         Where the place is lost, reading begins at the consent anew.
         """
-        (data / "journal").mkdir(parents=True)
-        (data / "journal" / "logs.json").write_text(content)
         journal.write("one")
-        counts = kit.journal("logs", source=journal.source()).capture()
+        capture = kit.journal("logs", source=journal.source())
+        capture.capture()
+        (file,) = (data / "journal").iterdir()
+        file.write_text(content)
 
-        assert counts == JournalCounts(captured=1)
+        assert capture.capture() == JournalCounts(captured=1)
 
     def test_the_cursor_file_is_private(
         self, kit: consentkit.Kit, journal: Journal, data: Path
@@ -764,6 +885,9 @@ class TestBadInput:
             "grant",
             "cursor",
             "at_seconds",
+            "floor_seconds",
+            "seq",
+            "is_doubtful",
         }
 
     def test_an_unusable_outbox(self, data: Path, journal: Journal) -> None:

@@ -961,7 +961,7 @@ class TestGpsdSource:
         """
         A report may come in any pieces.
         """
-        pieces = [bytes([byte]) for byte in tpv(epx=3.0, epy=4.0, time="?")]
+        pieces = [bytes([byte]) for byte in tpv(epx=3.0, epy=4.0, time=None)]
         with fake_gpsd(*pieces) as port:
             fix = fix_of(GpsdSource(port=port).read(permit))
 
@@ -979,17 +979,22 @@ class TestGpsdSource:
             {"mode": None},
             {"mode": "3"},
             {"mode": 9, "lat": "?"},
+            {"time": "?"},
+            {"time": "2026-03-04T05:06:07"},
+            {"time": 0},
+            {"status": [8]},
+            {"status": "8"},
         ],
     )
-    def test_false_place(self, permit, false):
+    def test_false_fix(self, permit, false):
         """
-        A report of a fix whose place cannot be is counted and told as that.
+        A report of a fix that cannot be is counted and told as that.
         """
         with fake_gpsd(tpv(mode=1), tpv(**false)) as port:
             source = GpsdSource(port=port, timeout_seconds=0.3)
             answer = source.read(permit)
 
-        expected = "gpsd tells of a fix, but of no place that can be"
+        expected = "gpsd tells of a fix, but of none that can be"
         assert reason_of(answer) == expected
         assert source.dropped == 1
 

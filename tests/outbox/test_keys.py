@@ -216,12 +216,12 @@ class TestFolder:
         """
         folder = KeyFolder(tmp_path)
         keks = [folder.make() for _ in range(3)]
-        assert folder.has_several()
+        assert folder.ids() == {kek.id for kek in keks}
 
         folder.keep_only(keks[1].id)
 
         assert [p.stem for p in tmp_path.iterdir()] == [keks[1].id]
-        assert not folder.has_several()
+        assert folder.ids() == {keks[1].id}
         assert folder.load(keks[1].id) == keks[1]
 
     def test_destroying_overwrites(self, tmp_path):
@@ -252,7 +252,7 @@ class TestFolder:
         """
         folder = KeyFolder(tmp_path / "keys")
 
-        assert not folder.has_several()
+        assert not folder.ids()
         folder.keep_only("any")
         assert not (tmp_path / "keys").exists()
 

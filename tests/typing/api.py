@@ -49,7 +49,7 @@ from consentkit.ledger import (
     Verdict,
     make_signing_key,
 )
-from consentkit.outbox import OutboxStatus
+from consentkit.outbox import OutboxStatus, Protection
 from consentkit.policy import (
     Fault,
     Function,
@@ -378,6 +378,7 @@ assert_type(report, consentkit.FlushReport)
 assert_type(report.delivered, int)
 kit.flush(timeout_seconds=2.5)
 assert_type(kit.status(), OutboxStatus)
+assert_type(kit.status().kek, Protection | None)
 kit.close()
 
 

@@ -32,9 +32,9 @@ from consentkit.anonymise.digests import (
 )
 from consentkit.anonymise.identifiers import canonical
 from consentkit.anonymise.intents import may_be_taken
+from consentkit.anonymise.nested import scrub_value
 from consentkit.anonymise.noise import noisy_cell
 from consentkit.anonymise.response import answer
-from consentkit.anonymise.scrub import scrub
 from consentkit.anonymise.series import (
     News,
     Places,
@@ -332,23 +332,10 @@ def _generalise(_: Given, raw: Any) -> JSON:
 
 
 def _scrub(_: Given, raw: Any) -> JSON:
-    if isinstance(raw, Mapping):
-        return {str(k): _scrubbed_item(v) for k, v in raw.items()}
-    if isinstance(raw, list | tuple):
-        return [_scrubbed_item(item) for item in raw]
-    if isinstance(raw, bool | int | float):
-        return _scrubbed_item(raw)
-    return scrub(raw).text
-
-
-def _scrubbed_item(item: object) -> JSON:
-    if isinstance(item, bool):
-        return item
-    made = scrub(str(item)).text
-    # A number may be one that calls somebody.
-    if isinstance(item, int | float) and made == str(item):
-        return item
-    return made
+    if not isinstance(raw, Mapping | list | tuple | str | int | float):
+        return None
+    # A key may tell what its value is, and be personal itself.
+    return scrub_value(raw)
 
 
 def _take(given: Given, raw: Any) -> JSON:

@@ -16,10 +16,10 @@ import math
 import os
 import re
 import shutil
-import threading
 
 from pathlib import Path
 
+from consentkit._fork import Mutex
 from consentkit.anonymise.response import Spent
 
 
@@ -52,7 +52,8 @@ class Budget:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._names: set[str] = set()
-        self._lock = threading.Lock()
+        # A child must find it free, also where the disk was slow.
+        self._lock = Mutex()
 
     def spend(
         self,

@@ -3,10 +3,9 @@
 Fewer places in a series: one for each change of cell, by the hour.
 
 One coarse place tells little. Many of them with their times are a track, and
-a track identifies: in 163 recorded trips four points of a 2 km grid with the
-hour singled out 63 of 100 trips. What helps is to tell less often: at most
-one fix a quarter of an hour, and only on a change of a 2 km cell, left 1.4 %
-of the fixes of the same trips.
+a track identifies: four places with the hour single out most people. What
+helps is to tell less often: at most one fix a quarter of an hour, and only on
+a change of the cell.
 
 Who lives at the border of two cells is in both of them, as the receiver
 wavers. How often in which one tells the distance to the border, to a few
@@ -14,8 +13,7 @@ metres. So the cell that was found first holds until the device is clearly
 out of it, whoever asks, and over starts of the app: `Places` remembers it.
 
 Source:
-    de Montjoye et al., "Unique in the Crowd" (2013). The figures are of *GPS
-    Trajectories* (UCI Machine Learning Repository).
+    de Montjoye et al., "Unique in the Crowd" (2013).
 
 Units: degrees (WGS-84), kilometres, metres where a name says so, aware UTC
 instants.

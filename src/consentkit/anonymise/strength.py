@@ -10,7 +10,7 @@ rates of guessing, and from nothing that anybody asserts.
 
 Costs are of *trying all*; half of it finds the value in the mean. They are
 what somebody pays who uses what there is: compiled code, or a graphics card.
-Plain Python takes about 150 times as long as the core.
+Plain Python takes some hundreds of times as long as the core.
 
 Units: seconds; guesses a second; kilometres; epsilon in nats.
 

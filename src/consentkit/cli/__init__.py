@@ -50,6 +50,8 @@ environment:
   CONSENTKIT_CONSENT         the same, unless it is a yes, which grants nothing
   CONSENTKIT_CI              POLICY@VERSION, to record a yes on build machines
   CONSENTKIT_DEVICE_POLICY   one more file of what an administrator forbids
+  CONSENTKIT_KEYSTORE        'file' keeps the outbox's key out of the system's
+                             key store
   CONSENTKIT_RECEIVER_TOKEN  what senders must show to 'receive'
   NO_COLOR                   no colours, if it is set to anything
 

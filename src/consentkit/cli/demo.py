@@ -80,6 +80,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     with (
         ended_by_signals(),
         _without_proxies(),
+        _with_a_key_file(),
         _place(arguments.keep) as place,
     ):
         tell = _quiet if arguments.json else print
@@ -124,6 +125,22 @@ def _without_proxies() -> Generator[None]:
         yield
     finally:
         os.environ.update(hidden)
+
+
+@contextmanager
+def _with_a_key_file() -> Generator[None]:
+    """
+    Put nothing into the person's key store: the demo's folder goes again.
+    """
+    before = os.environ.get("CONSENTKIT_KEYSTORE")
+    os.environ["CONSENTKIT_KEYSTORE"] = "file"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CONSENTKIT_KEYSTORE"]
+        else:
+            os.environ["CONSENTKIT_KEYSTORE"] = before
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import argparse
 import json
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict
 
 from consentkit.cli._common import (
     add_group,
@@ -20,6 +22,10 @@ from consentkit.cli._common import (
     print_json,
     print_table,
 )
+
+
+if TYPE_CHECKING:
+    from consentkit.outbox import Protection
 
 
 __all__ = ["add_parser"]
@@ -34,7 +40,8 @@ def add_parser(commands: Any) -> None:
         "status",
         help="how much waits, for whom",
         description="Tell how much waits, for whom and under which consent, "
-        "and what became of the rest. No record is opened.",
+        "what became of the rest, and where the key is that seals it. No "
+        "record is opened.",
     )
     inspect = actions.add_parser(
         "inspect",
@@ -68,6 +75,7 @@ def _status(arguments: argparse.Namespace) -> int:
                 ],
                 "held": list(held),
                 "counts": dict(status.counts),
+                "kek": status.kek and asdict(status.kek),
             }
         )
         return 0
@@ -87,7 +95,15 @@ def _status(arguments: argparse.Namespace) -> int:
     _tell_held(held)
     for reason, number in sorted(status.counts.items()):
         print(f"so far {reason.replace('_', ' ')}: {number}")
+    if status.kek is not None:
+        _tell_key(status.kek)
     return 0
+
+
+def _tell_key(key: Protection) -> None:
+    print(f"The key of what waits is in a {key.place}.")
+    print(f"  It protects against: {'; '.join(key.protects)}.")
+    print(f"  Not against: {'; '.join(key.leaves_open)}.")
 
 
 def _tell_held(functions: Sequence[str]) -> None:

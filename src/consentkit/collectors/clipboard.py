@@ -296,9 +296,10 @@ class FileClipboard(TakingSource):
         deadline_seconds: float = 2.0,
         reads_once: bool = True,
     ) -> None:
-        name = f"the file {path}"
-        super().__init__(name, deadline_seconds, reads_once=reads_once)
         self._path = Path(path)
+        # Folders name people.
+        name = f"the file {self._path.name}"
+        super().__init__(name, deadline_seconds, reads_once=reads_once)
 
     def _job(self) -> Mapping[str, object]:
         return {"file": str(self._path.absolute())}

@@ -46,6 +46,7 @@ from consentkit.collectors._log_errors import (
     members_of,
 )
 from consentkit.collectors.logs import LogKeeper
+from consentkit.consent._stops import lost_permissions, stops
 from consentkit.exceptions import ConsentKitError
 from consentkit.gate import MOMENTARY, Permit, Reason, Refusal
 
@@ -88,8 +89,8 @@ class CrashCounts:
         failed: Dropped, because they could not be read or kept.
 
         discarded: Files of faults that were deleted unread: the consent
-            that they were written under had ended, or they were older than
-            the policy keeps them.
+            that they were written under had ended, or was stopped just
+            then, or they were older than the policy keeps them.
     """
 
     captured: int = 0
@@ -256,7 +257,7 @@ class CrashCapture:
         answer = self._permit() if self._is_open else None
         if isinstance(answer, Permit):
             self._take_up(faults, answer)
-            faults.arm(answer.grant)
+            faults.arm(answer.grant, self._kit.now())
         else:
             faults.disarm()
             if answer is not None and answer.reason not in _NOT_NOW:
@@ -268,10 +269,20 @@ class CrashCapture:
             return use.permit(self._data_type)
 
     def _take_up(self, faults: _Faults, permit: Permit) -> None:
-        now, retention = self._kit.now(), permit.clause.retention
+        kit, function = self._kit, permit.function
+        now, retention = kit.now(), permit.clause.retention
+        entries = kit.consent.history()
+        needed = function.needs(permit.clause.type, permit.recipient)
+        times = stops(entries, kit.policy.id, needed)
+        lost = [e.at for e in lost_permissions(entries, function.id)]
 
-        def is_over(at: datetime) -> bool:
-            return retention.after(at) <= now
+        def is_over(armed: datetime, at: datetime) -> bool:
+            return (
+                retention.after(at) <= now
+                or any(stop.holds_at(at.timestamp()) for stop in times)
+                # Taken away since it was armed, nobody knows how long.
+                or any(armed <= taken <= at for taken in lost)
+            )
 
         def keep(text: str) -> bool:
             fields = read_fault(text)
@@ -511,11 +522,16 @@ class _Faults:
                 return found
         return None
 
-    def arm(self, grant: str) -> None:
+    def arm(self, grant: str, now: datetime) -> None:
         """
         Make a file and have faults written into it.
 
         It does nothing where faults go somewhere already: that is the app's.
+
+        Args:
+            grant: The one that stands.
+
+            now: When it is; the file's name tells it.
 
         Raises:
             OSError: If that does not work.
@@ -529,7 +545,9 @@ class _Faults:
         if faulthandler.is_enabled():
             return
         make_private_folder(self._folder)
-        path = self._folder / f"{tag}.{secrets.token_hex(8)}.txt"
+        since = int(now.timestamp() * 1000)
+        name = f"{tag}.{since}.{secrets.token_hex(8)}.txt"
+        path = self._folder / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
         handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         found = os.fstat(handle)
@@ -570,7 +588,7 @@ class _Faults:
         self,
         grant: str,
         *,
-        is_over: Callable[[datetime], bool],
+        is_over: Callable[[datetime, datetime], bool],
         keep: Callable[[str], bool],
     ) -> None:
         """
@@ -579,7 +597,8 @@ class _Faults:
         Args:
             grant: The one that stands.
 
-            is_over: Tells whether what happened then is too old.
+            is_over: Tells, from when it was armed and when it happened,
+                whether it may not be kept.
 
             keep: Takes a file's text, and tells whether the file may go.
         """
@@ -598,7 +617,7 @@ class _Faults:
     def _take_up_one(
         self,
         path: Path,
-        is_over: Callable[[datetime], bool],
+        is_over: Callable[[datetime, datetime], bool],
         keep: Callable[[str], bool],
         *,
         too_many: bool,
@@ -614,7 +633,8 @@ class _Faults:
             if not stat.S_ISREG(found.st_mode) or not found.st_nlink:
                 return  # another process has just taken it
             at = datetime.fromtimestamp(found.st_mtime, UTC)
-            if not found.st_size or too_many or is_over(at):
+            is_old = is_over(_armed(path), at)
+            if not found.st_size or too_many or is_old:
                 self._delete(path)
                 return
             data = os.read(handle, _MOST_BYTES)
@@ -640,6 +660,16 @@ class _Faults:
             has_content = path.lstat().st_size > 0
             path.unlink()
             self.discarded += has_content
+
+
+def _armed(path: Path) -> datetime:
+    """
+    Read when a file was made, from its name.
+    """
+    with suppress(IndexError, ValueError, OverflowError, OSError):
+        since = int(path.name.split(".")[1])
+        return datetime.fromtimestamp(since / 1000, UTC)
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _tag(grant: str) -> str:

@@ -106,7 +106,7 @@ class GpsdSource(LocationSource):
     def dropped(self) -> int:
         """
         How many lines were passed over: no report of gpsd, or one of a fix
-        without a place that can be.
+        without a place, a time or a status that can be.
 
         .. versionadded:: 26.1.0
         """
@@ -231,7 +231,7 @@ def _missing(report: Mapping[str, object]) -> str:
         case {"class": "TPV", "status": int(status)} if status == _SIMULATED:
             return "the receiver of gpsd simulates a place"
         case {"class": "TPV"} if _is_false(report):
-            return "gpsd tells of a fix, but of no place that can be"
+            return "gpsd tells of a fix, but of none that can be"
         case {"class": "DEVICES", "devices": []}:
             return "gpsd has no receiver; add one with gpsdctl"
         case {"class": "VERSION" | "DEVICE" | "DEVICES" | "TPV"}:
@@ -257,7 +257,12 @@ def _fix(report: Mapping[str, object]) -> Fix | None:
     """
     if report["class"] != "TPV" or report.get("mode") not in _MODES:
         return None
-    if report.get("status") == _SIMULATED:
+    status, at = report.get("status"), report.get("time")
+    if status == _SIMULATED or not isinstance(status, int | None):
+        return None
+    # gpsd leaves the time out where it knows none.
+    instant = _instant(at)
+    if at is not None and instant is None:
         return None
     latitude = _number(report.get("lat"), 90)
     longitude = _number(report.get("lon"), 180)
@@ -267,7 +272,7 @@ def _fix(report: Mapping[str, object]) -> Fix | None:
         latitude=latitude,
         longitude=longitude,
         accuracy_m=_accuracy(report),
-        time=_instant(report.get("time")),
+        time=instant,
     )
 
 

@@ -18,6 +18,7 @@ systemd's `Journal Export Formats
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -29,20 +30,21 @@ import signal
 import subprocess
 import time
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from consentkit._sqlite import make_private_folder
 from consentkit.collectors._declared import check_declared
 from consentkit.collectors.logs import LogKeeper
 from consentkit.collectors.source import Source, Unavailable
-from consentkit.exceptions import ConsentKitError
-from consentkit.gate import MOMENTARY, Permit, Reason, Refusal
+from consentkit.consent._stops import Stop, lost_permissions, stops
+from consentkit.exceptions import ConsentKitError, StoreError
+from consentkit.gate import Permit, Reason, Refusal
 
 
 if TYPE_CHECKING:
@@ -72,9 +74,16 @@ _INVOCATION: Final = re.compile(r"[0-9a-f]{32}")
 _CURSOR: Final = re.compile(r"[0-9a-z=;]{1,300}")
 _CURSOR_IN_LINE: Final = re.compile(rb'"__CURSOR":"([0-9a-z=;]{1,300})"')
 
-# These say that it is not the time, or that nobody can tell: reading goes on
-# later where it ended.
-_NOT_NOW: Final = MOMENTARY | {Reason.CLOSED, Reason.LEDGER_UNREADABLE}
+# Later the ledger tells from when to when it was so; or only the reading was
+# stopped, and not the collection.
+_TOLD_LATER: Final = frozenset(
+    {
+        Reason.CLOSED,
+        Reason.LEDGER_UNREADABLE,
+        Reason.PAUSED,
+        Reason.TOO_OFTEN,
+    }
+)
 
 # Bounds of one read.
 _MOST_BYTES: Final = 16 * 1024 * 1024
@@ -142,7 +151,8 @@ class JournalCounts:
     Attributes:
         captured: Kept, scrubbed.
 
-        refused: Dropped unread, because the gate said no in the middle.
+        refused: Dropped, because the function was stopped when they were
+            written, or the gate said no in the middle.
 
         failed: Dropped, because they could not be kept.
 
@@ -225,6 +235,14 @@ class JournalSource(Source[JournalLines]):
         self._files = [str(Path(file).absolute()) for file in files]
         self._most_lines = most_lines
         self._seconds = deadline_seconds
+
+    @property
+    def service(self) -> str:
+        """
+        What its lines have in common, as ``journalctl`` takes it; empty for
+        what systemd started this process as.
+        """
+        return " ".join(self._match)
 
     def _matches(self) -> list[str]:
         if self._match:
@@ -458,13 +476,41 @@ def _is_nested(value: object) -> bool:
     )
 
 
+@frozen(kw_only=True)
+class _Place:
+    """
+    Where reading ended.
+
+    Attributes:
+        grant: The consent under which it was read.
+
+        cursor: Behind the last line; empty if there is none.
+
+        at_seconds: Time of the last line.
+
+        floor_seconds: What is older is not kept.
+
+        seq: Number of the newest choice that was known then.
+
+        is_doubtful: Whether it was stopped since, nobody knows how long.
+    """
+
+    grant: str
+    cursor: str = ""
+    at_seconds: float | None = None
+    floor_seconds: float = 0.0
+    seq: int = 0
+    is_doubtful: bool = False
+
+
 class JournalCapture:
     """
     Captures lines of the journal, when told to, while that is permitted.
 
     Made by ``kit.journal()``. Each line is scrubbed like a line of
     `consentkit.collectors.logs.LogHandler`. What was written before the
-    consent is never read, also after a withdrawal and a new consent.
+    consent is never read, also after a withdrawal and a new consent. What was
+    written while the function was stopped is passed over.
 
     Args:
         kit: The app's kit.
@@ -498,7 +544,13 @@ class JournalCapture:
         self._source = JournalSource() if source is None else source
         self._purpose = purpose
         self._data_type = data_type
-        self._file = kit.data_dir / "journal" / f"{function}.json"
+        found = kit.policy.functions[function]
+        recipient = found.clauses[data_type].recipients[0]
+        self._elements = found.needs(data_type, recipient)
+        # Two of one function may read two services.
+        what = json.dumps([data_type, purpose, self._source.service])
+        tag = hashlib.sha256(what.encode()).hexdigest()[:16]
+        self._file = kit.data_dir / "journal" / f"{function}.{tag}.json"
 
     def __repr__(self) -> str:
         return f"<JournalCapture for {self._function}>"
@@ -513,20 +565,56 @@ class JournalCapture:
         with self._kit.use(self._function, purpose=self._purpose) as use:
             permit = use.permit(self._data_type)
             if isinstance(permit, Refusal):
-                self._forget(permit)
+                self._stop(permit)
                 return JournalCounts(reason=f"refused: {permit.reason.value}")
-            since, after = self._known(permit.grant)
-            got = self._read(permit, since, after)
+            try:
+                place, _ = self._begin(permit)
+                got = self._read(permit, place)
+                # It may have been stopped while it was read.
+                place, times = self._begin(permit)
+            except StoreError:
+                reason = Reason.LEDGER_UNREADABLE.value
+                return JournalCounts(reason=f"refused: {reason}")
         if isinstance(got, Unavailable):
             return JournalCounts(reason=got.reason)
-        return self._keep(got, permit.grant)
+        return self._keep(got, place, times)
+
+    def _begin(self, permit: Permit) -> tuple[_Place, tuple[Stop, ...]]:
+        """
+        Give where to read on, and when nothing was to be collected.
+
+        Where it was stopped, and nobody knows for how long, that is now.
+        """
+        entries = self._kit.consent.history()
+        times = stops(entries, self._kit.policy.id, self._elements)
+        known = self._known()
+        if known is not None and known.grant == permit.grant:
+            place = known
+        else:
+            first = max(entry.seq for entry in permit.entries.values())
+            place = _Place(grant=permit.grant, seq=first)
+        news = [entry for entry in entries if entry.seq > place.seq]
+        is_doubtful = (
+            (known is not None and known.is_doubtful)
+            or bool(lost_permissions(news, self._function))
+            or any(stop.is_backwards and stop.end in news for stop in times)
+        )
+        if news:
+            place = evolve(place, seq=news[-1].seq)
+        if is_doubtful:
+            floor = self._kit.now().timestamp()
+            place = evolve(place, floor_seconds=floor, is_doubtful=False)
+            self._write(place)
+        return place, times
 
     def _read(
-        self, permit: Permit, since: float | None, after: str
+        self, permit: Permit, place: _Place
     ) -> JournalLines | Unavailable:
+        after = place.cursor
+        since = place.floor_seconds
+        if place.at_seconds is not None:
+            since = max(since, place.at_seconds + 1e-6)  # the last is known
         try:
-            if since is not None:
-                since += 1e-6  # the last line is known
             got = self._source.read(permit, after=after, since_seconds=since)
             if isinstance(got, Unavailable) and after:
                 # The cursor may be one that the journal knows no more.
@@ -537,24 +625,28 @@ class JournalCapture:
             return got
         return Unavailable(self._data_type, reason)
 
-    def _keep(self, got: JournalLines, grant: str) -> JournalCounts:
+    def _keep(
+        self, got: JournalLines, place: _Place, times: Sequence[Stop]
+    ) -> JournalCounts:
         keeper = LogKeeper(
             self._kit,
             self._function,
             purpose=self._purpose,
             data_type=self._data_type,
         )
-        cursor, last = got.cursor, None
+        cursor, last, passed = got.cursor, None, 0
         for line in got.lines:
-            if keeper.keep(partial(_fields, line)) == "refused":
+            if _is_stopped(line, place, times):
+                passed += 1
+            elif keeper.keep(partial(_fields, line)) == "refused":
                 cursor = "" if last is None else last.cursor
                 break
             last = line
-        self._remember(grant, cursor, last)
+        self._remember(place, cursor, last)
         counts = keeper.counts
         return JournalCounts(
             captured=counts.captured,
-            refused=counts.refused,
+            refused=counts.refused + passed,
             failed=counts.failed,
             dropped=got.dropped,
             is_cut=got.is_cut,
@@ -562,9 +654,9 @@ class JournalCapture:
 
     # Where it ended
 
-    def _known(self, grant: str) -> tuple[float | None, str]:
+    def _known(self) -> _Place | None:
         """
-        Give the time and the cursor where reading under *grant* ended.
+        Give where reading ended, if that is known.
         """
         try:
             known = json.loads(self._file.read_text("utf-8"))
@@ -572,45 +664,86 @@ class JournalCapture:
             known = None
         match known:
             case {
-                "grant": str(of),
+                "grant": str(grant),
                 "cursor": str(cursor),
-                "at_seconds": int() | float() as at,
-            } if of == grant and math.isfinite(at):
-                return float(at), cursor
+                "at_seconds": None | int() | float() as at,
+                "floor_seconds": int() | float() as floor,
+                "seq": int(seq),
+                "is_doubtful": bool(is_doubtful),
+            } if math.isfinite(at or 0) and math.isfinite(floor):
+                return _Place(
+                    grant=grant,
+                    cursor=cursor,
+                    at_seconds=at,
+                    floor_seconds=floor,
+                    seq=seq,
+                    is_doubtful=is_doubtful,
+                )
             case _:
-                return None, ""
+                return None
 
     def _remember(
-        self, grant: str, cursor: str, last: JournalLine | None
+        self, place: _Place, cursor: str, last: JournalLine | None
     ) -> None:
+        """
+        Write down where reading ended, if the consent still stands.
+        """
+        if last is not None:
+            place = evolve(place, at_seconds=last.at_seconds)
+        place = evolve(place, cursor=cursor or place.cursor)
         with self._kit.use(self._function, purpose=self._purpose) as use:
             permit = use.permit(self._data_type)
-        if isinstance(permit, Refusal):
-            self._forget(permit)
-            is_over = permit.reason not in _NOT_NOW
-        else:
-            is_over = permit.grant != grant
-        if is_over or not cursor:
+        if not isinstance(permit, Refusal):
+            if permit.grant == place.grant and place.cursor:
+                self._write(place)
             return
-        at = self._known(grant)[0] if last is None else last.at_seconds
-        known: Mapping[str, object] = {
-            "grant": grant,
-            "cursor": cursor,
-            "at_seconds": 0 if at is None else at,
-        }
+        if self._may_come_back(permit):
+            self._write(place)
+        self._stop(permit)
+
+    def _stop(self, refusal: Refusal) -> None:
+        """
+        Note that it is stopped, if the same consent may hold again.
+        """
+        if not self._may_come_back(refusal):
+            with suppress(OSError):
+                self._file.unlink()
+        elif refusal.reason not in _TOLD_LATER:
+            known = self._known() or _Place(grant="")
+            if not known.is_doubtful:
+                self._write(evolve(known, is_doubtful=True))
+
+    def _may_come_back(self, refusal: Refusal) -> bool:
+        """
+        Tell whether what was granted was never taken back.
+        """
+        if refusal.reason in _TOLD_LATER:
+            return True
+        state = self._kit.consent.state()
+        return bool(state.problem) or (
+            refusal.reason is not Reason.EXPIRED
+            and all(state.choices[e].grants for e in self._elements)
+        )
+
+    def _write(self, place: _Place) -> None:
         with suppress(OSError, ConsentKitError):
             make_private_folder(self._file.parent)
             new = self._file.with_suffix(f".{secrets.token_hex(4)}.new")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(new, flags, 0o600), "w") as file:
-                json.dump(known, file)
+                json.dump(asdict(place), file)
             new.replace(self._file)
 
-    def _forget(self, refusal: Refusal) -> None:
-        if refusal.reason in _NOT_NOW:
-            return
-        with suppress(OSError):
-            self._file.unlink()
+
+def _is_stopped(
+    line: JournalLine, place: _Place, times: Sequence[Stop]
+) -> bool:
+    """
+    Tell whether *line* is of a time in which nothing was to be collected.
+    """
+    if line.at_seconds < place.floor_seconds:
+        return True
+    return any(stop.holds_at(line.at_seconds) for stop in times)
 
 
 def _fields(line: JournalLine) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from consentkit.consent._view import View
 from consentkit.consent.state import State
+from consentkit.exceptions import DeadPermitError
 from consentkit.ledger.base import Ledger
 from consentkit.ledger.drafts import Draft, Place
 from consentkit.ledger.entries import LOCAL, Act, Actor, Entry
@@ -88,15 +89,43 @@ class Recorder:
             lambda before: plan(self._view.fold(before, now, {})), now=now
         )
 
+    def append_to(self, known: Entry, act: NewAct) -> Entry:
+        """
+        Record what follows from an entry, for the same person and nobody
+        else.
+
+        Raises:
+            DeadPermitError: If that person was forgotten since.
+
+            StoreError: If it cannot be recorded.
+        """
+
+        def plan(before: tuple[Entry, ...]) -> list[NewAct]:
+            if any(e.act is Act.ERASED and e.seq > known.seq for e in before):
+                msg = "the person was forgotten since"
+                raise DeadPermitError(msg)
+            return [act]
+
+        return self.append_after(plan, subject=known.subject)[1][0]
+
     def append_after(
         self,
         plan: Callable[[tuple[Entry, ...]], Iterable[NewAct]],
         *,
         now: datetime | None = None,
+        subject: str = "",
     ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
         """
         Record what *plan* decides on, from the entries before it; otherwise
         as `append`.
+
+        Args:
+            plan: Takes those entries.
+
+            now: When it happens.
+
+            subject: Whom it is about, by the tag of the ledger; by default
+                the person, who is put on record if need be.
         """
         at = now or self._now()
 
@@ -105,7 +134,7 @@ class Recorder:
 
         done = self._ledger.append_after(
             drafts,
-            subject=self._subject(True) or LOCAL,
+            subject=subject or self._subject(True) or LOCAL,
             policies={self._policy.digest: self._policy.canonical},
         )
         self.generation += 1

@@ -21,6 +21,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Final
 
+from consentkit._fork import Mutex
 from consentkit._sqlite import make_private_folder
 from consentkit.exceptions import UnwritableError
 
@@ -48,6 +49,8 @@ class Unrecorded:
         self._held: dict[str, str] = {}
         self._found: Mapping[str, str] = _NONE
         self._looked = -_LOOK_SECONDS
+        # All people's kits share it.
+        self._lock = Mutex()
 
     @staticmethod
     def name(person: str, element: str) -> str:
@@ -79,7 +82,9 @@ class Unrecorded:
         """
         Let noes hold in this process.
         """
-        self._held = {**self._held, **dict.fromkeys(names, act)}
+        fresh = dict.fromkeys(names, act)
+        with self._lock:
+            self._held = {**self._held, **fresh}
 
     def keep(self, names: Iterable[str], act: str) -> None:
         """
@@ -105,7 +110,9 @@ class Unrecorded:
         Let go of noes, as the ledger has them or a later yes.
         """
         gone = frozenset(names)
-        self._held = {n: a for n, a in self._held.items() if n not in gone}
+        with self._lock:
+            left = {n: a for n, a in self._held.items() if n not in gone}
+            self._held = left
         if self._folder is None:
             return
         for name, act in self._look(self._folder).items():

@@ -5,13 +5,12 @@ What one person's entries add up to, computed anew only when it must be.
 
 from __future__ import annotations
 
-import threading
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
+from consentkit._fork import Mutex
 from consentkit.consent._archive import Archive
 from consentkit.consent._said import Facts, used_for
 from consentkit.consent._unrecorded import Unrecorded
@@ -81,7 +80,7 @@ class View:
         self._mine: tuple[tuple[str, ...], dict[str, str]] | None = None
         #: Hashes of what this process saw ending by time.
         self._over: frozenset[str] = frozenset()
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         #: Somebody said to be too young, which is not written down.
         self.barred = False
 

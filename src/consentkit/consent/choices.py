@@ -6,7 +6,6 @@ A person's choices: the acts that write the ledger, and what they add up to.
 from __future__ import annotations
 
 import re
-import threading
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -154,7 +153,6 @@ class Consent:
             view=self._view,
         )
         self._ended = 0
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Consent under {self._policy.id} {self._policy.version}>"
@@ -1001,12 +999,25 @@ class Consent:
         )
         return self._append(lambda _: [act])[1][0]
 
-    def record_attestation(self, function: str, text: str) -> Entry:
+    def record_attestation(
+        self, function: str, text: str, *, of: Entry
+    ) -> Entry:
         """
         Record what the person vouched for when using *function*.
 
+        Args:
+            function: Id of the function.
+
+            text: What the person said.
+
+            of: The decision that the use rests on; it is recorded for that
+                person only.
+
         Raises:
             ValueError: If the policy has no such function.
+
+            DeadPermitError: If the person was forgotten since; then it is
+                not used.
 
             StoreError: If it cannot be recorded; then it is not used.
         """
@@ -1014,9 +1025,11 @@ class Consent:
         act = NewAct(
             Act.ATTESTED, function, "attestation", facts={"said": text}
         )
-        return self._append(lambda _: [act])[1][0]
+        return self._append_to(of, act)
 
-    def record_read(self, function: str, data_type: str, scene: str) -> Entry:
+    def record_read(
+        self, function: str, data_type: str, scene: str, *, of: Entry
+    ) -> Entry:
         """
         Record that something is now read in one of the scenes that the
         policy limits it to: how often is a promise of its own.
@@ -1028,8 +1041,14 @@ class Consent:
 
             scene: The situation, as the policy names it.
 
+            of: The decision that the read rests on; it is recorded for that
+                person only.
+
         Raises:
             ValueError: If the policy has no such function.
+
+            DeadPermitError: If the person was forgotten since; then it is
+                not read.
 
             StoreError: If it cannot be recorded; then it is not read.
         """
@@ -1041,7 +1060,7 @@ class Consent:
             by=Actor.SYSTEM,
             facts={"type": data_type, "scene": scene},
         )
-        return self._append(lambda _: [act])[1][0]
+        return self._append_to(of, act)
 
     def record_read_end(self, read: Entry, *, found: bool | None) -> Entry:
         """
@@ -1054,6 +1073,9 @@ class Consent:
                 all.
 
         Raises:
+            DeadPermitError: If the person was forgotten since; the end of a
+                read that nobody has any more is nobody's.
+
             StoreError: If it cannot be recorded; then it is not given out.
         """
         said = {True: "yes", False: "no", None: "not_read"}[found]
@@ -1064,7 +1086,7 @@ class Consent:
             by=Actor.SYSTEM,
             facts={"of": read.hash, "found": said},
         )
-        return self._append(lambda _: [act])[1][0]
+        return self._append_to(read, act)
 
     def record_mask(self, element: str, cause: str) -> None:
         """
@@ -1117,9 +1139,8 @@ class Consent:
         ended = frozenset(
             e for e in self._policy.elements if is_part(e, elements)
         )
-        with self._lock:
-            self._view.hold(ended, act.value)
-            self._ended += 1
+        self._view.hold(ended, act.value)
+        self._ended += 1
 
         def plan(before: State) -> list[NewAct]:
             # As recorded: a withdrawal that could not be is recorded now.
@@ -1141,8 +1162,7 @@ class Consent:
         finally:
             # Even where the ledger takes no entry, what waits is destroyed.
             destroyed, running = self._carry_out(ended, grants)
-        with self._lock:
-            self._view.drop(ended)
+        self._view.drop(ended)
         return Withdrawal(
             entries=entries, destroyed=destroyed, still_running=running
         )
@@ -1160,6 +1180,11 @@ class Consent:
         done = self._recorder.append(plan)
         self._changed()
         return done
+
+    def _append_to(self, known: Entry, act: NewAct) -> Entry:
+        made = self._recorder.append_to(known, act)
+        self._changed()
+        return made
 
     # Checking
 

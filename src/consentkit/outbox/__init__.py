@@ -5,6 +5,7 @@ Is it safe until delivered, and gone when withdrawn?
 
 from __future__ import annotations
 
+from consentkit.outbox.keys import Protection
 from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
 
@@ -15,5 +16,6 @@ __all__ = [
     "LaneStatus",
     "OutboxStatus",
     "OutboxStore",
+    "Protection",
     "Record",
 ]

@@ -5,9 +5,12 @@ Keys of the outbox: one lane for each grant and recipient, wrapped by a KEK.
 A lane's secrets are random, never derived, so that destroying them is final:
 a data key for its records, a secret that pseudonyms are made from, and a
 token that entitles to erase what was delivered. They are stored wrapped with
-AES-256-GCM by one key-encryption key (KEK), which is a file of its own.
+AES-256-GCM by one key-encryption key (KEK), which lies apart from them.
 Destroying a lane also replaces the KEK, since an old page of the database
 may still hold the wrapped lane.
+
+The KEK lies in one of two places: here is the file, `keystore` is the
+system's key store, and `kekplaces` chooses.
 
 What this cannot do: flash storage, snapshots and backups may keep an old KEK
 file.
@@ -18,9 +21,11 @@ from __future__ import annotations
 import hmac
 import os
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import field, frozen
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,7 +35,16 @@ from consentkit.anonymise.digests import PseudonymKeys
 from consentkit.exceptions import DamagedError, UnwritableError
 
 
-__all__ = ["KEK", "KeyFolder", "Lane", "make_lane"]
+__all__ = [
+    "KEK",
+    "KEKPlace",
+    "KeyFolder",
+    "Lane",
+    "Protection",
+    "make_kek",
+    "make_lane",
+    "write_new",
+]
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -183,12 +197,97 @@ class KEK:
         return "\0".join(parts).encode()
 
 
-class KeyFolder:
+def make_kek() -> KEK:
     """
-    The folder that holds the KEK, for this user only.
+    Make a KEK with a new random key, which is stored nowhere yet.
+    """
+    return KEK(id=os.urandom(8).hex(), key=os.urandom(_KEY_BYTES))
 
-    Only one KEK lives in it, but for the moment of a rotation.
+
+@frozen(kw_only=True)
+class Protection:
     """
+    Where the key of the outbox is, and what that is good for.
+
+    Attributes:
+        place: ``file`` or ``key store``.
+
+        protects: Against what.
+
+        leaves_open: What it does nothing against.
+
+    .. versionadded:: 26.1.0
+    """
+
+    place: str
+    protects: tuple[str, ...]
+    leaves_open: tuple[str, ...]
+
+
+class KEKPlace(ABC):
+    """
+    A place that holds KEKs; only one, but for the moment of a rotation.
+    """
+
+    #: What it is called, and what it protects against.
+    protection: ClassVar[Protection]
+
+    @abstractmethod
+    def make(self) -> KEK:
+        """
+        Make a new KEK and store it durably.
+
+        Raises:
+            StoreError: If it cannot be stored.
+        """
+
+    @abstractmethod
+    def load(self, kek_id: str, *, is_to_go: bool = False) -> KEK:
+        """
+        Read the KEK that the outbox names.
+
+        Args:
+            kek_id: Its id, in the outbox.
+
+        Args:
+            is_to_go: Whether it is only read to be replaced.
+
+        Raises:
+            StoreError: If it cannot be read now.
+
+            DamagedError: If it is not there, or not a key.
+        """
+
+    @abstractmethod
+    def ids(self) -> frozenset[str]:
+        """
+        Name all KEKs that there may be, what a crash left included.
+        """
+
+    @abstractmethod
+    def keep_only(self, kek_id: str) -> None:
+        """
+        Destroy every other KEK, what a crash left behind included.
+
+        Raises:
+            UnwritableError: If one cannot be destroyed.
+        """
+
+
+class KeyFolder(KEKPlace):
+    """
+    The folder that holds the KEK as a file, for this user only.
+    """
+
+    protection: ClassVar[Protection] = Protection(
+        place="file",
+        protects=("copies of the database alone", "other users"),
+        leaves_open=(
+            "whoever can read the files of this user",
+            "stolen disks that are not encrypted",
+            "backups that hold the database and the key",
+        ),
+    )
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -200,30 +299,9 @@ class KeyFolder:
         Raises:
             UnwritableError: If it cannot be stored.
         """
-        kek = KEK(id=os.urandom(8).hex(), key=os.urandom(_KEY_BYTES))
-        make_private_folder(self.path)
-        path = self._file(kek.id)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        flags |= getattr(os, "O_NOFOLLOW", 0)
-        try:
-            handle = os.open(path, flags, 0o600)
-            try:
-                os.write(handle, kek.key.hex().encode())
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            self._sync()
-        except OSError as error:
-            problem = f"the key cannot be stored ({error.strerror})"
-        else:
-            return kek
-        with suppress(OSError):
-            path.unlink()
-        raise UnwritableError(
-            path,
-            problem=problem,
-            cure="choose a data folder that this user may write to",
-        )
+        kek = make_kek()
+        write_new(self._file(kek.id), kek.key.hex())
+        return kek
 
     def load(self, kek_id: str, *, is_to_go: bool = False) -> KEK:
         """
@@ -262,11 +340,11 @@ class KeyFolder:
             )
         return KEK(id=kek_id, key=key)
 
-    def has_several(self) -> bool:
+    def ids(self) -> frozenset[str]:
         """
-        Tell whether a crash left an old KEK behind.
+        Name all KEKs that are here, what a crash left included.
         """
-        return sum(1 for _ in self.path.glob("*.key")) > 1
+        return frozenset(path.stem for path in self.path.glob("*.key"))
 
     def keep_only(self, kek_id: str) -> None:
         """
@@ -278,20 +356,52 @@ class KeyFolder:
         for path in self.path.glob("*.key"):
             if path.name != f"{kek_id}.key":
                 _destroy(path)
-        self._sync()
+        _sync(self.path)
 
     def _file(self, kek_id: str) -> Path:
         return self.path / f"{kek_id}.key"
 
-    def _sync(self) -> None:
-        if os.name != "posix":
-            return
-        with suppress(OSError):
-            handle = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+
+def write_new(path: Path, text: str) -> None:
+    """
+    Make a small file durably, for this user only, its folder included.
+
+    Raises:
+        UnwritableError: If it cannot be made; then nothing is left of it.
+    """
+    make_private_folder(path.parent)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, flags, 0o600)
+        try:
+            os.write(handle, text.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        _sync(path.parent)
+    except OSError as error:
+        problem = f"the key cannot be stored ({error.strerror})"
+    else:
+        return
+    with suppress(OSError):
+        path.unlink()
+    raise UnwritableError(
+        path,
+        problem=problem,
+        cure="choose a data folder that this user may write to",
+    )
+
+
+def _sync(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _destroy(path: Path) -> None:

@@ -30,7 +30,8 @@ from consentkit.gate import Permit, Reason
 from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
 from consentkit.outbox.clock import SeenClock
-from consentkit.outbox.keys import KEK, KeyFolder, Lane, make_lane
+from consentkit.outbox.kekplaces import KEKPlaces
+from consentkit.outbox.keys import KEK, Lane, Protection, make_lane
 from consentkit.outbox.places import Places
 from consentkit.outbox.reads import Reads
 from consentkit.outbox.records import Batch, Erasure, Record, new_id
@@ -163,6 +164,9 @@ class OutboxStatus:
 
         counts: By reason (``delivered``, ``duplicate``, ``rejected``,
             ``expired``, ``withdrawn``, ...), how many records so far.
+
+        kek: Where the key is that wraps all others, and what that protects
+            against; ``None`` before there is one.
     """
 
     waiting: int = 0
@@ -170,6 +174,7 @@ class OutboxStatus:
     erasures: int = 0
     lanes: tuple[LaneStatus, ...] = ()
     counts: Mapping[str, int] = {}
+    kek: Protection | None = None
 
 
 def rests_on(held: str, grants: frozenset[str]) -> bool:
@@ -200,7 +205,7 @@ class OutboxStore:
             version=_VERSION,
             later=("reads", "places", "parked"),
         )
-        self._keys = KeyFolder(keys)
+        self._keys = KEKPlaces(keys)
         self._limits = limits
         self._kek: KEK | None = None
         #: Lanes that were opened, by what they were opened from: another
@@ -676,6 +681,17 @@ class OutboxStore:
             self._sweep()
         return destroyed
 
+    def _rotate_late(self) -> None:
+        """
+        Replace a KEK that could not be read when it had to go.
+        """
+        with self._db.writing() as db:
+            rows = db.execute(
+                "SELECT id, element, grant_hash, recipient, wrapped FROM lanes"
+            ).fetchall()
+            self._rotate(db, self._old_kek(db), rows)
+        self._sweep()
+
     def _old_kek(self, db: sqlite3.Connection) -> KEK | None:
         """
         Give the KEK that is to go, or ``None`` if there is none to be had.
@@ -688,7 +704,9 @@ class OutboxStore:
         ).fetchone()
         if row is None:
             return None
-        with suppress(DamagedError):
+        if self._kek is not None and self._kek.id == row[0]:
+            return self._kek
+        with suppress(StoreError):
             return self._keys.load(row[0], is_to_go=True)
         return None
 
@@ -746,9 +764,15 @@ class OutboxStore:
     def _rotate(
         self, db: sqlite3.Connection, old: KEK | None, rest: list[Any]
     ) -> None:
-        if old is None:
+        if old is None and rest:
+            # It may come back, as out of a locked key store; then it goes.
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('rotate', 'due')")
             return
-        # Inside the transaction: no other process can take the new file for
+        if old is None:
+            # Nothing is wrapped any more; the next lane gets a new one.
+            db.execute("DELETE FROM meta WHERE name IN ('kek', 'rotate')")
+            return
+        # Inside the transaction: no other process can take the new key for
         # one that a crash left behind.
         new = self._keys.make()
         for row in rest:
@@ -761,6 +785,7 @@ class OutboxStore:
                 )
         self.places.rewrap(db, old, new)
         db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
+        db.execute("DELETE FROM meta WHERE name = 'rotate'")
 
     def _sweep(self) -> None:
         """
@@ -781,6 +806,8 @@ class OutboxStore:
             ).fetchone()
             if row is not None:
                 self._keys.keep_only(row[0])
+            elif db.execute("SELECT 1 FROM lanes LIMIT 1").fetchone() is None:
+                self._keys.keep_only("")
             db.execute(
                 "DELETE FROM records WHERE lane NOT IN (SELECT id FROM lanes)"
             )
@@ -824,6 +851,7 @@ class OutboxStore:
                 "SELECT 1 FROM records WHERE lane NOT IN "
                 "(SELECT id FROM lanes) LIMIT 1"
             ).fetchone()
+            meta = dict(db.execute("SELECT name, value FROM meta"))
         stale: set[str] = set()
         for subject in {subject for subject, _ in rows}:
             valid = standing(subject)
@@ -833,7 +861,9 @@ class OutboxStore:
             stale.update({h for g in held for h in g.split()} - valid)
         if stale:
             self.destroy(stale, now=now)
-        elif orphans is not None or self._keys.has_several():
+        elif "rotate" in meta:
+            self._rotate_late()
+        elif orphans is not None or self._keys.has_others(meta.get("kek", "")):
             self._sweep()
 
     def expire(self, now: datetime) -> int:
@@ -907,12 +937,16 @@ class OutboxStore:
             counts = db.execute(
                 "SELECT reason, SUM(n) FROM counts GROUP BY reason"
             ).fetchall()
+            kek = db.execute(
+                "SELECT value FROM meta WHERE name = 'kek'"
+            ).fetchone()
         return OutboxStatus(
             waiting=count,
             sealed_bytes=size,
             erasures=erasures,
             lanes=lanes,
             counts=dict(counts),
+            kek=None if kek is None else self._keys.protection(kek[0]),
         )
 
     def inspect(self) -> Iterator[Record]:

@@ -35,7 +35,8 @@ import attrs
 
 from attrs import field, frozen
 
-from consentkit.exceptions import StoreError
+from consentkit._fork import Mutex, watch_forks
+from consentkit.exceptions import DeadPermitError, StoreError
 from consentkit.gate import MOMENTARY, Reason, Refusal
 from consentkit.policy.model import Function, Policy
 from consentkit.registry.model import SDKEntry
@@ -183,13 +184,31 @@ class Registry:
         self._functions: Mapping[str, str] = MappingProxyType(
             {f.sdk: f.id for f in policy.functions.values() if f.sdk}
         )
-        self._starting = {sdk: threading.RLock() for sdk in self._functions}
-        self._guard = threading.Lock()
+        #: Held over code of the app, which a fork cannot wait for.
+        self._starting = self._locks()
+        self._guard = Mutex()
+        watch_forks(self)
         self._running: dict[str, _Running] = {}
         #: Those that ended and may run all the same.
         self._left: set[str] = set()
         #: Those that are being stopped, each by a thread.
         self._stopping: dict[str, _Stopping] = {}
+
+    def _locks(self) -> Mapping[str, threading.RLock]:
+        return {sdk: threading.RLock() for sdk in self._functions}
+
+    def before_fork(self) -> None:
+        """
+        Nothing: a start or a stop that is under way goes on.
+        """
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """
+        Go on in the child without the starts and stops of other threads.
+        """
+        if in_child:
+            self._starting = self._locks()
+            self._stopping.clear()
 
     def __repr__(self) -> str:
         return (
@@ -264,6 +283,10 @@ class Registry:
                 if answer.attest:
                     try:
                         self._attest(function, attested or "")
+                    except DeadPermitError:
+                        return Refusal(
+                            reason=Reason.CONSENT_CHANGED, function=function
+                        )
                     except StoreError as error:
                         return Refusal(
                             reason=Reason.LEDGER_UNREADABLE,
