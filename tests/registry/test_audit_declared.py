@@ -399,6 +399,24 @@ class TestDeclared:
         assert list(shown(tmp_path / "a")) == ["mixpanel"]
         assert list(shown(tmp_path / "b")) == ["mixpanel", "posthog"]
 
+    def test_itself_unpacked(self, tmp_path: Path) -> None:
+        """
+        So is an archive of one that was unpacked, though templates in it ask
+        for it; where several are installed, all are judged.
+        """
+        template = '[project]\nname = "page"\ndependencies = ["posthog"]\n'
+        files = {"posthog/templates/pyproject.toml": template}
+        metadata = "Metadata-Version: 2.1\nName: PostHog\n"
+        wheel = {**files, "posthog-1.dist-info/METADATA": metadata}
+        write(tmp_path / "wheel", wheel)
+        write(tmp_path / "source", {**files, "PKG-INFO": metadata})
+        more = {"mixpanel-1.dist-info/METADATA": "Name: mixpanel\n"}
+        write(tmp_path / "several", {**wheel, **more})
+
+        assert shown(tmp_path / "wheel") == {}
+        assert shown(tmp_path / "source") == {}
+        assert list(shown(tmp_path / "several")) == ["posthog"]
+
 
 UV = """\
 version = 1

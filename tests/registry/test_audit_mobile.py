@@ -189,11 +189,13 @@ class TestBuildFiles:
         assert "sentry" in shown(tmp_path)
 
 
-def _wheel(path: Path, *names: str) -> None:
+def _wheel(path: Path, *names: str, metadata: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    folder = "-".join(path.name.split("-")[:2])
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, "")
+        archive.writestr(f"{folder}.dist-info/METADATA", metadata)
 
 
 class TestWheelhouse:
@@ -226,6 +228,60 @@ class TestWheelhouse:
         assert [note.text for note in made.notes] == [
             "is no archive that can be read"
         ]
+
+    def test_parts_that_integrate_one_are_no_copies(
+        self, tmp_path: Path
+    ) -> None:
+        """
+        A folder that only has the name of an SDK is none: a copy lies in a
+        folder for copies, or where the wheel puts it at the top.
+        """
+        house = tmp_path / "house"
+        _wheel(
+            house / "gateway-1.0-py3-none-any.whl",
+            "gateway/integrations/posthog/__init__.py",
+            "gateway/mixpanel/__init__.py",
+            "gateway/lib/third_party/rollbar/__init__.py",
+            "gateway-1.0.data/purelib/bugsnag/__init__.py",
+        )
+
+        made = audit(house, extent=Extent(wheelhouses=[house]))
+
+        assert [*made.found] == ["bugsnag", "rollbar"]
+
+    def test_requirements(self, tmp_path: Path) -> None:
+        """
+        What a wheel requires comes along; what only an extra of it asks for
+        may, and says nothing of what the project imports itself.
+        """
+        house = tmp_path / "house"
+        _wheel(
+            house / "gateway-1.0-py3-none-any.whl",
+            metadata="Name: gateway\nRequires-Dist: mixpanel (>=4)\n"
+            "Requires-Dist: rollbar; os_name == 'nt'\n"
+            "Requires-Dist: posthog>3; extra == 'proxy'\n"
+            "Requires-Dist: sentry-sdk; extra == 'proxy'\n"
+            "Requires-Dist: ???\n\nRequires-Dist: bugsnag",
+        )
+        write(tmp_path, {"project/app.py": "import sentry_sdk"})
+
+        made = audit(tmp_path / "project", extent=Extent(wheelhouses=[house]))
+
+        assert {
+            sdk: (shown[0].scope, str(shown[0]))
+            for sdk, shown in made.found.items()
+        } == {
+            "mixpanel": (Scope.BROUGHT, "requires mixpanel <- gateway"),
+            "posthog": (
+                Scope.OPTIONAL,
+                "requires posthog <- gateway (extra 'proxy')",
+            ),
+            "rollbar": (
+                Scope.BROUGHT,
+                "requires rollbar <- gateway (only where os_name == 'nt')",
+            ),
+            "sentry": (Scope.RUN, "import sentry_sdk"),
+        }
 
 
 def dex_of(*classes: str, used: tuple[str, ...] = ()) -> bytes:

@@ -18,7 +18,7 @@ import threading
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -279,6 +279,27 @@ class TestWithoutPermit:
         )
 
         assert shop.seen == []
+
+    def test_unions_can_be_read(self, shop: Shop) -> None:
+        """
+        A union of types with a class that is not there is any type, so that
+        frameworks which read annotations go on; with the permit it is one
+        with the class.
+        """
+        shop.gate()
+        acme = shop.app("import acme").acme
+
+        for union in (
+            *(acme.Client | None, None | acme.Client, int | acme.Client),
+            *(acme.Client | acme.Acme, acme.Client | str | None),
+            *(acme.Client | list[int], acme.Client | Literal[1]),
+        ):
+            assert Any in (union, *get_args(union))
+        # Flags are no types.
+        assert acme.Level.LOW | acme.Level.HIGH is not Any
+        assert acme.Level.LOW | None is None
+        shop.is_permitted = True
+        assert get_args(acme.Client | None)[1] is type(None)
 
 
 class TestWithPermit:

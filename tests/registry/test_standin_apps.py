@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import io
 import json
 import logging
@@ -136,6 +137,67 @@ class TestMiddleware:
         need_library("sentry_sdk")
 
         assert _run(WRAPPED, tmp_path, "sentry") == [["wsgi", "asgi"]] * 3
+
+    @pytest.mark.need_extra("receiver")
+    @pytest.mark.parametrize("first", ["", "yes()"])
+    def test_servers_know_asgi(self, tmp_path: Path, first: str) -> None:
+        """
+        An app that Sentry's middleware is the outermost of answers in a
+        server, which finds out once which kind of app it is; made before
+        the permit or with it.
+        """
+        need_library("sentry_sdk")
+
+        said = _run(first + SERVED, tmp_path, "sentry")
+
+        assert said == [["served", True]] * 3
+
+    def test_wrapped_twice(self, shop: Shop) -> None:
+        """
+        A middleware around another passes on as well, and is an app of ASGI
+        where the app is one.
+        """
+        shop.gate()
+        app = shop.app(
+            """
+            import acme
+            async def later(scope, receive, send):
+                return "answer"
+            outer = acme.Middleware(acme.Middleware(later))
+            plain = acme.Middleware(lambda *args: "answer")
+            """
+        )
+        for is_permitted in (False, True, False):
+            shop.is_permitted = is_permitted
+            assert inspect.iscoroutinefunction(app.outer.__call__)
+            assert asyncio.run(app.outer("a", "b", "c")) == "answer"
+            assert not inspect.iscoroutinefunction(app.plain.__call__)
+            assert app.plain("a") == "answer"
+
+        assert shop.seen.count("passed") == 3
+
+    def test_what_fails_passes_on(self, shop: Shop) -> None:
+        """
+        A middleware that cannot be made with the permit passes on.
+        """
+        shop.write(
+            "acme/web.py",
+            """
+            class Broken:
+                def __init__(self, app):
+                    raise ValueError("no")
+            """,
+        )
+        shop.gate()
+        app = shop.app(
+            """
+            from acme.web import Broken
+            broken = Broken(lambda *args: "answer")
+            """
+        )
+        shop.is_permitted = True
+
+        assert app.broken("a") == "answer"
 
 
 class TestLogging:
@@ -744,6 +806,45 @@ yes()
 ask()
 no()
 ask()
+print(json.dumps(said))
+"""
+
+SERVED = """
+import inspect, socket, threading, urllib.request
+import sentry_sdk, uvicorn
+from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+sentry_sdk.init(dsn="http://public@127.0.0.1:9/1")
+
+async def answer(request):
+    return PlainTextResponse("served")
+
+app = SentryAsgiMiddleware(Starlette(routes=[Route("/", answer)]))
+listening = socket.create_server(("127.0.0.1", 0))
+address = "http://127.0.0.1:%d/" % listening.getsockname()[1]
+config = uvicorn.Config(app, lifespan="off", log_config=None)
+server = uvicorn.Server(config)
+serving = threading.Thread(target=server.run, args=([listening],))
+serving.start()
+said = []
+
+def ask():
+    with urllib.request.urlopen(address, timeout=30) as got:
+        text = got.read().decode()
+    said.append([text, inspect.iscoroutinefunction(app.__call__)])
+
+try:
+    ask()
+    yes()
+    ask()
+    no()
+    ask()
+finally:
+    server.should_exit = True
+    serving.join(30)
 print(json.dumps(said))
 """
 

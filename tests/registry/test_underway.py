@@ -187,6 +187,7 @@ class TestUnderway:
         app.yes()
         worker = app.acme.Worker(app.port)
         assert worker.waits.wait(20)
+        assert _until(lambda: bool(worker.queue.not_empty._waiters))
 
         app.no()
         app.yes()
@@ -196,11 +197,15 @@ class TestUnderway:
 
         assert app.arrived == [b"", b"new"]
 
-    def test_a_call_of_the_app(self, app: App) -> None:
+    @pytest.mark.parametrize("queues", [(), ("acme.Worker.queue",)])
+    def test_a_call_of_the_app(
+        self, app: App, queues: tuple[str, ...]
+    ) -> None:
         """
-        So is a call that the app itself is in; its next one is not.
+        So is a call that the app itself is in, though a worker beside it has
+        nothing to do; its next one is not.
         """
-        _enforce(app)
+        _enforce(app, *queues)
         app.yes()
         worker = app.acme.Worker(1)
         calling = threading.Thread(target=lambda: worker.work(b"old"))

@@ -24,18 +24,18 @@ from consentkit.registry.model import SDKEntry
 __all__ = ["empty_queues"]
 
 
-def empty_queues(entry: SDKEntry) -> bool:
+def empty_queues(entry: SDKEntry) -> list[Any]:
     """
     Empty the queues that *entry* names.
 
     Returns:
-        Whether anything may be in somebody's hands: whether the queues do
-        not count what was taken out of them, or say that it is not done.
+        Those of which nothing is in anybody's hands: they count what was
+        taken out of them, and all of it is done.
     """
     queues = _queues_of(entry)
     for queue in queues:
         _empty(queue)
-    return not queues or any(map(_counts_taken, queues))
+    return [queue for queue in queues if not _counts_taken(queue)]
 
 
 def _counts_taken(queue: Any) -> int:

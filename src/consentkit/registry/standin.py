@@ -21,7 +21,7 @@ nothing again, those of instances too.
 
 Limits:
 
-- ``type()`` of a stand-in is `StandIn`, also of a class: ``match``, single
+- ``type()`` of a stand-in is a `StandIn`, also of a class: ``match``, single
   dispatch and abstract classes do not take it for one. It can neither be
   pickled nor copied, and goes into JSON only as the result of a call.
 - Texts, numbers, collections, exceptions, enumerations and things of other
@@ -58,15 +58,17 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction, signature
 from traceback import walk_tb
 from types import (
     BuiltinFunctionType,
     CoroutineType,
     FrameType,
     FunctionType,
+    GenericAlias,
     MethodType,
     ModuleType,
+    UnionType,
 )
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 from weakref import ref
@@ -121,6 +123,8 @@ _HOOKS: Final = frozenset(
 )
 #: What the argument for an app is called.
 _OF_APPS: Final = ("app", "application", "wsgi_app", "get_response")
+#: How many arguments an app of ASGI takes.
+_OF_ASGI: Final = 3
 #: Set-up of a log handler, as `logging.config` does it.
 _OF_HANDLERS: Final = frozenset(
     {"setLevel", "setFormatter", "addFilter", "set_name"}
@@ -365,7 +369,7 @@ class Core:
 
     def _set_up(self, args: Path, options: Mapping[str, Any]) -> Any:
         made = Deferred(self, args, options)
-        face = StandIn(made)
+        face = _face_of(made, made.inner)
         try:
             value = made.make()
         except Exception as error:
@@ -381,16 +385,18 @@ class Core:
         Do nothing, but keep what sets the SDK up, and pass on to a function
         of the app that is wrapped.
         """
-        if self.inner is not None:
-            return self.inner(*args, **options)
-        if self.is_setup or self.is_class or self.gives_handle:
+        if self.inner is None and (
+            self.is_setup or self.is_class or self.gives_handle
+        ):
             made = Deferred(self, args, options)
             if self.is_setup:
                 self.tree.remember(self._step(made))
-            return StandIn(made)
+            return _face_of(made, made.inner)
         return self._nothing(args, options)
 
     def _nothing(self, args: Any, options: Mapping[str, Any]) -> Any:
+        if self.inner is not None:
+            return self.inner(*args, **options)
         if len(args) == 1 and isinstance(args[0], logging.LogRecord):
             self.tree.drop()
             return _of_record(self.path, args[0])
@@ -721,7 +727,7 @@ class Call:
 
 
 def _core(value: object) -> Core | None:
-    return value._consentkit if type(value) is StandIn else None  # noqa: SLF001
+    return value._consentkit if isinstance(value, StandIn) else None  # noqa: SLF001
 
 
 class _Given:
@@ -745,9 +751,12 @@ def unwrap(value: Any, depth: int = 0) -> Any:
         UnusableError: If there is none.
     """
     kind = type(value)
-    if kind is StandIn:
+    if issubclass(kind, StandIn):
         core: Core = value._consentkit  # noqa: SLF001 - ours
-        return core.real() if core.tree.is_open() else None
+        if core.tree.is_open():
+            return core.real()
+        # A middleware of another SDK passes by, which the app needs.
+        return None if core.inner is None else value
     if kind is Quiet:
         return None
     if kind not in {list, tuple, set, dict} or depth == _DEEPEST:
@@ -801,9 +810,35 @@ def _inner(args: Any, options: Mapping[str, Any]) -> Any:
     """
     named = [options[name] for name in _OF_APPS if name in options]
     first = [*args, *named, None][0]
-    if not callable(first) or isinstance(first, StandIn | Quiet | type):
+    core = _core(first)
+    if core is not None:
+        return None if core.inner is None else first
+    if not callable(first) or isinstance(first, Quiet | type):
         return None
     return first
+
+
+def _face_of(core: Core, called: object) -> StandIn:
+    """
+    Give a stand-in that is an app of ASGI where *called* is one.
+    """
+    # Of an object, its `__call__` tells that.
+    call = getattr(called, "__call__", None)  # noqa: B004
+    for one in (called, call):
+        if iscoroutinefunction(one) and _asks_for(one) == _OF_ASGI:
+            return AppStandIn(core)
+    return StandIn(core)
+
+
+def _asks_for(function: Callable[..., Any]) -> int:
+    """
+    Count the arguments without which *function* cannot be called.
+    """
+    return sum(
+        one.default is one.empty
+        and one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD}
+        for one in signature(function).parameters.values()
+    )
 
 
 def _around(tree: Tree, result: Any, path: str, inner: Any) -> Any:
@@ -814,7 +849,7 @@ def _around(tree: Tree, result: Any, path: str, inner: Any) -> Any:
     if not isinstance(result, FunctionType):
         if result is inner or not callable(result):
             return wrap(tree, result, path)
-        face = StandIn(Result(tree, path, result, inner))
+        face = _face_of(Result(tree, path, result, inner), result)
         tree.faces[id(result)] = face
         return face
     # A function of whatever use: cut off, it might be one that the app needs.
@@ -875,7 +910,6 @@ def quiet_name(tree: Tree, path: str, parent: Owner) -> Any:
     return StandIn(Attribute(tree, path, parent))
 
 
-@final
 class StandIn:
     """
     A thing of an SDK, which asks for the permit at each use.
@@ -1013,6 +1047,25 @@ class StandIn:
         return None if target is QUIET else await target.__aexit__(*exc)
 
 
+@final
+class AppStandIn(StandIn):
+    """
+    A stand-in for an app of ASGI.
+
+    Servers ask whether its ``__call__`` is a coroutine function, and call it
+    without arguments to see that this fails.
+    """
+
+    __slots__ = ()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """
+        Have the real thing answer, or the app that it is around.
+        """
+        result = super().__call__(scope, receive, send)
+        return await result if isawaitable(result) else result
+
+
 def _target(face: StandIn) -> Any:
     """
     Give the real thing, or `QUIET`.
@@ -1085,6 +1138,28 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     return _special(lambda target, other: function(other, target))
 
 
+def _union(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: StandIn, other: Any) -> Any:
+        # Frameworks read annotations, and nobody knows the class yet.
+        if _target(self) is QUIET and _is_type(self) and _is_type(other):
+            return Any
+        return function(self, other)
+
+    return method
+
+
+def _is_type(value: object) -> bool:
+    """
+    Tell whether *value* may stand in a union of types.
+    """
+    core = _core(value)
+    if core is not None:  # flags, which are joined too, are in capitals
+        return core.is_class and not core.path.rpartition(".")[2].isupper()
+    of_typing = type(value).__module__ == "typing"
+    types = type | UnionType | GenericAlias
+    return value is None or of_typing or isinstance(value, types)
+
+
 def _fill() -> None:
     """
     Give stand-ins what Python looks up on classes, not on objects.
@@ -1104,11 +1179,13 @@ def _fill() -> None:
         setattr(StandIn, f"__{name}__", _special(getattr(operator, name)))
     for name in (
         *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
-        *("and", "or", "xor", "lshift", "rshift", "matmul"),
+        *("and", "xor", "lshift", "rshift", "matmul"),
     ):
         function = getattr(operator, f"__{name}__")
         setattr(StandIn, f"__{name}__", _special(function))
         setattr(StandIn, f"__r{name}__", _reflected(function))
+    setattr(StandIn, "__or__", _union(_special(operator.or_)))  # noqa: B010
+    setattr(StandIn, "__ror__", _union(_reflected(operator.or_)))  # noqa: B010
 
 
 _fill()

@@ -16,7 +16,7 @@ import inspect
 import sys
 import time
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, Final, final
 
@@ -87,28 +87,45 @@ class Underway:
     def __repr__(self) -> str:
         return f"<Underway: {sum(map(len, self._calls.values()))} calls>"
 
-    def note(self, sdk: str) -> None:
+    def note(self, sdk: str, done: Sequence[Any] = ()) -> bool:
         """
         Remember what *sdk* is in the middle of, in all threads and tasks.
+
+        Args:
+            sdk: Id of the SDK.
+
+            done: Queues of which nothing is in anybody's hands: who waits
+                for one of them is in the middle of nothing.
+
+        Returns:
+            Whether anything is remembered of it.
         """
         of = self._attribution.acts_of
         until = time.monotonic() + _MOST_SECONDS
+        stacks = [
+            [*_outward(innermost)]
+            for innermost in sys._current_frames().values()  # noqa: SLF001 - there is no other way
+        ]
         found = [
             _Call(frame, until)
-            for innermost in sys._current_frames().values()  # noqa: SLF001 - there is no other way
-            for frame in of(sdk, _outward(innermost))
+            for stack in stacks
+            if not _waits_for(done, stack)
+            for frame in of(sdk, stack)
             if not frame.f_code.co_flags & _SUSPENDED
         ]
         for task in tasks():
             # Whoever waits stands outside, and comes first in the chain.
             chain = [*_chain(task.get_coro())][::-1]
-            acts = of(sdk, [frame for frame, _ in chain])
-            found += [_Call(f, until, c) for f, c in chain if f in acts]
+            frames = [frame for frame, _ in chain]
+            if not _waits_for(done, frames):
+                acts = of(sdk, frames)
+                found += [_Call(f, until, c) for f, c in chain if f in acts]
         with self._guard:
             known = {id(c.frame) for c in self._calls.get(sdk, ())}
             new = [c for c in found if id(c.frame) not in known]
             if new:
                 self._calls.setdefault(sdk, []).extend(new)
+            return sdk in self._calls
 
     def adopt(self, other: Underway) -> None:
         """
@@ -153,6 +170,18 @@ def _outward(frame: FrameType | None) -> Iterator[FrameType]:
             return
         yield frame
         frame = frame.f_back
+
+
+def _waits_for(queues: Sequence[Any], stack: list[FrameType]) -> bool:
+    """
+    Tell whether a stack is in the ``get()`` of one of *queues*.
+    """
+    waiting = [
+        frame.f_locals.get("self")
+        for frame in stack
+        if frame.f_code.co_name == "get"
+    ]
+    return any(one is queue for one in waiting for queue in queues)
 
 
 def _frame_of(coroutine: Any) -> FrameType | None:

@@ -20,7 +20,15 @@ from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Literal, final, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    final,
+    get_args,
+)
 
 from attrs import frozen
 
@@ -44,6 +52,8 @@ if TYPE_CHECKING:
 __all__ = ["IMPORTS", "Imports", "Level", "Terms", "Watch"]
 
 logger: logging.Logger = logging.getLogger("consentkit")
+
+_T = TypeVar("_T")
 
 Level = Literal["declare", "observe", "enforce"]
 #: How soon a no of another process shuts what an SDK has open.
@@ -269,8 +279,8 @@ class Watch:
             entry = self._declared[sdk]
             _quietly(sdk, lambda: calls_off(entry))
             # After that: a batch that is taken out later has nothing of it.
-            if self._empty(sdk):
-                _quietly(sdk, lambda: self._guard.underway.note(sdk))
+            done = self._empty(sdk)
+            if _quietly(sdk, lambda: self._guard.underway.note(sdk, done)):
                 self._look_after()
         gate = self._gate
         if gate is not None:
@@ -279,14 +289,14 @@ class Watch:
     def _is_loaded(self, sdk: str) -> bool:
         return bool(sys.modules.keys() & set(_imports(self._declared[sdk])))
 
-    def _empty(self, sdk: str) -> bool:
+    def _empty(self, sdk: str) -> Sequence[Any]:
         """
-        Empty its queues; tell whether it may have taken something out.
+        Empty its queues; give those of which nothing is in its hands.
         """
         from consentkit.registry.queues import empty_queues
 
         entry = self._declared[sdk]
-        return _quietly(sdk, lambda: empty_queues(entry)) is not False
+        return _quietly(sdk, lambda: empty_queues(entry)) or ()
 
     def _gain(self, sdk: str) -> None:
         if sdk in self._lost:
@@ -395,7 +405,7 @@ class _SwitchFinder:
         return None
 
 
-def _quietly(sdk: str, act: Callable[[], object]) -> object:
+def _quietly(sdk: str, act: Callable[[], _T]) -> _T | None:
     """
     Run code of others, whose errors are not the app's.
 

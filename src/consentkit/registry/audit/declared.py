@@ -11,6 +11,7 @@ import re
 import tomllib
 
 from collections.abc import Callable, Iterator, Mapping
+from email.parser import HeaderParser
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from consentkit.registry.audit.model import Evidence, Scope
 from consentkit.registry.audit.tree import Tree, scope_of
 
 
-__all__ = ["Declared", "requirement"]
+__all__ = ["Declared", "of_extra", "requirement"]
 
 _REQUIREMENT: Final = re.compile(
     r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*"
@@ -58,6 +59,15 @@ def requirement(text: str) -> tuple[str, str] | None:
         return None
     _, _, marker = text.partition(";")
     return normal(match[1]), " ".join(marker.split("#")[0].split())
+
+
+def of_extra(marker: str) -> tuple[Scope, str] | None:
+    """
+    Tell whom the extra of a condition is for, and give the words for that;
+    ``None`` if the condition names no extra.
+    """
+    extra = _EXTRA.search(marker)
+    return _of_group(extra[1], Scope.OPTIONAL) if extra else None
 
 
 @define
@@ -124,8 +134,8 @@ class Declared:
         if parsed is None:
             return
         name, marker = parsed
-        if extra := _EXTRA.search(marker):
-            scope, note = _of_group(extra[1], Scope.OPTIONAL)
+        if asked := of_extra(marker):
+            scope, note = asked
         elif marker:
             note = ", ".join(filter(None, (note, f"only where {marker}")))
         if chain and scope is Scope.RUN:
@@ -144,6 +154,23 @@ class Declared:
                 chain=chain,
             )
         )
+
+    def read_unpacked(self) -> None:
+        """
+        Learn what the project is if it is an archive that was unpacked: then
+        only the metadata of the build name it.
+        """
+        root = self.tree.root
+        found = [*root.glob("*.dist-info/METADATA"), *root.glob("PKG-INFO")]
+        # Of several, each is installed beside the others.
+        if len(found) == 1:
+            path = found[0].relative_to(root).as_posix()
+            self.tree.guard(path, self._metadata_text)
+
+    def _metadata_text(self, text: str) -> None:
+        name = HeaderParser().parsestr(text).get("Name")
+        if name:
+            self._add_own("", name)
 
     def _add_own(self, path: str, name: str) -> None:
         self.own.add(normal(name))

@@ -179,6 +179,7 @@ class _Gathered:
         )
 
     def read(self, progress: Callable[[int, int], None]) -> None:
+        self.declared.read_unpacked()
         wanted = [
             (path, read)
             for path in self.tree.walk()
@@ -308,7 +309,12 @@ def _narrowed(found: list[Evidence]) -> Iterator[Evidence]:
     Let code count as optional where what it needs is required only so.
     """
     required = [e for e in found if e.kind in {"requirement", "lock"}]
-    notes = [e.note for e in required if e.scope is Scope.OPTIONAL]
+    notes = [
+        e.note
+        for e in required
+        # An extra of somebody else's wheel says nothing of the project.
+        if e.scope is Scope.OPTIONAL and not e.file.endswith(".whl")
+    ]
     is_near = any(e.scope in {Scope.RUN, Scope.BROUGHT} for e in required)
     for evidence in found:
         if (
