@@ -46,6 +46,7 @@ LISTED = tuple(
     for f in WP.functions.values()
     if f.sdk and SHIPPED[f.sdk].fields and f.sdk != "wechat_plugin"
 )
+SDKS = tuple(f.sdk for f in WP.functions.values() if f.sdk)
 PLACE = Fix(latitude=31.2304, longitude=121.4737)
 
 
@@ -166,10 +167,18 @@ class TestLists:
     @pytest.mark.parametrize(
         "sdk",
         [
-            "xiaomi_push",
-            "huawei_push",
-            "oppo_push",
-            "vivo_push",
+            pytest.param(
+                "xiaomi_push", marks=pytest.mark.obligation("WP-SDK-MI")
+            ),
+            pytest.param(
+                "huawei_push", marks=pytest.mark.obligation("WP-SDK-HW")
+            ),
+            pytest.param(
+                "oppo_push", marks=pytest.mark.obligation("WP-SDK-OP")
+            ),
+            pytest.param(
+                "vivo_push", marks=pytest.mark.obligation("WP-SDK-VI")
+            ),
             "getui",
             "zhuoxin_id",
             pytest.param("qiniu", marks=pytest.mark.obligation("WP-SDK-QN")),
@@ -196,7 +205,9 @@ class TestLists:
             ),
             pytest.param("taku", marks=pytest.mark.obligation("WP-SDK-TK")),
             "jutui",
-            "cmi_one_tap",
+            pytest.param(
+                "cmi_one_tap", marks=pytest.mark.obligation("WP-SDK-CMI")
+            ),
         ],
     )
     def test_gets_its_list_by_platform(
@@ -219,6 +230,105 @@ class TestLists:
 
             assert allowed == _listed(sdk, platform)
             assert {t for _, v in shop.handed for t in v} <= allowed
+
+    @pytest.mark.obligation("WP-TP-1")
+    def test_each_by_its_own_yes(self, android: Shop) -> None:
+        """
+        With those before it granted, an SDK is given nothing, and nothing
+        is read for it; with its own yes it gets something of its list.
+        """
+
+        def ask(sdk: str) -> Any:
+            return android.kit.registry.share(
+                sdk,
+                lambda _: asked.append(sdk),
+                read=sorted(_listed(sdk, "android")),
+            )
+
+        asked: list[str] = []
+        with android.nothing():
+            assert not any(ask(sdk) for sdk in SDKS)
+        for sdk in SDKS:
+            before = android.seen
+            assert not ask(sdk)
+            assert android.seen == before
+            assert sdk not in asked
+            android.agree(sdk)
+            ask(sdk)
+        assert asked == [s for s in SDKS if _listed(s, "android")]
+        with android.nothing():
+            pass  # no raw value is on disk
+
+    @pytest.mark.parametrize(
+        ("sdk", "condition"),
+        [
+            pytest.param(
+                "xiaomi_push",
+                "on_xiaomi",
+                marks=pytest.mark.obligation("WP-SDK-MI"),
+            ),
+            pytest.param(
+                "huawei_push",
+                "on_huawei",
+                marks=pytest.mark.obligation("WP-SDK-HW"),
+            ),
+            pytest.param(
+                "oppo_push",
+                "on_oppo",
+                marks=pytest.mark.obligation("WP-SDK-OP"),
+            ),
+            pytest.param(
+                "vivo_push",
+                "on_vivo",
+                marks=pytest.mark.obligation("WP-SDK-VI"),
+            ),
+            pytest.param(
+                "cmi_one_tap",
+                "china_mobile_number",
+                marks=pytest.mark.obligation("WP-SDK-CMI"),
+            ),
+            pytest.param(
+                "cmi_one_tap",
+                "one_tap_chosen",
+                marks=pytest.mark.obligation("WP-SDK-CMI"),
+            ),
+        ],
+    )
+    def test_gets_nothing_elsewhere(
+        self, sdk: str, condition: str, tmp_path: Path
+    ) -> None:
+        """
+        On another phone, with another carrier or in another scene it gets
+        nothing of its list, although it is granted.
+        """
+        missing = {condition}
+        types = _listed(sdk, "android")
+        with Shop(
+            tmp_path, "android", conditions=lambda c: c not in missing
+        ) as shop:
+            shop.agree_to(sdk, *filter(None, [SHIPPED[sdk].host]))
+
+            assert shop.give(sdk, *types).reason is Reason.CONDITION
+            assert shop.allowed(sdk, *types) == set()
+            assert shop.handed == []
+            missing.clear()
+            assert shop.allowed(sdk, *types) == types
+
+    @pytest.mark.obligation("WP-SDK-CMI")
+    def test_one_tap_login_takes_no_permission(self, android: Shop) -> None:
+        """
+        With every permission of the system denied one-tap login starts and
+        gets its list; what lies behind a permission is refused to it.
+        """
+        android.os = dict.fromkeys(WORDS.permissions, OSPermission.DENIED)
+        android.agree_to("cmi_one_tap", "alibaba_number_auth")
+        types = _listed("cmi_one_tap", "android")
+
+        assert android.kit.registry.start("cmi_one_tap", lambda: None)
+        assert android.allowed("cmi_one_tap", *types) == types
+        for data_type in ("imei", "location_coarse", "address_book"):
+            got = android.give("cmi_one_tap", data_type)
+            assert got.reason is Reason.UNDECLARED_DATA_TYPE
 
     @pytest.mark.obligation("WP-SDK-ALI")
     def test_nothing_for_whom_no_field_is_listed(self, android: Shop) -> None:

@@ -31,6 +31,7 @@ from consentkit.seal import (
     seal,
 )
 from consentkit.seal.padding import padded_length
+from tests.seal.support import KEMS
 
 
 BATCH = "01936b2e-6a10-7b11-8e00-a1b2c3d4e5f6"
@@ -41,7 +42,7 @@ HEAD = Head(
     count=2,
     erase=sha256(b"token").hexdigest(),
 )
-SUITES = [(kem, aead) for kem in KEM for aead in AEAD]
+SUITES = [(kem, aead) for kem in KEMS for aead in AEAD]
 KEY = make_open_key(7)
 
 

@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, get_args
 from . import _gates, _re2
 from ._failures import Failures
 from ._hidden import HiddenPass
+from ._lazy import lazy
 from ._numbers import NumberPass
 from ._rule import TYPES, Found, Rule, Span, check_rule
 from .packs import PACKS, RULES
@@ -197,7 +198,7 @@ class Scrubber:
     def __repr__(self) -> str:
         return f"<Scrubber of {len(self._rules)} rules, {self._engine}>"
 
-    @functools.cached_property
+    @lazy
     def _gate(self) -> Callable[[str], Collection[int]]:
         # At first use: compiling takes longer than scrubbing 500 lines.
         tried = [it for it, _ in self._tried]
@@ -208,7 +209,7 @@ class Scrubber:
             return _gates.make_re2_gate(tried)
         return _gates.make_re_gate(tried)
 
-    @functools.cached_property
+    @lazy
     def _tried(self) -> tuple[tuple[_Tried, int], ...]:
         ranked: list[tuple[_Tried, int]] = [
             (rule, rank + _NUMBER_RANK * rule.late)

@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -328,7 +328,7 @@ class LinuxPermissions(PermissionAdapter):
             return None
         return _NOT_APPLICABLE
 
-    @cached_property
+    @property
     def _is_sandboxed(self) -> bool:
         snap = self._environ.get("SNAP", "")
         here = Path(__file__).resolve()

@@ -14,11 +14,11 @@ import struct
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from enum import Enum
-from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from consentkit.exceptions import EnvelopeError
 
@@ -40,6 +40,10 @@ __all__ = [
 
 #: Number of the key derivation function in IANA's registry; there is one.
 HKDF_SHA256: Final = 0x0001
+
+_UNSUPPORTED: Final = (
+    "the cryptography that is installed has no ML-KEM-768; install 48 or later"
+)
 
 _CONFIG: Final = struct.Struct(">BH")
 _SUITE: Final = struct.Struct(">HH")
@@ -116,11 +120,13 @@ class SealKey:
         if not 0 <= self.id <= 0xFF:
             problem = "the number of a key is 0 to 255"
             raise EnvelopeError(problem)
+        problem = f"it is no key of {self.kem.name}"
         try:
             return _load_public(self.kem, self.public)
+        except UnsupportedAlgorithm:
+            problem = _UNSUPPORTED
         except ValueError:
             pass
-        problem = f"it is no key of {self.kem.name}"
         raise EnvelopeError(problem)
 
     @property
@@ -215,7 +221,7 @@ class SealKey:
         return key
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True)
 class OpenKey:
     """
     A recipient's key, with the private half that opens.
@@ -234,7 +240,7 @@ class OpenKey:
     def __str__(self) -> str:
         return str(self.seal_key)
 
-    @cached_property
+    @property
     def loaded(self) -> Any:
         """
         The key as `cryptography` has it.
@@ -267,8 +273,11 @@ def open_key(number: int, kem: KEM, aead: AEAD, private: bytes) -> OpenKey:
     Raises:
         EnvelopeError: If it is none.
     """
+    problem = f"it is no private key of {kem.name}"
     try:
         public = _public_of(kem, private)
+    except UnsupportedAlgorithm:
+        problem = _UNSUPPORTED
     except ValueError:
         pass
     else:
@@ -276,7 +285,6 @@ def open_key(number: int, kem: KEM, aead: AEAD, private: bytes) -> OpenKey:
             seal_key=SealKey(id=number, kem=kem, aead=aead, public=public),
             private=private,
         )
-    problem = f"it is no private key of {kem.name}"
     raise EnvelopeError(problem)
 
 
