@@ -252,8 +252,10 @@ class Database:
             in the log.
         """
         with self.reading() as connection:
-            row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            (is_busy, _, _) = row.fetchone()
+            # No cursor outlives the block: a fork would not wait for it.
+            (is_busy, _, _) = connection.execute(
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            ).fetchone()
         return not is_busy
 
     def close(self) -> None:

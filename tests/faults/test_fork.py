@@ -156,10 +156,12 @@ def toggle():
             return
         kit.consent.withdraw("health")
         kit.consent.grant("health")
+        time.sleep(0.005)  # each waits for the disk, and others wait for it
 
 def deliver():
     while not over.is_set():
         kit.flush()
+        time.sleep(0.005)
 
 threads = [
     threading.Thread(target=work)

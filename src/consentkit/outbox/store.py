@@ -555,9 +555,9 @@ class OutboxStore:
             for record, reason in done.items():
                 gone = db.execute(
                     "DELETE FROM records WHERE id = ?", (record,)
-                )
+                ).rowcount
                 # A record that a withdrawal took first is counted there.
-                _count(db, reason, element, gone.rowcount)
+                _count(db, reason, element, gone)
 
     def split(self, batch: Batch) -> None:
         """
@@ -915,8 +915,8 @@ class OutboxStore:
             for record in gone:
                 done = db.execute(
                     "DELETE FROM records WHERE id = ?", (record.id,)
-                )
-                _count(db, reason, record.function, done.rowcount)
+                ).rowcount
+                _count(db, reason, record.function, done)
         self._db.checkpoint()
         return len(gone)
 
