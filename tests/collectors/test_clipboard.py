@@ -1259,11 +1259,14 @@ class TestFigures:
         """
         search = figures["is_found_after_read"]
         try:
-            found = [search(in_app=in_app) for _ in range(2)]
+            # What is freed may be written over at once, so the lesser mode
+            # has some tries.
+            tries = 8 if in_app else 2
+            found = any(search(in_app=in_app) for _ in range(tries))
         except PermissionError:
             pytest.skip("this system does not let memory be looked at")
 
-        assert any(found) == in_app
+        assert found == in_app
 
 
 class TestHelper:
