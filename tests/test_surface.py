@@ -30,6 +30,7 @@ PURE = (
     "anonymise/_fitness.py",
     "anonymise/_gates.py",
     "anonymise/_hidden.py",
+    "anonymise/_lazy.py",
     "anonymise/_looks.py",
     "anonymise/_national.py",
     "anonymise/_numbers.py",
