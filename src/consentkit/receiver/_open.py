@@ -27,7 +27,8 @@ class Opener:
     Opens envelopes with the keys of one file.
 
     A key that is not known yet may have come to the file meanwhile, so it is
-    read again then; one that was taken out is used no more from then on.
+    read again then. One that was taken out is held until that, or the end of
+    the process.
 
     Args:
         ring: The keys.

@@ -136,6 +136,6 @@ class Standing:
         if asked_seconds is not None:
             # Not before, and not all at once when it is over.
             asked = min(max(asked_seconds, 0.0), rules.pause_seconds)
-            wait = max(asked, 0.0) + (rules.first_seconds * random())
+            wait = asked + rules.first_seconds * random()
         until = now + wait if wait else -math.inf
         return evolve(self, failures=failures, until=until)
