@@ -232,7 +232,7 @@ def is_found_after_read(*, in_app: bool) -> bool:
         file = folder / "clipboard.txt"
         # Several lines: what is freed is soon written over, the more so the
         # shorter it is.
-        file.write_text(f"note to self: {marker}, and more\n" * 40, "utf-8")
+        file.write_text(f"note to self: {marker}, and more\n" * 400, "utf-8")
         where = "in_app" if in_app else "helper"
         command = [sys.executable, "-c", CHILD, __file__, name, str(file)]
         with subprocess.Popen(  # noqa: S603 - this very script

@@ -13,6 +13,9 @@ The lines:
 ``folder``
     `load_entries()` of a folder with that many files.
 
+``index``
+    The same with an index that fits.
+
 ``open``
     `consentkit.open()` under a small policy, with the shipped entries, and
     with a mapping of the app's own, in fresh processes; the import is not in
@@ -20,6 +23,14 @@ The lines:
 
 ``mapping``
     The same with a policy that names an SDK of that mapping.
+
+``start``
+    What an app does when it starts, after the import: the folder by its
+    index, a kit whose policy names one of its entries, and the registry's
+    answer for that.
+
+``enforce``
+    The same with `enforce()`.
 """
 
 from __future__ import annotations
@@ -116,6 +127,46 @@ def folder(place: Path) -> float:
     return time.perf_counter() - begin
 
 
+def indexed(place: Path) -> float:
+    """
+    Look at the folder with its index; return seconds.
+    """
+    from consentkit.registry import load_entries
+
+    begin = time.perf_counter()
+    load_entries(place / "sdks", index=place / "sdks.index")
+    return time.perf_counter() - begin
+
+
+def start(place: Path, *, enforce: bool = False) -> float:
+    """
+    Do what an app with own entries does at its start; return seconds.
+    """
+    from consentkit.registry import load_entries, load_registry
+
+    with tempfile.TemporaryDirectory() as data:
+        begin = time.perf_counter()
+        own = load_entries(place / "sdks", index=place / "sdks.index")
+        kit = consentkit.open(
+            place / "named.toml", data_dir=data, sdk_entries=load_registry(own)
+        )
+        if enforce:
+            kit.registry.enforce()
+        (sdk,) = (f.sdk for f in kit.policy.functions.values())
+        kit.registry.start(sdk, lambda: None)
+        seconds = time.perf_counter() - begin
+        kit.registry.release()
+        kit.close()
+    return seconds
+
+
+def start_enforced(place: Path) -> float:
+    """
+    Do that, and hold SDKs to the policy; return seconds.
+    """
+    return start(place, enforce=True)
+
+
 def open_plain(place: Path) -> float:
     """
     Open a kit with the shipped entries; return seconds.
@@ -154,9 +205,12 @@ def _open(place: Path, name: str, *, own: bool) -> float:
 PARTS: dict[str, tuple[str, Callable[[Path], float]]] = {
     "shipped": ("shipped: all entries of the package", shipped),
     "folder": ("folder: load_entries()", folder),
+    "index": ("folder: load_entries() with an index", indexed),
     "open": ("open: with the shipped entries", open_plain),
     "own": ("open: with the own ones", open_mapping),
     "mapping": ("mapping: and a policy that names one", open_named),
+    "start": ("start: index, open, and an answer", start),
+    "enforce": ("start: the same with enforce()", start_enforced),
 }
 
 
@@ -168,7 +222,16 @@ def _write(place: Path, entries: int) -> None:
     sdks.mkdir()
     for i in range(entries):
         text = _ENTRY.format(i=i)
-        (sdks / f"acme_{i}.toml").write_text(text, encoding="utf-8")
+        file = sdks / f"acme_{i}.toml"
+        file.write_text(text, encoding="utf-8")
+        # No index is made of files that may still change.
+        os.utime(file, (0, 0))
+
+
+def _index(place: Path) -> None:
+    from consentkit.registry import load_entries
+
+    load_entries(place / "sdks", index=place / "sdks.index")
 
 
 def _measured(part: str, place: Path) -> float:
@@ -204,6 +267,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         _write(place, args.entries)
+        _index(place)
         for part, (title, _) in PARTS.items():
             took = [_measured(part, place) for _ in range(args.repeats)]
             print(

@@ -70,7 +70,7 @@ def page() -> str:
     """
     Give the reference page.
     """
-    return "\n".join([INTRODUCTION, *tables(Document, "", is_list=False)])
+    return "\n".join([INTRODUCTION, *tables(Document, "", within=None)])
 
 
 def schema() -> str:
@@ -80,12 +80,19 @@ def schema() -> str:
     return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def tables(kind: type, path: str, *, is_list: bool) -> Iterator[str]:
+def tables(kind: type, path: str, *, within: Key | None) -> Iterator[str]:
     """
     Give the sections of a table and of those below it.
+
+    Args:
+        kind: The table's class.
+
+        path: Where it stands, or empty.
+
+        within: The key that holds it, if one does.
     """
     table = table_of(kind)
-    yield f"\n## {heading(path, is_list=is_list)}\n"
+    yield f"\n## {heading(path, within)}\n"
     yield f"{table.text}\n"
     yield "| key | value | by default | |"
     yield "| --- | --- | --- | --- |"
@@ -96,16 +103,17 @@ def tables(kind: type, path: str, *, is_list: bool) -> Iterator[str]:
     for key in table.keys:
         if attrs.has(key.kind):
             inner = f"{path}.{key.name}".lstrip(".")
-            yield from tables(key.kind, inner, is_list=key.is_list)
+            inner += f".{key.names[:-1].upper()}" if key.names else ""
+            yield from tables(key.kind, inner, within=key)
 
 
-def heading(path: str, *, is_list: bool) -> str:
+def heading(path: str, within: Key | None) -> str:
     """
     Write a table's name as TOML does.
     """
-    if not path:
+    if within is None:
         return "At the top"
-    return f"`[[{path}]]`" if is_list else f"`[{path}]`"
+    return f"`[[{path}]]`" if within.is_list else f"`[{path}]`"
 
 
 def value(key: Key) -> str:
@@ -122,6 +130,8 @@ def item(key: Key) -> str:
     """
     if key.kind is ProtectSpec:
         return f"table, or its `name` alone: {words('protections')}"
+    if key.names:
+        return f"a table for each {words(key.names)}, by its id"
     if attrs.has(key.kind):
         return "table"
     if key.kind is dict:

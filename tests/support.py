@@ -10,13 +10,17 @@ The policy in ``vectors/policies/small.toml`` has one function of each kind;
 from __future__ import annotations
 
 import json
+import sqlite3
+import struct
 import tomllib
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import consentkit
 
@@ -32,6 +36,7 @@ from consentkit.policy import Policy, load_policy, parse_policy
 
 __all__ = [
     "IMEI",
+    "LOOK_SECONDS",
     "MAC",
     "MAC_MD5",
     "PLACE",
@@ -42,8 +47,10 @@ __all__ = [
     "Spies",
     "Spy",
     "acts",
+    "entries_in_file",
     "make_kit",
     "permit_for",
+    "put_entries",
     "say_yes",
     "small",
     "tables",
@@ -51,6 +58,9 @@ __all__ = [
 ]
 
 SMALL = Path(__file__).parent / "vectors" / "policies" / "small.toml"
+
+# Longer than a file is believed to be the one that it was.
+LOOK_SECONDS = 0.06
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -286,3 +296,52 @@ def permit_for(
     )
     assert isinstance(permit, Permit), permit
     return permit
+
+
+def entries_in_file(data_dir: Path) -> list[tuple[int, str, int, bytes]]:
+    """
+    Read what waits in an outbox past the library: lane, id, expiry in
+    milliseconds, and what is sealed; oldest first.
+    """
+    found = []
+    with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db:
+        rows = db.execute("SELECT body FROM bodies ORDER BY place").fetchall()
+        done = dict(db.execute("SELECT name, done FROM journals").fetchall())
+    bodies = [body for (body,) in rows]
+    bodies += [
+        path.read_bytes()[done.get(path.name, 0) :]
+        for path in sorted((data_dir / "captured").glob("*"))
+    ]
+    for body in bodies:
+        at = 0
+        while at < len(body):
+            size, lane, high, low, ends = struct.unpack_from(
+                ">IIQQQ", body, at
+            )
+            at += 32
+            name = str(UUID(int=high << 64 | low))
+            found.append((lane, name, ends, body[at : at + size]))
+            at += size
+    return found
+
+
+def put_entries(
+    data_dir: Path, entries: Iterable[tuple[int, str, int, bytes]]
+) -> None:
+    """
+    Put what `entries_in_file` gives in the place of what waits.
+    """
+    for path in (data_dir / "captured").glob("*"):
+        path.unlink()
+    with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db, db:
+        db.execute("DELETE FROM chunks")
+        for place, (lane, name, ends, sealed) in enumerate(entries, 1):
+            number = UUID(name).int
+            halves = (number >> 64, number & (2**64 - 1))
+            header = struct.pack(">IIQQQ", len(sealed), lane, *halves, ends)
+            body = header + sealed
+            db.execute("INSERT INTO bodies VALUES (?, ?)", (place << 20, body))
+            db.execute(
+                "INSERT INTO chunks VALUES (?, ?, NULL, 1, ?, ?, ?)",
+                (place << 20, lane, ends, ends, len(body)),
+            )

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from consentkit.outbox.drops import DropReport
 from consentkit.outbox.records import Batch, Erasure, new_id
 from consentkit.testing import (
     Arrived,
@@ -59,6 +60,9 @@ class Good(Transport):
 
     def _erase(self, erasure: Erasure) -> Answer:
         return self._put(pack(erasure), [erasure.id])
+
+    def _report(self, report: DropReport) -> Answer:
+        return self._put(pack(report), [report.id])
 
     def _put(self, parcel: Parcel, ids: list[str]) -> Answer:
         if self._is_closed:
@@ -105,6 +109,22 @@ class Open(Good):
     """
 
     seals = False
+
+
+class Sure(Good):
+    """
+    It states something that no policy asks for.
+    """
+
+    capabilities = frozenset({"encrypted", "safe"})
+
+
+class Nowhere(Good):
+    """
+    It ends in a place that is no country.
+    """
+
+    region = "China"
 
 
 class Own(Good):
@@ -253,6 +273,34 @@ class Talkative(Good):
         return super()._put(parcel, ids)
 
 
+class Taciturn(Good):
+    """
+    It carries no drop reports.
+    """
+
+    def _report(self, report: DropReport) -> Answer:
+        return Transport._report(self, report)
+
+
+class Denying(Good):
+    """
+    It says that it carries none, and does.
+    """
+
+    def _report(self, report: DropReport) -> Answer:
+        super()._report(report)
+        return Transport._report(self, report)
+
+
+class Losing(Good):
+    """
+    It says that it has told it, and has not.
+    """
+
+    def _report(self, report: DropReport) -> Answer:
+        return Answer(outcomes={report.id: Outcome.DELIVERED})
+
+
 class Hanging(Good):
     """
     It waits for ever.
@@ -282,6 +330,8 @@ BREAKS = [
     (Nameless, "test_making_it_touches_nothing"),
     (Open, "test_keeps_the_promise_of_the_base"),
     (Own, "test_keeps_the_promise_of_the_base"),
+    (Sure, "test_states_what_its_way_is"),
+    (Nowhere, "test_states_what_its_way_is"),
     (Forgetful, "test_delivers"),
     (Hanging, "test_delivers"),
     (Clear, "test_delivers_envelopes"),
@@ -289,6 +339,11 @@ BREAKS = [
     (Backwards, "test_in_order"),
     (Narrow, "test_big_batch"),
     (Plain, "test_odd_text"),
+    (Clear, "test_tells_what_was_dropped"),
+    (Renaming, "test_tells_what_was_dropped"),
+    (Denying, "test_tells_what_was_dropped"),
+    (Losing, "test_tells_what_was_dropped"),
+    (Hanging, "test_tells_what_was_dropped"),
     (Dead, "test_works_again_after_cancel"),
     (Lone, "test_many_threads"),
     (Hanging, "test_many_threads"),
@@ -368,6 +423,8 @@ BAD_BREAKS = [
     (Hanging, "test_nothing_is_lost"),
     (Trusting, "test_an_erasure_waits"),
     (Hanging, "test_an_erasure_waits"),
+    (Trusting, "test_a_drop_report_waits"),
+    (Hanging, "test_a_drop_report_waits"),
     (Hanging, "test_cancel_ends_it"),
     (Boastful, "test_shows_no_value_and_no_secret"),
 ]
@@ -421,6 +478,13 @@ class TestTransportConformance:
         A transport that does as it should passes each test.
         """
         getattr(_suite(TransportConformance, Good), name)()
+
+    @pytest.mark.parametrize("name", _names(TransportConformance))
+    def test_without_drop_reports(self, name):
+        """
+        One that carries no drop reports, and says so, passes too.
+        """
+        getattr(_suite(TransportConformance, Taciturn), name)()
 
     @pytest.mark.parametrize(("transport", "name"), BREAKS)
     def test_bad(self, transport, name):

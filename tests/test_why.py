@@ -7,6 +7,7 @@ Tests for explanations of decisions.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -486,6 +487,36 @@ class TestStrength:
         assert f"Together: {told.together}" in str(told)
         assert why(gate, "improve").together is None
         assert why(gate, "nothing", "imei").together is None
+
+    def test_demands(self) -> None:
+        """
+        It is told what the way has to be, of what leaves for a purpose that
+        needs something.
+        """
+
+        def need(tree: dict[str, Any]) -> None:
+            tree["purposes"] = {
+                "usage_statistics": {"needs": ["sealed", "encrypted"]}
+            }
+            tree["functions"][1]["collects"][2]["protect"] = "local_only"
+
+        policy = small(change=need)
+        gate = Gate(policy=policy, state=fold((), policy, at=START))
+        both = ("encrypted", "sealed")
+
+        told = why(gate, "improve", "mac_address")
+        assert told.demands == both
+        assert "Its way has to be: encrypted, sealed" in str(told)
+        assert why(gate, "improve").demands == both
+        for asked in (
+            ("improve", "imei"),
+            ("improve", "bssid"),
+            ("logs", "service_log"),
+            ("logs",),
+            ("nothing",),
+        ):
+            assert why(gate, *asked).demands == ()
+            assert "Its way" not in str(why(gate, *asked))
 
     def test_spent_budget(self) -> None:
         """

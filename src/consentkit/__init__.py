@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from consentkit.limits import Limits
     from consentkit.policy.load import load_policy
     from consentkit.policy.model import Policy
-    from consentkit.transports.delivery import FlushReport
+    from consentkit.transports.delivery import FlushProgress, FlushReport
     from consentkit.use import Basis, Kept, Use
 
     __version__: str
@@ -49,6 +49,7 @@ __all__ = [
     "ConsentKitError",
     "Device",
     "DeviceValue",
+    "FlushProgress",
     "FlushReport",
     "Kept",
     "Kit",
@@ -82,6 +83,7 @@ _HOME = {
     "ConsentKitError": "exceptions",
     "Device": "anonymise.observations",
     "DeviceValue": "anonymise.observations",
+    "FlushProgress": "transports.delivery",
     "FlushReport": "transports.delivery",
     "Kept": "use",
     "Kit": "kit",

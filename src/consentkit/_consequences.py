@@ -48,6 +48,8 @@ class Consequences:
         outlet: Of the whole app.
 
         crashes: Of the whole app.
+
+        let_go: Closes what was opened after the app closed its kit.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class Consequences:
         waiting: Waiting,
         outlet: Outlet,
         crashes: Crashes,
+        let_go: Callable[[], object],
     ) -> None:
         self._kit = kit
         self._waiting = waiting
         self._outlet = outlet
         self._crashes = crashes
+        self._let_go = let_go
 
     def granted(self, element: str) -> None:
         """
@@ -81,6 +85,7 @@ class Consequences:
         """
         self._kit.registry.settle()
         self._crashes.settle()
+        self._let_go()
 
     def carry_out(
         self, elements: frozenset[str], grants: frozenset[str]
@@ -103,6 +108,7 @@ class Consequences:
                     destroyed = self._outlet.store.destroy(grants, now=now)
                     self._outlet.delivery.cut_short(grants)
         finally:
+            self._kit.event_paths = {}
             # Last, as it runs code of others; but whatever came before.
             running = tuple(
                 sdk
@@ -110,6 +116,7 @@ class Consequences:
                 for sdk in self._kit.registry.withdrawn(function)
             )
             self._crashes.settle()
+            self._let_go()
         return destroyed, running
 
     def reconcile(

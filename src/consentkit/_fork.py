@@ -46,6 +46,8 @@ _is_installed = False
 _turn = threading.RLock()
 _asked: list[ForkMember] = []
 _is_forking = False
+# Whether the guard is held over it.
+_is_guarded = False
 
 
 def watch_forks(member: ForkMember) -> None:
@@ -65,22 +67,34 @@ def watch_forks(member: ForkMember) -> None:
 
 
 def _before() -> None:
-    global _is_forking  # noqa: PLW0603 - as above
+    global _is_forking, _is_guarded  # noqa: PLW0603 - as above
     _turn.acquire()
     _is_forking = True
-    with _guard:
-        found = list(_members)
-    for member in found:
-        member.before_fork()
-        _asked.append(member)
+    known: set[int] = set()
+    while True:
+        # It stays taken over the fork: what another thread makes while the
+        # rest is asked is asked as well, and nothing comes after that.
+        _guard.acquire()
+        found = [one for one in _members if id(one) not in known]
+        if not found:
+            _is_guarded = True
+            return
+        _guard.release()
+        for member in found:
+            known.add(id(member))
+            member.before_fork()
+            _asked.append(member)
 
 
 def _after(*, in_child: bool) -> None:
-    global _guard, _is_forking  # noqa: PLW0603 - as above
+    global _guard, _is_forking, _is_guarded  # noqa: PLW0603 - as above
     if in_child:
         _guard = threading.RLock()  # another thread may have held it
     if not _is_forking:
         return  # some servers fork without running what goes before
+    if _is_guarded and not in_child:
+        _guard.release()
+    _is_guarded = False
     while _asked:
         _asked.pop().after_fork(in_child=in_child)
     _is_forking = False

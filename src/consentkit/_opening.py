@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from consentkit.exceptions import PolicyError, UnwritableError
 from consentkit.ledger.sqlite import SQLiteLedger
@@ -194,9 +194,11 @@ def seal_keys_of(
     Give the keys by recipient, in the order in which they are tried.
 
     Raises:
-        ValueError: If the policy has no such recipient, or a line is no key.
+        ValueError: If the policy has no such recipient, a line is no key, or
+            there is none: nothing is to go out in the clear for a setting
+            that is missing.
     """
-    if not seal_for:
+    if seal_for is None:
         return {}
     from consentkit.seal import EnvelopeError, SealKey
 
@@ -208,11 +210,18 @@ def seal_keys_of(
     _check_recipients(policy, named)
     made: dict[str, tuple[SealKey, ...]] = {}
     for recipient, lines in named.items():
-        try:
-            made[recipient] = tuple(
-                SealKey.parse(line)
-                for line in ([lines] if isinstance(lines, str) else lines)
+        given: Any = [lines] if isinstance(lines, str) else lines
+        if not isinstance(given, Sequence) or isinstance(given, bytes):
+            msg = f"seal_for is {type(lines).__name__}, and should be a text"
+            raise TypeError(msg)
+        if not given or not all(given):
+            msg = (
+                f"seal_for of {recipient!r} is empty; leave it out to send "
+                "what TLS alone protects"
             )
+            raise ValueError(msg)
+        try:
+            made[recipient] = tuple(SealKey.parse(line) for line in given)
         except EnvelopeError as error:
             problem = str(error)
         else:
@@ -228,18 +237,23 @@ def seal_keys_of(
 def transports_of(
     policy: Policy,
     transport: str | Transport | Mapping[str, str | Transport] | None,
+    seal_for: Mapping[str, Sequence[SealKey]],
 ) -> Mapping[str, Transport]:
     """
-    Give the transports by recipient.
+    Give the transports by recipient, each as its purposes need it.
 
     Raises:
         ValueError: If the policy has no such recipient.
 
-        TransportError: If a transport is named wrongly.
+        TransportError: If a transport is named wrongly, or is not what the
+            policy demands of the way to its recipient.
+
+        TypeError: If it is neither a URL nor a transport.
     """
     if transport is None:
         return {}
-    from consentkit.transports import transport_from_url
+    from consentkit.transports import Transport, transport_from_url
+    from consentkit.transports.demands import held_to
 
     named: Mapping[str, str | Transport]
     if isinstance(transport, Mapping):
@@ -247,10 +261,20 @@ def transports_of(
     else:
         named = {policy.controller.id: transport}
     _check_recipients(policy, named)
-    return {
+    made = {
         recipient: transport_from_url(t) if isinstance(t, str) else t
         for recipient, t in named.items()
     }
+    others: Mapping[str, Any] = made
+    for recipient, one in others.items():
+        if not isinstance(one, Transport):
+            kind = type(one).__name__
+            msg = f"the transport of {recipient!r} is {kind}, and should be "
+            msg += "a URL or a Transport"
+            if isinstance(one, Path):
+                msg += "; a folder is named by its as_uri()"
+            raise TypeError(msg)
+    return held_to(policy, made, seal_for)
 
 
 def _check_recipients(policy: Policy, named: Mapping[str, object]) -> None:

@@ -79,6 +79,13 @@ class Outlet:
         return os.path.exists(self._folder / "outbox.sqlite3")  # noqa: PTH110
 
     @property
+    def captured(self) -> int:
+        """
+        How many records this process was given to keep so far.
+        """
+        return 0 if self._store is None else self._store.captured
+
+    @property
     def store(self) -> OutboxStore:
         """
         The outbox; its file is made when the first record is kept.

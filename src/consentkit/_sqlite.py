@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from consentkit._fork import watch_forks
+from consentkit._wal import is_cut_short
 from consentkit.exceptions import (
     DamagedError,
     NewerFormatError,
@@ -29,12 +30,15 @@ from consentkit.exceptions import (
 )
 
 
-__all__ = ["Database", "make_private_folder", "waiting_at_most"]
+__all__ = ["Database", "Pulse", "make_private_folder", "waiting_at_most"]
 
 T = TypeVar("T")
 
 # How long to wait while another process holds the file.
 _BUSY_SECONDS: Final = 5.0
+
+# How often to look whether it still does.
+_LOOK_SECONDS: Final = 0.001
 
 # The same for one thing that is done, where somebody waits for that.
 _patience: ContextVar[float | None] = ContextVar(
@@ -82,6 +86,66 @@ def waiting_at_most(seconds: float) -> Generator[None]:
         _patience.reset(token)
 
 
+class Pulse:
+    """
+    Eight bytes in a file, which are others after each commit.
+
+    To read them takes a tenth of a question to SQLite. Who wrote past us, or
+    died between its commit and this, is not told of.
+
+    Args:
+        path: The file; made at the first beat.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = -1
+        self._inode = 0
+
+    def read(self) -> bytes | None:
+        """
+        Give the bytes; ``None`` if there are none.
+        """
+        try:
+            return os.pread(self._handle, 8, 0) or None
+        except (OSError, AttributeError):  # the second on Windows
+            return None
+
+    def look(self) -> None:
+        """
+        See whether the file is still the same; for who holds the database.
+        """
+        with suppress(OSError):
+            if os.stat(self._path).st_ino == self._inode:  # noqa: PTH116
+                return
+        self.close()
+        with suppress(OSError):
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+            self._handle = os.open(self._path, flags)
+            self._inode = os.fstat(self._handle).st_ino
+
+    def beat(self) -> None:
+        """
+        Change the bytes; for who holds the database.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with suppress(OSError):
+            handle = os.open(self._path, flags, 0o600)
+            try:
+                os.write(handle, os.urandom(8))
+            finally:
+                os.close(handle)
+
+    def close(self) -> None:
+        """
+        Close the file; it opens again at the next look.
+        """
+        handle, self._handle, self._inode = self._handle, -1, 0
+        if handle >= 0:
+            with suppress(OSError):
+                os.close(handle)
+
+
 class Database:
     """
     A SQLite file with one schema, in WAL mode.
@@ -102,6 +166,12 @@ class Database:
         later: Names of tables that the first files of *version* lack; they
             are made when such a file is opened. Another one that is not
             there is damage.
+
+        pulse: What to change after each commit, for those who cannot ask the
+            file each time.
+
+        is_private: Whether to refuse a folder that others may write to: who
+            can put a file in the place of another decides what is in it.
     """
 
     def __init__(
@@ -113,20 +183,29 @@ class Database:
         for_reading: bool = False,
         outlives_power_cut: bool = True,
         later: Iterable[str] = (),
+        pulse: Pulse | None = None,
+        is_private: bool = False,
     ) -> None:
         self.path = path
         self._name = os.fspath(path)
+        self._pulse = pulse
         self._schema = schema
         self._later = frozenset(later)
         self._version = version
         self._for_reading = for_reading
+        self._is_private = is_private and not for_reading
         self._synchronous = "FULL" if outlives_power_cut else "NORMAL"
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._is_still = False
+        self._is_hurried = False
         self._depth = 0
+        #: Whether the end of its log was found to be damaged, so that what
+        #: was committed last before a crash is gone; whoever tells of it
+        #: takes it back.
+        self.is_cut_short: bool = False
         #: Rises whenever the file is opened anew.
         self.generation: int = 0
         watch_forks(self)
@@ -139,6 +218,14 @@ class Database:
             StoreError: If nobody can tell, since the folder is closed.
         """
         return self._identity() is not None
+
+    def is_same(self) -> bool:
+        """
+        Tell whether the file that was opened last is still in its place.
+        """
+        with suppress(StoreError):
+            return self._file is not None and self._identity() == self._file
+        return False
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -214,11 +301,18 @@ class Database:
             yield self._open(create=False)
 
     @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection]:
+    def writing(
+        self, *, is_hurried: bool = False
+    ) -> Generator[sqlite3.Connection]:
         """
         Give the connection inside one immediate transaction.
 
         It commits durably at the end, and rolls back on an exception.
+
+        Args:
+            is_hurried: Whether this commit need not wait for the disk: it
+                outlives a crash of the process, and a power cut once another
+                commit has waited.
 
         Raises:
             UnwritableError: If it was opened for reading.
@@ -232,14 +326,23 @@ class Database:
         self._forget_over_fork()
         with self._lock, self._inside(), self._errors():
             connection = self._open(create=True)
+            self._hurry(connection, is_hurried)
             _begin(connection)
             try:
                 yield connection
                 connection.execute("COMMIT")
+                if self._pulse is not None:
+                    self._pulse.beat()
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
+
+    def _hurry(self, connection: sqlite3.Connection, is_hurried: bool) -> None:  # noqa: FBT001 - of one place
+        if is_hurried is not self._is_hurried:
+            level = "NORMAL" if is_hurried else self._synchronous
+            connection.execute(f"PRAGMA synchronous = {level}")
+            self._is_hurried = is_hurried
 
     def checkpoint(self) -> bool:
         """
@@ -271,6 +374,8 @@ class Database:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+        if self._pulse is not None:
+            self._pulse.close()
 
     @contextmanager
     def _inside(self) -> Generator[None]:
@@ -287,6 +392,7 @@ class Database:
         if self._connection and identity == self._file and not is_old:
             return self._connection
         self._close()  # the file was replaced or removed under us
+        self._check_folder()
         if identity is None:
             if not create:
                 raise DamagedError(
@@ -296,9 +402,25 @@ class Database:
                 )
             self._make_file()
         self._connection = self._prepared()
+        if not self._for_reading and is_cut_short(self._connection, self.path):
+            self.is_cut_short = True
         self._file = self._identity()
         self.generation += 1
         return self._connection
+
+    def _check_folder(self) -> None:
+        folder = self.path.parent
+        mode = 0
+        if self._is_private and os.name == "posix":
+            with suppress(OSError):
+                mode = folder.stat().st_mode
+        if mode & 0o022:
+            # Another user's doing, which no wait and no space mends.
+            raise StoreError(
+                folder,
+                problem="other users may write to this folder",
+                cure=f"run: chmod go-w {folder}",
+            )
 
     def _prepared(self) -> sqlite3.Connection:
         """
@@ -385,6 +507,7 @@ class Database:
         if found == 0:
             self._check_that_it_is_ours(connection)
             _switch_to_wal(connection)
+        self._is_hurried = False
         # FULL: a commit outlives a power cut, not only a crash.
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA secure_delete = ON")
@@ -472,7 +595,7 @@ class Database:
                 cure="free some space",
             )
         if os.path.isdir(self.path):  # noqa: PTH112 - raises nothing
-            return UnwritableError(
+            return StoreError(
                 self.path,
                 problem="this is a folder, and should be a file",
                 cure="move it away, or choose another data folder",
@@ -499,14 +622,27 @@ class Database:
 def _begin(connection: sqlite3.Connection) -> None:
     """
     Begin a transaction that writes, as soon as nobody else does.
+
+    SQLite itself looks less and less often, up to ten times a second. Where
+    the threads of another process hand the file to one another, they leave it
+    free for so short a while that it would hardly ever be seen.
     """
     seconds = _patience.get()
-    if seconds is None:
-        connection.execute("BEGIN IMMEDIATE")
-        return
-    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+    deadline = time.monotonic() + (
+        _BUSY_SECONDS if seconds is None else seconds
+    )
+    connection.execute("PRAGMA busy_timeout = 0")
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_busy = _code(error) == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
     finally:
         usual = round(_BUSY_SECONDS * 1000)
         connection.execute(f"PRAGMA busy_timeout = {usual}")

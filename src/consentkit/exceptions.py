@@ -15,6 +15,7 @@ All errors of consentkit, split by what the caller can do about them.
     ├── ProofError              believe neither this receipt nor checkpoint
     ├── NoticeNeededError       show the notice before the yes
     ├── TooYoungError           the policy bars people of this age
+    ├── ClosedError             open the kit again before the yes
     ├── ForgedPermitError       a permit that the gate did not make
     ├── DeadPermitError         a permit that holds no more
     ├── UnprotectedError        a value that was not protected
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ClosedError",
     "ConsentKitError",
     "DamagedError",
     "DeadPermitError",
@@ -206,6 +208,21 @@ class TooOftenError(ConsentKitError, ValueError):
         super().__init__(
             f"{element or 'everything'!r} was granted or resumed {most} times "
             "within an hour, and is not once more; look for a loop in the app"
+        )
+
+
+class ClosedError(ConsentKitError, ValueError):
+    """
+    A choice that opens something, after the kit was closed; it is not
+    recorded. A no is, also then.
+
+    .. versionadded:: 26.1.0
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the kit is closed, so that nothing would come of it, and it is "
+            "not recorded; open one with consentkit.open() before"
         )
 
 

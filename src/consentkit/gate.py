@@ -798,13 +798,17 @@ class Gate:
         Tell whether the policy lists *basis* for this.
 
         What needs a decision of its own is excused only by a case that
-        names its type.
+        names its type. Making something public is an act of its own: a case
+        for sharing does not excuse it, nor one for disclosure the sharing
+        (PIPL Articles 23, 25).
         """
         clause = function.clauses.get(atom.data_type)
         separate = clause is not None and clause.separate
         party = self.policy.recipients.get(atom.recipient)
         outside = party is not None and (party.separate or party.abroad)
         act = "sharing" if outside else "collection"
+        if party is not None and party.mode == "public":
+            act = "disclosure"
         return any(
             case.basis == basis
             and act in case.acts

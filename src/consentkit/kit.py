@@ -86,6 +86,7 @@ from consentkit.why import Explanation, explain
 
 
 if TYPE_CHECKING:
+    from consentkit._events import EventPath
     from consentkit.anonymise.budget import Budget
     from consentkit.anonymise.response import Spent
     from consentkit.collectors import Sources
@@ -103,7 +104,7 @@ if TYPE_CHECKING:
     from consentkit.registry.model import SDKEntry
     from consentkit.seal import SealKey
     from consentkit.transports import Transport
-    from consentkit.transports.delivery import FlushReport
+    from consentkit.transports.delivery import FlushProgress, FlushReport
     from consentkit.transports.worker import Worker
 
 
@@ -119,10 +120,11 @@ _NO_SIGNALS = Signals(
 # Imported late, as an app that only asks needs none of them; and at once, so
 # that no thread is still importing one when another forks.
 _NEEDED_IN_USE = (
+    "consentkit._events",
     "consentkit.anonymise.observations",
     "consentkit.anonymise.protect",
     "consentkit.collectors.source",
-    "consentkit.outbox.records",
+    "consentkit.outbox.store",
 )
 
 
@@ -217,7 +219,9 @@ def open(  # noqa: A001 - read as consentkit.open
         PolicyError: If the policy cannot be read, has faults, or is a
             template.
 
-        TransportError: If a transport is named wrongly.
+        TransportError: If a transport is named wrongly, or is not what the
+            policy demands of the way to its recipient: see
+            `consentkit.transports.route`.
 
         ValueError: If a source or a recipient is named wrongly, what should
             be a key is none, *deliver_every* is no time, or
@@ -306,7 +310,7 @@ class Kit:
         self._subjects = Subjects(lambda tag: self._child(lambda _: tag, tag))
         self._outlet = Outlet(
             data_dir,
-            transports=transports_of(policy, transport),
+            transports=transports_of(policy, transport, seal_for),
             seal_for=seal_for,
             limits=limits,
             clock=self.now,
@@ -320,6 +324,7 @@ class Kit:
             self._worker = Worker(
                 lambda: self._deliver(None, is_patient=True),
                 every_seconds=deliver_every,
+                captured=lambda: self._outlet.captured,
             )
         self._lock = Mutex()
         self._gate: Gate | None = None
@@ -338,6 +343,8 @@ class Kit:
         Make this the kit of one subject.
         """
         self._gate = None
+        #: How events were kept under the present choices.
+        self.event_paths: dict[tuple[object, ...], EventPath] = {}
         self._budget: tuple[str, Budget] | None = None
         self._subject = subject
         self._waiting = Waiting(self, on_disk=self._root is self)
@@ -346,6 +353,7 @@ class Kit:
             waiting=self._waiting,
             outlet=self._outlet,
             crashes=self._crashes,
+            let_go=self._let_go,
         )
         self._surroundings = self._asked(
             lost=self._consequences.permission_lost
@@ -361,6 +369,7 @@ class Kit:
             person=person,
             unrecorded=self._unrecorded,
             changed=self._consequences.changed,
+            is_closed=lambda: self.is_closed,
         )
         self.registry: Registry = Registry(
             policy=self.policy,
@@ -473,8 +482,18 @@ class Kit:
     def __enter__(self) -> Self:
         return self
 
-    def _is_closed(self) -> bool:
+    @property
+    def is_closed(self) -> bool:
+        """
+        Whether nothing is decided or kept any more.
+        """
         return self._closed or self._root._closed  # noqa: SLF001 - the same class
+
+    def given_time(self) -> datetime | None:
+        """
+        Give the time, where it is not the system's.
+        """
+        return None if self._clock is _utc_now else self.now()
 
     def __exit__(
         self,
@@ -502,6 +521,7 @@ class Kit:
         gate = self._gate
         if gate is None or gate.state is not state:
             self._gate = gate = Gate(policy=self.policy, state=state)
+            self.event_paths = {}
             # Time, a signal or another process may have closed something.
             self._consequences.changed()
         return gate
@@ -550,7 +570,7 @@ class Kit:
             holds: Tells, whenever the permit is used, whether it still
                 holds.
         """
-        if self._is_closed():
+        if self.is_closed:
             return Refusal(
                 reason=Reason.CLOSED, function=function, data_type=data_type
             )
@@ -670,7 +690,7 @@ class Kit:
         Tell whether the consent that *permit* rests on still stands.
         """
         state = self.consent.state()
-        return not self._is_closed() and all(
+        return not self.is_closed and all(
             entry.hash in state.sendable
             and (entry in state.bases or _decided(state, element, entry))
             for element, entry in permit.entries.items()
@@ -695,7 +715,7 @@ class Kit:
             attested: How the person vouched for what the function asks, or
                 empty; by default it is not asked for.
         """
-        if self._is_closed():
+        if self.is_closed:
             return Refusal(reason=Reason.CLOSED, function=function)
         asks = self.moment if self._starts(function) else self._moment
         moment = asks(
@@ -827,6 +847,10 @@ class Kit:
             load(name)
         if self._worker is not None:
             self._worker.ensure()
+        found = self.policy.functions.get(function)
+        if found is not None and found.events:
+            # So that no event waits for it; it takes a moment, once.
+            load("consentkit.anonymise.protect").make_ready()
         return Use(
             self,
             function,
@@ -980,7 +1004,12 @@ class Kit:
             lane.element, lane.recipient, lane.grant
         ) and (function is None or not self._surroundings.unmet(function))
 
-    def flush(self, *, timeout_seconds: float | None = None) -> FlushReport:
+    def flush(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        progress: Callable[[FlushProgress], object] | None = None,
+    ) -> FlushReport:
         """
         Deliver what waits, and report; it raises nothing.
 
@@ -989,8 +1018,15 @@ class Kit:
         Args:
             timeout_seconds: When to stop between two batches;
                 ``limits.flush_seconds`` by default.
+
+            progress: Called in this thread after each batch that a backend
+                was tried with, with how far the flush is. If it raises, the
+                flush goes on, the report says so, and it is not called
+                again.
         """
-        return self._deliver(timeout_seconds, is_patient=False)
+        return self._deliver(
+            timeout_seconds, is_patient=False, progress=progress
+        )
 
     async def flush_async(
         self, *, timeout_seconds: float | None = None
@@ -1013,9 +1049,13 @@ class Kit:
         )
 
     def _deliver(
-        self, timeout_seconds: float | None, *, is_patient: bool
+        self,
+        timeout_seconds: float | None,
+        *,
+        is_patient: bool,
+        progress: Callable[[FlushProgress], object] | None = None,
     ) -> FlushReport:
-        if self._is_closed():
+        if self.is_closed:
             from consentkit.transports.delivery import FlushReport
 
             return FlushReport(problems=("the kit is closed",))
@@ -1028,7 +1068,9 @@ class Kit:
         except StoreError as error:
             warn(error)
         return self._outlet.delivery.flush(
-            timeout_seconds=timeout_seconds, is_patient=is_patient
+            timeout_seconds=timeout_seconds,
+            is_patient=is_patient,
+            progress=progress,
         )
 
     def status(self) -> OutboxStatus:
@@ -1082,13 +1124,21 @@ class Kit:
         if state.problem:
             # Nothing is read or sent; what waits stays for the repair.
             return None
-        return state.standing
+        # Of another policy's choices this one cannot tell.
+        others = {
+            entry.hash
+            for entry in self.consent.history()
+            if entry.policy != self.policy.id
+        }
+        return state.standing | others
 
     def close(self) -> None:
         """
         Close the files; nothing is sent, and nothing is lost.
 
-        The kit of one subject only ends itself.
+        The kit of one subject only ends itself. A no is still taken
+        afterwards, and carried out; what would open something raises
+        `ClosedError <consentkit.exceptions.ClosedError>`.
         """
         self.registry.close()
         self._closed = True
@@ -1098,6 +1148,14 @@ class Kit:
         if self._worker is not None:
             self._worker.end()
         self.ledger.close()
+
+    def _let_go(self) -> None:
+        """
+        Close what a no opened once more, after the end.
+        """
+        if self._root._closed:  # noqa: SLF001 - the same class
+            self._outlet.close()
+            self.ledger.close()
 
 
 def _decided(state: State, element: str, entry: Entry) -> bool:

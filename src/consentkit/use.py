@@ -47,6 +47,7 @@ from consentkit.policy.scope import Atom
 
 
 if TYPE_CHECKING:
+    from consentkit._events import EventPath
     from consentkit.anonymise.digests import PseudonymKeys
     from consentkit.anonymise.grid import Cell
     from consentkit.anonymise.observations import (
@@ -60,9 +61,11 @@ if TYPE_CHECKING:
     from consentkit.anonymise.series import HeldPlace
     from consentkit.collectors.logs import LogHandler
     from consentkit.collectors.source import Source, Unavailable
+    from consentkit.consent.state import State
     from consentkit.kit import Kit
     from consentkit.outbox.held import Held
-    from consentkit.outbox.records import Record
+    from consentkit.outbox.store import Draft
+    from consentkit.typing import JSON
 
 
 __all__ = ["Basis", "Kept", "Use", "needs_answer"]
@@ -103,11 +106,15 @@ class Kept:
     Attributes:
         ids: Ids of the records, stable for ever.
 
+        is_durable: Whether they outlive this process. Not while the disk is
+            full or takes no writes: then they wait in memory for it.
+
         refused: What of the observation was not kept, and why.
     """
 
     ids: tuple[str, ...]
     refused: tuple[Refusal, ...] = ()
+    is_durable: bool = True
 
 
 @frozen(kw_only=True)
@@ -188,6 +195,17 @@ _UNANSWERED: Final = frozenset(
 # Of a consent that holds all the same.
 _STOPPED: Final = frozenset({Reason.PAUSED, Reason.MASKED})
 
+# Another event of the same class may be none.
+_OF_THE_VALUE: Final = frozenset(
+    {
+        Reason.UNDECLARED_EVENT,
+        Reason.OUTBOX_FULL,
+        Reason.OUTBOX_UNUSABLE,
+        Reason.LEDGER_UNREADABLE,
+        Reason.NO_VALUE,
+    }
+)
+
 # What was published was published somewhere.
 _PUBLISHED: Final = frozenset({"legally_disclosed", "self_disclosed"})
 
@@ -229,8 +247,16 @@ class Use:
         self._refused: dict[
             tuple[str, str | None], tuple[float, int, Refusal]
         ] = {}
+        #: The same by class of event and recipient.
+        self._refused_events: dict[
+            tuple[object, ...], tuple[float, int, Refusal]
+        ] = {}
         #: What was obtained and is not written down yet; as of the tally.
         self._obtained: dict[tuple[str, str, str], tuple[int, date, date]] = {}
+        #: By path: of which day it was last, as what it counts, the date.
+        self._counting: dict[
+            EventPath, tuple[int, tuple[str, str, str], date]
+        ] = {}
         self._thread = 0
         self._open = False
 
@@ -351,8 +377,8 @@ class Use:
         """
         basis = self.basis
         atom = self._atom(data_type, recipient)
-        if basis is None or atom is None:
-            return ""
+        if basis is None or atom is None or self._kit.is_closed:
+            return ""  # what stands in the way is said by the gate
         known = self._recorded.get(self._needed(atom), "")
         if known or self._said_no(atom):
             return known  # where nothing is used, the gate says why not
@@ -786,6 +812,19 @@ class Use:
         if n + 1 == _COUNTED_AT_MOST:
             self._write_down()
 
+    def _count_quickly(self, path: EventPath) -> None:
+        known = self._counting.get(path)
+        if known is None or known[0] != path.day:
+            permit = path.permit
+            key = (permit.entry.subject, self.function, permit.clause.type)
+            known = (path.day, key, self._kit.now().date())
+            self._counting[path] = known
+        _, key, today = known
+        n, first, _ = self._obtained.get(key, (0, today, today))
+        self._obtained[key] = (n + 1, first, today)
+        if n + 1 == _COUNTED_AT_MOST:
+            self._write_down()
+
     def _write_down(self) -> None:
         """
         Put on the tally what was obtained.
@@ -874,6 +913,14 @@ class Use:
         Raises:
             TypeError: If *what* is neither.
         """
+        known = self._refused_events.get((type(what), recipient))
+        if known is not None:
+            until, generation, refusal = known
+            if (
+                monotonic() < until
+                and generation == self._kit.consent.generation
+            ):
+                return refusal
         from consentkit.collectors.source import (
             Unavailable,
         )
@@ -883,18 +930,109 @@ class Use:
         if isinstance(what, Unavailable):
             return self._no(Reason.NO_VALUE, what.data_type, what.reason)
         if hasattr(what, "protected_values"):
-            protected = what.protected_values()
+            return self._keep(what.protected_values())
+        kept = self._kept_quickly(what, recipient)
+        if kept is not None:
+            return kept
+        key, state = self._path_key(what, recipient), self._kit.gate().state
+        event = self._event(what, recipient)
+        del what  # as it is raw, no frame from here on holds it
+        if isinstance(event, Refusal):
+            self._note_refusal(key, event)
+            return event
+        kept = self._keep(*event)
+        if kept:
+            self._note_path(key, state, *event)
+        return kept
+
+    def _note_refusal(self, key: tuple[object, ...], refusal: Refusal) -> None:
+        """
+        Remember for a moment that events of a class are refused, so that
+        telling the next is cheap.
+        """
+        found = self._kit.policy.functions.get(self.function)
+        if (
+            refusal.reason in MOMENTARY
+            or refusal.reason in _OF_THE_VALUE
+            or (found is not None and found.pending is not Pending.DROP)
+        ):
+            return
+        until = monotonic() + _REFUSED_FOR_SECONDS
+        generation = self._kit.consent.generation
+        self._refused_events[key[2:]] = (until, generation, refusal)
+
+    def _path_key(
+        self, event: object, recipient: str | None
+    ) -> tuple[object, ...]:
+        return self.function, self.purpose, type(event), recipient
+
+    def _kept_quickly(
+        self, event: object, recipient: str | None
+    ) -> Kept | Refusal | None:
+        """
+        Keep *event* as the one before it, if there is nothing else to it.
+        """
+        kit = self._kit
+        path = kit.event_paths.get(
+            (self.function, self.purpose, type(event), recipient)
+        )
+        if (
+            path is None
+            or self.basis is not None
+            or not self._in_use()
+            or kit.is_closed
+            or kit.consent.state() is not path.state
+        ):
+            return None
+        try:
+            made = path.keep(event, kit.given_time())
+        except StoreError as error:
+            problem = str(error)
         else:
-            event = self._event(what, recipient)
-            if isinstance(event, Refusal):
-                return event
-            protected = (event,)
-            del what  # as it is raw, no frame from here on holds it
-        return self._keep(protected)
+            if made is None:
+                return None
+            self._count_quickly(path)
+            return Kept(ids=(made,))
+        return self._no(
+            Reason.OUTBOX_UNUSABLE, path.permit.clause.type, problem
+        )
+
+    def _note_path(
+        self,
+        key: tuple[object, ...],
+        state: State,
+        values: tuple[Protected],
+        spec: EventSpec,
+    ) -> None:
+        """
+        Remember how an event was kept, for the next of its class.
+        """
+        from consentkit._events import EventPath, is_usual
+        from consentkit.outbox.rows import encode
+
+        kit, permit = self._kit, values[0].permit
+        lane = kit.store.opened(permit)
+        if (
+            lane is None
+            or self.basis is not None
+            or not is_usual(permit)
+            or kit.gate().state is not state
+        ):
+            return
+        kind = self._kind(values[0], spec)
+        number = lane.numbers.get(encode(kind))
+        known = kit.event_paths.get(key)
+        if number is None or (
+            known is not None and known.is_of(state, lane, number)
+        ):
+            return  # it only had to be measured how much has room
+        kit.event_paths[key] = EventPath(
+            state, permit, spec, lane, number, kit.store
+        )
 
     def _event(
         self, event: object, recipient: str | None
-    ) -> Protected | Refusal:
+    ) -> tuple[tuple[Protected], EventSpec] | Refusal:
         from consentkit.anonymise.protect import (
             protect_event,
         )
@@ -930,7 +1068,7 @@ class Use:
                 Reason.UNDECLARED_EVENT, spec.type, f"{name}: {made}"
             )
         self._count(permit)
-        return made
+        return (made,), spec
 
     def _hold(
         self,
@@ -964,7 +1102,7 @@ class Use:
         cut = time_of(at, clause.protection)
         longest = at + timedelta(seconds=self._kit.limits.held_seconds)
         held = Held(
-            id=new_id(cut if clause.protection.time_step else None),
+            id=new_id(cut),
             function=self.function,
             event=spec.name,
             value=value,
@@ -1023,65 +1161,74 @@ class Use:
             detail = f"{held.event}: {event}"
             return self._no(Reason.UNDECLARED_EVENT, spec.type, detail)
         self._count(permit)
-        made = self._record(event, held=held)
-        if isinstance(made, Refusal):
-            return made
-        reasons = self._kit.store.keep([made])
-        return self._kept([made], reasons, [])
+        draft = self._draft(event, spec, held=held)
+        if isinstance(draft, Refusal):
+            return draft
+        told = self._kit.store.keep([draft], now=self._kit.now())
+        return self._kept([draft], told, [])
 
-    def _keep(self, values: tuple[Protected, ...]) -> Kept | Refusal:
-        pairs: list[tuple[Permit, Record]] = []
+    def _keep(
+        self, values: tuple[Protected, ...], spec: EventSpec | None = None
+    ) -> Kept | Refusal:
+        drafts: list[Draft] = []
         refused: list[Refusal] = []
-        news: dict[str, str] = {}
         for value in values:
-            made = self._record(value)
+            made = self._draft(value, spec)
             if isinstance(made, Refusal):
                 refused.append(made)
             else:
-                pairs.append(made)
-                news[made[1].id] = value.news
+                drafts.append(made)
         try:
-            reasons = self._kit.store.keep(pairs, news=news) if pairs else ()
+            told = self._kit.store.keep(drafts, now=self._kit.now())
         except StoreError as error:
             problem = str(error)
         else:
-            return self._kept(pairs, reasons, refused)
+            return self._kept(drafts, told, refused)
         return self._no(Reason.OUTBOX_UNUSABLE, detail=problem)
 
     def _kept(
         self,
-        pairs: list[tuple[Permit, Record]],
-        reasons: tuple[Reason | None, ...],
+        drafts: list[Draft],
+        told: tuple[str | Reason, ...],
         refused: list[Refusal],
     ) -> Kept | Refusal:
         ids = []
-        for (permit, record), reason in zip(pairs, reasons, strict=True):
-            if reason is None:
-                ids.append(record.id)
-            else:
-                told = reason is Reason.NO_VALUE
-                detail = "the place is in the cell that was told" * told
-                refused.append(self._no(reason, permit.clause.type, detail))
+        for draft, said in zip(drafts, told, strict=True):
+            if isinstance(said, str):
+                ids.append(said)
+                continue
+            detail = ""
+            if said is Reason.NO_VALUE:
+                detail = "the place is in the cell that was told"
+            elif said is Reason.OUTBOX_UNUSABLE:
+                detail = self._kit.store.trouble
+            refused.append(self._no(said, draft.permit.clause.type, detail))
         if ids:
-            return Kept(ids=tuple(ids), refused=tuple(refused))
+            return Kept(
+                ids=tuple(ids),
+                refused=tuple(refused),
+                is_durable=not self._kit.store.is_in_memory(ids),
+            )
         if refused:
             return refused[0]
         return self._no(Reason.NO_VALUE)
 
-    def _record(
-        self, value: Protected, *, held: Held | None = None
-    ) -> tuple[Permit, Record] | Refusal:
+    def _draft(
+        self,
+        value: Protected,
+        spec: EventSpec | None = None,
+        *,
+        held: Held | None = None,
+    ) -> Draft | Refusal:
         """
-        Gate *value* once more, and make its record.
+        Gate *value* once more, and say what is to be kept.
         """
         from consentkit.anonymise.protect import (
             check_protected,
         )
         from consentkit.anonymise.series import time_of
-        from consentkit.outbox.records import (
-            Record,
-            new_id,
-        )
+        from consentkit.outbox.rows import milliseconds, written
+        from consentkit.outbox.store import Draft
 
         permit = check_protected(value).permit
         data_type = permit.clause.type
@@ -1111,21 +1258,34 @@ class Use:
             return self._no(Reason.STAYS_ON_DEVICE, data_type)
         protection = value.permit.clause.protection
         at = time_of(held.at if held else self._kit.now(), protection)
-        made_at = at if protection.time_step else None
-        return now, Record(
-            # An id tells the time too.
-            id=held.id if held else new_id(made_at),
+        told = value.value
+        if spec is not None and isinstance(told, dict):
+            told = [told[name] for name in spec.fields]
+        return Draft(
+            permit=now,
+            kind=self._kind(value, spec),
+            text=written(told),
+            time=milliseconds(at),
+            expires=milliseconds(permit.clause.retention.after(at)),
+            id=held.id if held else "",
+            news=value.news,
+        )
+
+    def _kind(
+        self, value: Protected, spec: EventSpec | None
+    ) -> dict[str, JSON]:
+        from consentkit.outbox.rows import kind_of
+
+        permit = value.permit
+        return kind_of(
             function=self.function,
-            data_type=data_type,
+            data_type=permit.clause.type,
             purpose=permit.purpose,
-            recipient=permit.recipient,
             protection=value.protection.value,
             privacy_class=value.privacy_class.value,
-            value=value.value,
-            captured_at=at,
-            expires_at=permit.clause.retention.after(at),
-            consent=permit.grant,
             policy_version=permit.policy_version,
+            event=spec.name if spec else "",
+            fields=tuple(spec.fields) if spec else (),
         )
 
 

@@ -5,7 +5,7 @@ The decision explained: every condition, and whether it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -15,6 +15,7 @@ from consentkit.gate import Gate, Moment, OSPermission, Permit, Refusal
 from consentkit.ledger.entries import Act, text_digest
 from consentkit.policy.model import Clause, Function, ProtectionName
 from consentkit.policy.scope import Atom
+from consentkit.policy.tables import NEEDS
 
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class Explanation:
 
         together: What all that the function gives the recipient may become
             together; ``None`` where each is what it is by itself.
+
+        demands: What the way has to be that it takes, in words of
+            ``purposes.X.needs``. A kit is not opened with another one.
     """
 
     permitted: bool
@@ -96,6 +100,7 @@ class Explanation:
     strength: Strength | None = None
     spent: tuple[Spent, ...] = ()
     together: Together | None = None
+    demands: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [self.headline, *map(str, self.conditions)]
@@ -106,6 +111,8 @@ class Explanation:
             lines += ["", f"What comes out: {self.strength}"]
         if self.together is not None:
             lines += ["", f"Together: {self.together}"]
+        if self.demands:
+            lines += ["", f"Its way has to be: {', '.join(self.demands)}"]
         if self.spent:
             lines += ["", "Spent so far, and not to be had back:"]
         lines += map(str, self.spent)
@@ -167,7 +174,27 @@ def explain(
             and recipient in (None, one.recipient)
         ),
         together=_together(gate, function, data_type, recipient),
+        demands=_demands(gate, function, data_type),
     )
+
+
+def _demands(
+    gate: Gate, function: str, data_type: str | None
+) -> tuple[str, ...]:
+    """
+    List what is demanded of the way, in the order of the words.
+    """
+    found = gate.policy.functions.get(function)
+    if found is None or not found.demands:
+        return ()
+    purposes: Iterable[str] = found.demands
+    if data_type is not None:
+        clause = found.clauses.get(data_type)
+        if clause is None or clause.protection.name in _STAYS:
+            return ()
+        purposes = clause.purposes
+    named = {n for p in purposes for n in found.demands.get(p, ())}
+    return tuple(need for need in NEEDS if need in named)
 
 
 def _together(

@@ -586,6 +586,7 @@ class TestKeep:
 
         assert ran.returncode == 0
         assert {p.name for p in folder.iterdir()} == {
+            "backend-keys.json",
             "backend.sqlite3",
             "data",
         }

@@ -70,6 +70,7 @@ class TestCheck:
         assert main(["policy", "check", str(file)]) == 1
         out = capsys.readouterr().out
         assert "27 third-party SDKs" in out.splitlines()[0]
+        assert out.splitlines()[0].endswith(", 2 purposes with needs")
         assert "error effective-before-updated: " in out
 
     def test_nested_too_deeply(

@@ -453,6 +453,51 @@ class TestShow:
             "code, opened by link"
         ) in said
 
+    def test_ways(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        What purposes need of their ways is said in words, and with --json in
+        those of the document.
+        """
+        needs = ["encrypted", "sealed", "no-address", "region"]
+        tree = tables()
+        tree["storage"] = {"regions": ["CN"]}
+        tree["purposes"] = {"usage_statistics": {"needs": needs}}
+        file = write(tmp_path / "p.toml", **tree)
+
+        assert main(["policy", "show", str(file)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert (
+            "How data travels - Count users and analyse use: encrypted, or "
+            "over no network; sealed, so that the recipient alone can open "
+            "it; without the address that it is sent from; within"
+        ) in said
+
+        assert main(["policy", "show", "--json", str(file)]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["purposes"] == {"usage_statistics": {"needs": needs}}
+
+    def test_ways_that_need_less(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """
+        A need that is dropped is told with what has to be asked for.
+        """
+        files = []
+        for name, needs in (("a", ["encrypted", "sealed"]), ("b", ["sealed"])):
+            tree = tables()
+            tree["purposes"] = {"usage_statistics": {"needs": needs}}
+            files.append(str(write(tmp_path / f"{name}.toml", **tree)))
+
+        assert main(["policy", "diff", *files]) == 1
+        said = " ".join(capsys.readouterr().out.split())
+        assert (
+            "needs of purpose usage_statistics: encrypted, sealed ->" in said
+        )
+        assert "route (for usage_statistics to maker;" in said
+        assert main(["policy", "diff", *reversed(files)]) == 0
+
     def test_all_of_the_rest(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

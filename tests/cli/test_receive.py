@@ -6,6 +6,8 @@ Tests for ``consentkit receive``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import signal
 import socket
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from consentkit.receiver import Store
@@ -118,6 +121,94 @@ class TestReceive:
 
         assert (refused.delivered, refused.waiting) == (0, 1)
         assert taken.delivered == 1
+
+    def test_tenants(self, tmp_path: Path) -> None:
+        """
+        With a file of tenants, each sends for its recipients.
+        """
+        digest = hashlib.sha256(b"ours").hexdigest()
+        text = f'[a]\nsha256 = ["{digest}"]\nrecipients = ["maker"]\n'
+        file = tmp_path / "tenants.toml"
+        file.write_text(text)
+        other = tmp_path / "other.toml"
+        other.write_text(text.replace("maker", "somebody"))
+
+        taken = []
+        for n, tenants in enumerate([file, other]):
+            store = tmp_path / f"store{n}"
+            arguments = ("--store", store, "--tenants", tenants)
+            with (
+                receiving(*arguments) as (_, url),
+                HTTPSTransport(url, token="ours") as transport,
+            ):
+                taken.append(deliver(tmp_path / f"data{n}", transport))
+
+        assert [one.delivered for one in taken] == [1, 0]
+        assert taken[1].waiting == 1
+
+    def test_numbers_behind_a_token(self, tmp_path: Path) -> None:
+        """
+        With a token for the numbers from the environment, they are given to
+        who shows it.
+        """
+        env: dict[str, str | None] = {
+            "CONSENTKIT_RECEIVER_METRICS_TOKEN": "w4tch"
+        }
+        with receiving("--store", tmp_path / "r", env=env) as (_, url):
+            place = url.removesuffix("/v1") + "/metrics"
+            refused = httpx.get(place)
+            shown = httpx.get(place, headers={"Authorization": "Bearer w4tch"})
+
+        assert refused.status_code == 401
+        assert "consentkit_receiver_requests_total" in shown.text
+
+    def test_received(self, tmp_path: Path) -> None:
+        """
+        What is kept is told in numbers, and as JSON, while it runs.
+        """
+        file = tmp_path / "received.sqlite3"
+        with receiving("--store", file) as (_, url):
+            deliver(tmp_path / "data", url)
+            httpx.post(
+                f"{url}/drops",
+                json={
+                    "format": 1,
+                    "report": "01936b2e-7100-7e33-8b00-c1d2e3f4a5b6",
+                    "recipient": "controller",
+                    "from": "2026-02-01T08:00:00Z",
+                    "to": "2026-02-01T09:00:00Z",
+                    "drops": [
+                        {"function": "improve", "reason": "x", "count": 7}
+                    ],
+                },
+            ).raise_for_status()
+            said = run("received", "--store", file)
+            found = json.loads(
+                run("received", "--store", file, "--json").stdout
+            )
+
+        assert said.stdout.startswith(f"1 record in 1 batch, kept in {file}\n")
+        assert "7        controller  improve   x" in said.stdout
+        assert found["records"] == 1
+        assert found["functions"] == {"improve": 1}
+        assert found["dropped"] == [
+            {
+                "recipient": "controller",
+                "function": "improve",
+                "reason": "x",
+                "count": 7,
+            }
+        ]
+
+    def test_received_makes_no_file(self, tmp_path: Path) -> None:
+        """
+        Looking into a store that is not there makes none.
+        """
+        ran = run("received", "--store", tmp_path / "gone.sqlite3")
+
+        assert ran.returncode == 2
+        assert "gone.sqlite3: no such file" in ran.stderr
+        assert not list(tmp_path.iterdir())
 
     def test_interrupt_in_a_terminal(self, tmp_path: Path) -> None:
         """
@@ -224,3 +315,47 @@ class TestBadInput:
         (tmp_path / "other").write_bytes(b"no database" * 99)
         said = self.said(tmp_path, "--store", "other", "--port", "0")
         assert "other: the file is damaged" in said
+
+    def test_another_database(self, tmp_path: Path) -> None:
+        """
+        A URL that no store has is refused, and not repeated.
+        """
+        said = self.said(tmp_path, "--store", "mysql://u:s3cret@h/d")
+
+        assert "postgresql://USER@HOST/DATABASE" in said
+        assert "s3cret" not in said
+        assert not list(tmp_path.iterdir())
+
+    def test_tenants(self, tmp_path: Path) -> None:
+        """
+        A file of tenants that is missing, or faulty, is named before a store
+        is made.
+        """
+        said = self.said(tmp_path, "--tenants", "gone.toml")
+        assert "gone.toml: the file cannot be read" in said
+
+        (tmp_path / "none.toml").write_text("a = 1")
+        said = self.said(tmp_path, "--tenants", "none.toml")
+        assert "none.toml: a: must have sha256 and recipients" in said
+        assert [p.name for p in tmp_path.iterdir()] == ["none.toml"]
+
+    @pytest.mark.parametrize("number", ["0", "-1", "many", "1.5"])
+    def test_no_number(self, number: str, tmp_path: Path) -> None:
+        """
+        What is no number of requests is refused.
+        """
+        said = self.said(tmp_path, f"--requests={number}")
+
+        assert "no number above 0" in said
+
+    @pytest.mark.need_extra("nats")
+    def test_a_stream(self, tmp_path: Path) -> None:
+        """
+        A stream's URL that cannot be used is one line; and what nobody will
+        ask for is not set up.
+        """
+        said = self.said(tmp_path, "--from", "http://h/a", "--port", "0")
+        assert "nats://host[:port]/SUBJECT" in said
+
+        said = self.said(tmp_path, "--from", "nats://h/a", "--token", "x")
+        assert "leave out --token" in said

@@ -46,7 +46,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 _FENCE = re.compile(r"(?P<fence>`{3,})(?P<info>.*)")
 _OPTION = re.compile(r":(?P<name>[a-z-]+):\s*(?P<value>.*)")
-_SECONDS = 60.0
+_SECONDS = 180
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

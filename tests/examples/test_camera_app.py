@@ -18,11 +18,16 @@ from typing import Any
 
 import pytest
 
+from attrs import evolve
+
 import consentkit
 
 from consentkit.cli.demo import _import_story, example_folder
 from consentkit.gate import Reason
 from consentkit.policy import Category, load_policy
+from consentkit.seal import KeyRing, make_open_key
+from consentkit.testing.transport import make_batch, make_record
+from consentkit.transports import pack
 from consentkit.transports.memory import MemoryTransport
 from tests.support import MAC, MAC_MD5, PLACE, SHARE_CODE, Spies
 
@@ -30,6 +35,8 @@ from tests.support import MAC, MAC_MD5, PLACE, SHARE_CODE, Spies
 pytestmark = pytest.mark.need_extra("demo")
 
 HERE = example_folder()
+
+SOME_ID = "01936b2e-5d00-7c3a-9f00-0c1d2e3f4a5b"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +59,7 @@ def app(story: ModuleType, tmp_path: Path) -> Iterator[Any]:
     with consentkit.open(
         HERE / "policy.toml",
         transport=backend,
+        seal_for=make_open_key(1).seal_key.text,
         data_dir=tmp_path / "data",
         sources=spies,
     ) as kit:
@@ -347,13 +355,16 @@ class TestWire:
     """
 
     def test_loses_the_first_answer_and_keeps_all(
-        self, story: ModuleType
+        self, story: ModuleType, tmp_path: Path
     ) -> None:
         """
         The first batch is answered with 503 although the backend has it;
-        bodies and headers of every request are kept.
+        bodies and headers of every request are kept, and what is sealed is
+        read as the backend reads it.
         """
-        batch = b'{"records": [{"id": "a"}]}'
+        keys = KeyRing.new(tmp_path / "keys.json")
+        sent = make_batch(make_record(id=SOME_ID))
+        batch = pack(evolve(sent, seal_for=keys.current.seal_key)).body
 
         async def backend(scope: Any, receive: Any, send: Any) -> None:
             await receive()
@@ -361,13 +372,13 @@ class TestWire:
             await send({"type": "http.response.body", "body": b""})
 
         async def post(wire: Any) -> int:
-            sent: list[Any] = []
+            answers: list[Any] = []
 
             async def receive() -> Any:
                 return {"type": "http.request", "body": batch}
 
             async def send(message: Any) -> None:
-                sent.append(message)
+                answers.append(message)
 
             scope = {
                 "type": "http",
@@ -377,10 +388,10 @@ class TestWire:
                 "headers": [(b"x-told", b"more")],
             }
             await wire(scope, receive, send)
-            return int(sent[0]["status"])
+            return int(answers[0]["status"])
 
-        wire = story.Wire(backend)
+        wire = story.Wire(backend, keys)
         assert asyncio.run(post(wire)) == 503
         assert asyncio.run(post(wire)) == 200
-        assert [r["id"] for r in wire.records()] == ["a", "a"]
+        assert [r["id"] for r in wire.records()] == [SOME_ID, SOME_ID]
         assert b"x-told: more" in wire.heads

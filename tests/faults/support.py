@@ -316,7 +316,8 @@ def run(
         check=False,
         **options,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    said = f"{done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, said
     return done
 
 

@@ -173,7 +173,9 @@ results = []
 for turn in range(25):
     time.sleep(0.003 + turn % 5 * 0.001)
     def child():
-        assert len(tick(kit, 2)) == 1
+        with kit.use("stats") as use:
+            kept = use.capture(Ticked(2))
+        assert kept and kept.is_durable, kept
         assert kit.consent.state().choices["stats"].epoch
         kit.close()
     results.append(wait_for(start_child(child), 60))
@@ -216,6 +218,50 @@ while not (folder / "slow.begun").exists():
     time.sleep(0.001)
 assert wait_for(start_child(lambda: load("slow")), 10) == 0
 thread.join()
+"""
+    )
+    run(program, tmp_path)
+
+
+def test_while_another_thread_opens_a_file(tmp_path):
+    """
+    A file that another thread opens for the first time, while a fork waits
+    for something else, does not come over it: SQLite would count its locks
+    as the child's own, and the child would never get at it.
+    """
+    program = (
+        START
+        + r"""
+from consentkit._fork import Mutex
+from consentkit._sqlite import Database
+
+slow, is_inside = Mutex(), threading.Event()
+made = []
+
+def open_one():
+    with slow:
+        is_inside.set()
+        time.sleep(0.3)  # the fork has asked the others, and waits for this
+        made.append(Database(
+            folder / "one.sqlite3", schema="CREATE TABLE t (x)", version=1
+        ))
+        with made[0].writing() as db:
+            db.execute("INSERT INTO t VALUES (1)")
+
+def child():
+    here = [os.readlink(one) for one in Path("/proc/self/fd").iterdir()
+            if one.exists()]
+    assert not [one for one in here if "one.sqlite3" in one], here
+    with made[0].writing() as db:
+        db.execute("INSERT INTO t VALUES (2)")
+
+thread = threading.Thread(target=open_one)
+thread.start()
+is_inside.wait()
+assert wait_for(start_child(child), 20) == 0
+thread.join()
+with made[0].reading() as db:
+    assert db.execute("SELECT COUNT(*) FROM t").fetchone() == (2,)
 """
     )
     run(program, tmp_path)
@@ -301,11 +347,9 @@ with kit.use("stats") as use:
 theirs = json.loads((folder / "ids").read_text())
 assert len({*mine, *theirs}) == 100
 assert kit.status().waiting == 100
-sealed = set()
-db = sqlite3.connect(data_dir / "outbox.sqlite3")
-nonces = [s[:12] for (s,) in db.execute("SELECT sealed FROM records")]
+from tests.support import entries_in_file
+nonces = [sealed[:12] for *_, sealed in entries_in_file(data_dir)]
 assert len(set(nonces)) == 100, "a nonce is never used twice"
-db.close()
 """
     )
     run(program, tmp_path)

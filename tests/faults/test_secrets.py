@@ -27,6 +27,7 @@ from consentkit.collectors.clipboard import FileClipboard
 from consentkit.collectors.location import Fix
 from consentkit.collectors.source import Source, Unavailable
 from consentkit.exceptions import StoreError
+from consentkit.receiver import read_body
 from consentkit.transports.base import Transport
 from consentkit.transports.https import HTTPSTransport
 from tests.faults.support import (
@@ -184,12 +185,12 @@ class Wire:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 wire.text += [str(self.headers).encode(), body]
                 found = json.loads(body)
-                if "records" in found:
+                if "batch" in found:
                     said = {
                         "batch": found["batch"],
                         "outcomes": [
-                            {"id": r["id"], "outcome": "stored"}
-                            for r in found["records"]
+                            {"id": r.id, "outcome": "stored"}
+                            for r in read_body(body).records
                         ],
                     }
                 else:
@@ -551,19 +552,18 @@ class TestFailures:
         tick(kit, 1)
         with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db:
             db.execute(
-                "CREATE TRIGGER no BEFORE INSERT ON records "
+                "CREATE TRIGGER no BEFORE INSERT ON chunks "
                 "BEGIN SELECT RAISE(ABORT, 'no'); END"
             )
         with kit.use("stats") as use:
-            pairs: Any = [
-                made
+            drafts: Any = [
+                use._draft(value)
                 for value in use.device("imei").protected_values()
-                for made in [use._record(value)]
             ]
 
         def keep():
             with pytest.raises(StoreError) as caught:
-                kit.store.keep(pairs)
+                kit.store.keep(drafts, now=kit.now())
             return caught.value
 
         error = keep()

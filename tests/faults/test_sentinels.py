@@ -43,6 +43,7 @@ from consentkit.anonymise._steps import STEPS as PROTECTIONS
 from consentkit.collectors.location import Fix
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import UnprotectedError
+from consentkit.outbox import rows
 from consentkit.outbox.keys import Lane
 from consentkit.outbox.records import Batch, Record
 from consentkit.policy.model import ProtectionName
@@ -314,13 +315,24 @@ def _in_reach(frame: FrameType | None, *given: object) -> Iterator[str]:
         frame = frame.f_back
 
 
+#: As it is before anything fails.
+_REAL = Record.as_json
+
+
+def _body(batch: Batch) -> object:
+    written = getattr(batch.records, "write", None)
+    return written() if written else [_REAL(one) for one in batch.records]
+
+
 def _text(one: object) -> str:
     """
     Give the text of *one*, and what its ``repr`` leaves out.
     """
     with suppress(Exception):  # it may be half made
-        if isinstance(one, Batch | Record):
-            return f"{one!r} {one.as_json()}"
+        if isinstance(one, Batch):
+            return f"{one!r} {_body(one)!r}"
+        if isinstance(one, Record):
+            return f"{one!r} {_REAL(one)}"
         if isinstance(one, memoryview):
             return f"{bytes(one)!r}"
         if type(one).__name__ == "Request":  # of whichever client there is
@@ -344,12 +356,21 @@ PARTS = {
     "serialiser of the outbox": Part(
         ("consentkit.outbox",), ((json, "dumps"),)
     ),
-    # The last place and a digest go well, and what may be told does not.
+    "serialiser of rows": Part(
+        ("consentkit.outbox.rows",), ((rows, "encode"),)
+    ),
     "parser of the outbox": Part(
         ("consentkit.outbox",),
         ((json, "loads"),),
         passes=2,
         meets=frozenset({"StoreError"}),
+    ),
+    "journal": Part(
+        ("consentkit.outbox",),
+        ((os, "write"),),
+        errors=(OSError,),
+        # Of the key that a withdrawal cannot store.
+        meets=frozenset({"UnwritableError"}),
     ),
     "sealing of a record": Part(("consentkit.outbox",), ((Lane, "seal"),)),
     "serialiser of the wire": Part(

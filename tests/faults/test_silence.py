@@ -248,7 +248,11 @@ def test_a_no_is_as_silent_as_none(tmp_path, choice):
 
     report = _try_everything(POLICY, data_dir, tmp_path)
 
-    ours = ("ledger.sqlite3", "outbox.sqlite3", "delivery.lock", "keys")
+    ours = (
+        *("ledger.sqlite3", "ledger.pulse"),
+        *("outbox.sqlite3", "captured"),
+        *("delivery.lock", "keys"),
+    )
     beside = [
         (kind, path)
         for _, kind, path in _beside(report, POLICY)

@@ -16,13 +16,17 @@ from pathlib import Path
 
 import pytest
 
+import consentkit
+
 from consentkit import Kept, Kit, Reason, Refusal
 from consentkit.exceptions import StoreError
 from consentkit.ledger.entries import Act
 from consentkit.limits import Limits
+from consentkit.policy import parse_policy
 from consentkit.transports.base import Outcome
 from consentkit.transports.https import HTTPSTransport
 from tests.faults.support import (
+    POLICY,
     Backend,
     Scripted,
     Stalling,
@@ -35,6 +39,7 @@ from tests.faults.support import (
     tick,
     tock,
 )
+from tests.support import entries_in_file
 
 
 @contextmanager
@@ -137,8 +142,7 @@ class TestWaiting:
         kit.close()
         old = wrapped_keys(data_dir, "stats")
         kek = [p.read_bytes() for p in (data_dir / "keys").glob("*.key")]
-        with closing(sqlite3.connect(data_dir / "outbox.sqlite3")) as db:
-            sealed = [s for (s,) in db.execute("SELECT sealed FROM records")]
+        sealed = [sealed for *_, sealed in entries_in_file(data_dir)]
         assert hits(old, data_dir)
         assert len(sealed) == 51
 
@@ -205,6 +209,27 @@ class TestWaiting:
 
         assert kit.consent.history()[: len(before)] == before
         assert kit.status().waiting == 1
+
+    def test_another_policy_takes_nothing_back(self, tmp_path):
+        """
+        A kit that is opened on the folder with another app's policy neither
+        sends nor destroys what waits there; its own kit sends it later.
+        """
+        backend = Backend(tmp_path / "backend")
+        kit = open_kit(tmp_path / "data", "stats", transport=backend)
+        ids = tick(kit, 1, 2)
+        kit.close()
+        text = POLICY.read_text().replace('id = "faults"', 'id = "another"')
+        other = consentkit.open(
+            parse_policy(text), data_dir=tmp_path / "data", transport=backend
+        )
+        assert other.flush().delivered == 0
+        assert other.status().waiting == 2
+        other.close()
+
+        kit = open_kit(tmp_path / "data", transport=backend)
+        assert kit.flush().delivered == 2
+        assert backend.ids() == ids
 
     def test_an_observation_dies_with_its_consent(self, tmp_path):
         """
@@ -402,7 +427,7 @@ class TestInFlight:
                         try:
                             while part := connection.recv(65536):
                                 got.append(part)
-                                if b'"records"' in part:
+                                if b'"rows"' in part:
                                     has_body.set()
                         except OSError:
                             got.append(b"<reset>")
@@ -668,9 +693,9 @@ class TestRace:
         kit, other = open_kit(data_dir, "stats"), open_kit(data_dir)
         keep = kit.store.keep
 
-        def withdraw_and_keep(pairs, *, news=None):
+        def withdraw_and_keep(drafts, *, now):
             other.consent.withdraw("stats")
-            return keep(pairs, news=news)
+            return keep(drafts, now=now)
 
         kit.store.keep = withdraw_and_keep
         with kit.use("stats") as use:

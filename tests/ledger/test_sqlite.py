@@ -378,7 +378,7 @@ class TestBadFiles:
         ledger.path.mkdir()
 
         for act in (ledger.append, ledger.entries):
-            with pytest.raises(UnwritableError, match="a folder") as caught:
+            with pytest.raises(StoreError, match="a folder") as caught:
                 act()
             assert str(ledger.path) in str(caught.value)
 

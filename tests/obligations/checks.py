@@ -32,9 +32,10 @@ from consentkit.policy import Policy, load_policy, parse_policy
 from consentkit.policy.model import ProtectionName
 from consentkit.receiver.lookup import Lookup
 from consentkit.receiver.store import Store
+from consentkit.seal import make_open_key, open_envelope
 from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.memory import MemoryTransport
-from tests.faults.support import forms, hits
+from tests.faults.support import files, forms
 from tests.support import IMEI, MAC, START, Clock, Spy, to_toml
 
 
@@ -50,6 +51,9 @@ __all__ = [
     "clause",
     "document",
     "gate_of",
+    "hits",
+    "key_for",
+    "opened",
     "planted",
     "questions",
     "silo",
@@ -59,6 +63,8 @@ __all__ = [
 ]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+#: What the backend opens what was sealed by.
+_KEY = make_open_key(1)
 
 
 # The documents
@@ -305,6 +311,30 @@ def _plant(
     return f"planted-{type_}-{number}", f"planted-{type_}-{number}"
 
 
+def hits(needles: Iterable[bytes], *folders: Path) -> list[str]:
+    """
+    Say which of *needles* are in which files below *folders*.
+
+    Of a whole document there are thousands: each is looked for by its first
+    eight bytes before.
+    """
+    wanted = list(needles)
+    beginnings = {needle[:8] for needle in wanted}
+    found = []
+    for path, content in files(*folders):
+        there = beginnings
+        if len(beginnings) > 99:
+            there = {b for b in beginnings if len(b) < 8}
+            windows = range(len(content) - 7)
+            there |= beginnings & {content[i : i + 8] for i in windows}
+        found += [
+            f"{path.name}: {needle!r}"
+            for needle in wanted
+            if needle[:8] in there and needle in content
+        ]
+    return found
+
+
 @frozen
 class Seen:
     """
@@ -324,6 +354,23 @@ class Seen:
     waiting: int
     sent: int
     ids: frozenset[str]
+
+
+def key_for(policy: Policy) -> str | None:
+    """
+    Give a key to seal for, where *policy* has something sealed.
+    """
+    needs = {need for some in policy.demands.values() for need in some}
+    return _KEY.seal_key.text if "sealed" in needs else None
+
+
+def opened(body: bytes) -> bytes:
+    """
+    Open what was sealed for the key of `key_for`, as the backend does.
+    """
+    if body.startswith(b"{"):
+        return body
+    return open_envelope(body, {_KEY.seal_key.id: _KEY})[1]
 
 
 class Watched:
@@ -351,6 +398,7 @@ class Watched:
             policy,
             data_dir=folder,
             transport=self.wire,
+            seal_for=options.pop("seal_for", key_for(policy)),
             sources=[*options.pop("sources", ()), *self.spies.values()],
             clock=self.clock,
             **options,
@@ -452,6 +500,9 @@ class Backend(Transport):
     """
 
     name = "the backend's store"
+    #: What was sealed is opened before it is stored.
+    seals = True
+    capabilities = frozenset({"encrypted", "region"})
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.store = Store(folder / "backend.sqlite3")

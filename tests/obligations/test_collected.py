@@ -32,6 +32,7 @@ from tests.obligations.checks import (
     changed,
     clause,
     document,
+    key_for,
     table,
 )
 from tests.support import IMEI, Clock
@@ -64,6 +65,7 @@ class Reply:
             policy,
             data_dir=folder,
             transport=self.wire,
+            seal_for=key_for(policy),
             sources=[DeviceSource("the reply", facts)],
             clock=Clock(),
         )

@@ -22,11 +22,18 @@ from consentkit.cookies import ConsentJar
 from consentkit.gate import OSPermission, Reason
 from consentkit.policy import Policy
 from consentkit.policy.lint import lint
-from consentkit.transports import transport_from_url
+from consentkit.receiver import read_body
+from consentkit.transports import route
 from consentkit.transports.guarded import GuardedTransport
 from consentkit.transports.memory import MemoryTransport
 from tests.faults.support import forms, hits
-from tests.obligations.checks import Watched, changed, document, table
+from tests.obligations.checks import (
+    Watched,
+    changed,
+    document,
+    opened,
+    table,
+)
 
 
 WP = "camera_app"
@@ -67,12 +74,12 @@ class Site:
 
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                body = json.loads(self.rfile.read(length))
+                batch = read_body(opened(self.rfile.read(length)))
                 outcomes = [
-                    {"id": record["id"], "outcome": "stored"}
-                    for record in body["records"]
+                    {"id": record.id, "outcome": "stored"}
+                    for record in batch.records
                 ]
-                answer = {"batch": body["batch"], "outcomes": outcomes}
+                answer = {"batch": batch.id, "outcomes": outcomes}
                 site.visits.append({self.headers.get("Cookie", "")})
                 self.send_response(200)
                 self.send_header("Set-Cookie", f"id={SECRET}; Path=/")
@@ -181,7 +188,7 @@ class TestCookies:
         """
         policy = document(WP)
         with Watched(
-            policy, tmp_path, wire=transport_from_url(site.url)
+            policy, tmp_path, wire=route(site.url, region="CN")
         ) as seen:
             for function in policy.functions:
                 with pytest.raises(ValueError, match="cookie_id"):

@@ -22,7 +22,7 @@ from consentkit.policy import Policy
 from consentkit.transports.memory import MemoryTransport
 from consentkit.use import Basis
 from tests.faults.support import forms, hits
-from tests.obligations.checks import changed, document
+from tests.obligations.checks import changed, document, key_for
 from tests.support import Clock
 
 
@@ -89,6 +89,7 @@ class Door:
             policy,
             data_dir=folder,
             transport=self.wire,
+            seal_for=key_for(policy),
             sources=[self.source],
             clock=Clock(),
         )

@@ -145,6 +145,25 @@ def _gives(
     return change
 
 
+def _case(basis: str, *acts: str, **more: Any) -> Change:
+    """
+    List a case in which the document does without consent.
+    """
+    row = {"basis": basis, "acts": [*acts], **more}
+    return lambda tree: tree["exceptions"].append(row)
+
+
+#: What has to be there before a party gets anything.
+FILED: dict[str, dict[str, Any]] = {
+    "assessment": {
+        "reference": "file 3",
+        "made": START.date(),
+        "risk": "low",
+    },
+    "agreement": {"reference": "contract 3"},
+}
+
+
 def _signed(tree: dict[str, Any]) -> None:
     party = _party(tree, "shelf_count")
     party["accepted"] = party["requires"]
@@ -389,35 +408,52 @@ class TestEachParty:
     @pytest.mark.obligation("KS-PROV-1")
     def test_affiliates_are_domestic(self, tmp_path: Path) -> None:
         """
-        An affiliate in the country gets something by a yes to it, and by no
-        other basis; one abroad gets nothing by that yes.
+        An affiliate in the country gets something by a yes to it, or by the
+        need of a contract where the document lists that, and by no other
+        basis. One abroad, or of which nobody knows where it is, gets
+        nothing, whatever is agreed to.
         """
         gives = _gives(*KS_ROW, "affiliates")
+        filed = _told("affiliates", **FILED)
         own = f"{KS_ROW[0]}@affiliates"
         to = {"recipient": "affiliates"}
+        basis = _basis("contract", reference="file 7")
         with Parties(
-            changed("design_platform", gives), tmp_path / "here"
+            changed("design_platform", gives, filed), tmp_path / "here"
         ) as seen:
             seen.agree(KS_ROW[0])
             with seen.nothing():
                 answer = seen.take(*KS_ROW, **to)
                 assert answer.reason is Reason.RECIPIENT_CONSENT_NEEDED
-                basis = _basis("contract", reference="file 7")
                 answer = seen.take(*KS_ROW, basis=basis, **to)
                 assert answer.reason is Reason.BASIS_NOT_LISTED
             seen.agree(own)
             with seen.once():
                 seen.take(*KS_ROW, **to)
             assert seen.got("affiliates") == [KS_ROW[1]]
-        abroad = changed(
-            "design_platform", gives, _told("affiliates", country="SG")
-        )
-        with Parties(abroad, tmp_path / "there") as seen:
-            seen.agree(KS_ROW[0], own)
-            with seen.nothing():
-                answer = seen.take(*KS_ROW, **to)
-                assert answer.reason is Reason.ABROAD_CONSENT_NEEDED
-            assert f"{own}{ABROAD}" in abroad.elements
+        contract = _case("contract", "sharing", functions=[KS_ROW[0]])
+        for country in ("CN", "SG", ""):
+            policy = changed(
+                "design_platform",
+                gives,
+                filed,
+                contract,
+                _told("affiliates", country=country),
+            )
+            there = f"{own}{ABROAD}"
+            with Parties(policy, tmp_path / f"in-{country}") as seen:
+                if country == "CN":
+                    with seen.once():
+                        seen.take(*KS_ROW, basis=basis, **to)
+                    assert seen.got("affiliates") == [KS_ROW[1]]
+                    continue
+                assert (there in policy.elements) is (country == "SG")
+                seen.agree(KS_ROW[0], own, *[there] * (country == "SG"))
+                with seen.nothing():
+                    for asked in (to, {**to, "basis": basis}):
+                        answer = seen.take(*KS_ROW, **asked)
+                        assert answer.reason is Reason.RECIPIENT_BARRED
+                assert "may be in CN" in answer.detail
 
     @pytest.mark.obligation("GP-SHR-6")
     def test_what_is_sensitive_is_asked_for_by_itself(
@@ -650,6 +686,65 @@ class TestChanged:
             assert seen.take(*row, recipient=party)
             seen.kit.flush()
             assert seen.got(party)
+
+    @pytest.mark.parametrize(
+        ("name", "party"),
+        [
+            pytest.param(
+                "design_platform",
+                "affiliates",
+                marks=pytest.mark.obligation("KS-PROV-4"),
+            ),
+            pytest.param(
+                "general_platform",
+                "gp_affiliates",
+                marks=pytest.mark.obligation("GP-SHR-3"),
+            ),
+        ],
+    )
+    def test_what_is_missing_bars_it(self, name: str, party: str) -> None:
+        """
+        Where the document asks for an assessment and an agreement first, a
+        party gets nothing before both can be looked up, whatever was
+        granted; the check says the same of a document that does not ask.
+        """
+        row = KS_ROW if party == "affiliates" else GP_ROW
+        first = _told(party, on_file=["assessment", "agreement"])
+        assessed = FILED["assessment"]
+        undated = {k: v for k, v in assessed.items() if k != "made"}
+
+        def answer(**filed: Any) -> Permit | Refusal:
+            gives = _gives(*row, party)
+            policy = changed(name, gives, first, _told(party, **filed))
+            purpose = policy.functions[row[0]].clauses[row[1]].purposes[0]
+            asked = [Question(*row, purpose, party)]
+            gate = gate_of(policy, *whole(policy))
+            return answers(gate, asked)[asked[0]]
+
+        assert isinstance(answer(**FILED), Permit)
+        for filed, lack in (
+            ({}, "no assessment, no agreement on file"),
+            ({"agreement": FILED["agreement"]}, "no assessment on file"),
+            ({"assessment": assessed}, "no agreement on file"),
+            ({**FILED, "assessment": undated}, "no assessment on file"),
+            (
+                {**FILED, "assessment": {**assessed, "reference": ""}},
+                "no assessment on file",
+            ),
+            (
+                {**FILED, "agreement": {"reference": ""}},
+                "no agreement on file",
+            ),
+            (
+                {**FILED, "assessment": {**assessed, "risk": "high"}},
+                "a high risk",
+            ),
+        ):
+            no = answer(**filed)
+            assert isinstance(no, Refusal)
+            assert no.reason is Reason.RECIPIENT_BARRED
+            assert no.detail.startswith(f"{party}: ")
+            assert no.detail.endswith(lack)
 
     @pytest.mark.parametrize(
         ("name", "party"),
@@ -1023,6 +1118,53 @@ class TestPublic:
             Act.BASIS_USED,
             "file 7",
         )
+
+    @pytest.mark.obligation("WP-DISC-1")
+    def test_by_a_case_for_disclosure(self, tmp_path: Path) -> None:
+        """
+        A case that the text lists for disclosure alone makes something
+        public, with a reference, and gives nothing to a party; a case for
+        sharing alone makes nothing public.
+        """
+        policy = changed(
+            "camera_app",
+            _named("public", name="Everybody", mode="public"),
+            *WP_SHARES,
+            _gives(*WP_ROW, "affiliates", "public", **ONE_STOP),
+            _told("affiliates", purposes=ONE_STOP["purposes"]),
+            _case("statutory_duty", "sharing"),
+        )
+        function = policy.functions[WP_ROW[0]]
+        gate = gate_of(policy)
+        for party, act in (
+            ("public", "disclosure"),
+            ("affiliates", "sharing"),
+        ):
+            atom = Atom(WP_ROW[1], ONE_STOP["purposes"][0], party)
+            assert {
+                b for b in WORDS.bases if gate.lists(b, function, atom)
+            } == {
+                case.basis
+                for case in policy.document.exceptions
+                if act in case.acts and not case.types
+            }
+        public, shared = (
+            _basis(basis, reference="file 7")
+            for basis in ("other_law", "statutory_duty")
+        )
+        with Parties(policy, tmp_path) as seen:
+            with seen.nothing():
+                for basis, party in (
+                    (public, "affiliates"),
+                    (shared, "public"),
+                ):
+                    answer = seen.take(*WP_ROW, basis=basis, recipient=party)
+                    assert answer.reason is Reason.BASIS_NOT_LISTED
+            with seen.once():
+                seen.take(*WP_ROW, basis=public, recipient="public")
+            with seen.once():
+                seen.take(*WP_ROW, basis=shared, recipient="affiliates")
+            assert seen.got("public") == seen.got("affiliates") == [WP_ROW[1]]
 
     @pytest.mark.obligation("KS-DISC-1")
     def test_other_users_see_the_identity_alone(self, tmp_path: Path) -> None:

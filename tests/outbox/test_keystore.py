@@ -105,6 +105,12 @@ class RealStore:
             until(lambda: not self._is_owned())
         self.daemon = None
 
+    def is_running(self) -> bool:
+        """
+        Tell whether it did not end by itself.
+        """
+        return self.daemon is not None and self.daemon.poll() is None
+
     def _is_owned(self) -> bool:
         import secretstorage
 
@@ -404,7 +410,18 @@ class TestRotate:
         the key store, that which the outbox names, and all that may be read
         still can be.
         """
-        said = run(KILLED, tmp_path, timeout_seconds=300).stdout.split()
+        for attempt in range(3):
+            folder = tmp_path / str(attempt)
+            folder.mkdir()
+            try:
+                said = run(KILLED, folder, timeout_seconds=300).stdout.split()
+                break
+            except AssertionError:
+                # Some hundred clients that are killed while they ask can
+                # bring gnome-keyring down, which is another test's subject.
+                if store.is_running() or attempt == 2:
+                    raise
+                store.start()
 
         assert said.count("untouched") > 1
         assert said.count("withdrawn") > 20

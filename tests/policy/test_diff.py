@@ -81,6 +81,7 @@ def before() -> Tree:
     )
     return tree | {
         "storage": {"regions": ["CN", "DE"], "protection": ["sealed"]},
+        "purposes": {"usage_statistics": {"needs": ["encrypted", "region"]}},
         "retention": [
             {
                 "id": "logs",
@@ -257,7 +258,10 @@ MUTATIONS: dict[str, tuple[Change, dict[str, FallKind]]] = {
         {"improve": PARTLY, "improve/app_usage_time": PARTLY},
     ),
     "purpose replaced": (
-        put(["advertising_delivery"], "functions", IMPROVE, "purposes"),
+        both(
+            put(["advertising_delivery"], "functions", IMPROVE, "purposes"),
+            cut("purposes"),
+        ),
         {"improve": WHOLLY, "improve/app_usage_time": WHOLLY},
     ),
     "purpose of one type": (
@@ -440,6 +444,31 @@ MUTATIONS: dict[str, tuple[Change, dict[str, FallKind]]] = {
     "function dropped": (
         cut("functions", PASTE),
         {"paste": GONE},
+    ),
+    # Ways
+    "need dropped": (
+        put(["encrypted"], "purposes", "usage_statistics", "needs"),
+        {"improve": WHOLLY, "improve/app_usage_time": WHOLLY},
+    ),
+    "need replaced": (
+        put(["encrypted", "sealed"], "purposes", "usage_statistics", "needs"),
+        {"improve": WHOLLY, "improve/app_usage_time": WHOLLY},
+    ),
+    "no needs any more": (
+        cut("purposes"),
+        {"improve": WHOLLY, "improve/app_usage_time": WHOLLY},
+    ),
+    "need added": (
+        add("sealed", "purposes", "usage_statistics", "needs"),
+        {},
+    ),
+    "another purpose with needs": (
+        put({"needs": ["sealed"]}, "purposes", "service_logging"),
+        {},
+    ),
+    "ways may end in more regions": (
+        put(["CN", "DE", "SG"], "storage", "regions"),
+        {"improve": WHOLLY, "improve/app_usage_time": WHOLLY},
     ),
     # Words
     "another text": (
@@ -630,6 +659,9 @@ class TestFalls:
             ("another SDK", "umeng", {Beyond.SDK}),
             ("another controller", "paste", {Beyond.CONTROLLER}),
             ("decided on with the rest", "improve", {Beyond.DECISION}),
+            ("need dropped", "improve", {Beyond.ROUTE}),
+            ("no needs any more", "improve", {Beyond.ROUTE}),
+            ("ways may end in more regions", "improve", {Beyond.REGION}),
         ],
     )
     def test_says_why(
@@ -706,6 +738,68 @@ class TestFalls:
         assert {c.path: c.asks for c in found.changes} == {
             "$.functions[improve].recipients": (),
             "$.recipients[helper].name": asks,
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "path", "what", "kind"),
+        [
+            (
+                "need dropped",
+                "$.purposes.usage_statistics.needs",
+                "needs of purpose usage_statistics",
+                ChangeKind.CHANGED,
+            ),
+            (
+                "no needs any more",
+                "$.purposes.usage_statistics",
+                "purpose usage_statistics",
+                ChangeKind.REMOVED,
+            ),
+            (
+                "another purpose with needs",
+                "$.purposes.service_logging",
+                "purpose service_logging",
+                ChangeKind.ADDED,
+            ),
+            (
+                "need added",
+                "$.purposes.usage_statistics.needs",
+                "needs of purpose usage_statistics",
+                ChangeKind.CHANGED,
+            ),
+        ],
+    )
+    def test_names_the_purpose(
+        self, name: str, path: str, what: str, kind: ChangeKind
+    ) -> None:
+        """
+        What a purpose needs is told by the purpose; less is major and takes
+        something from people, more does neither.
+        """
+        (change,) = after(MUTATIONS[name][0]).changes
+
+        assert (change.path, change.what, change.kind) == (path, what, kind)
+        is_less = bool(MUTATIONS[name][1])
+        assert change.reduces_rights is is_less
+        assert change.major is is_less
+
+    def test_one_of_two_purposes(self) -> None:
+        """
+        Of two purposes, each change is blamed for its own uses.
+        """
+        both_need = before()
+        put({"needs": ["sealed"]}, "purposes", "service_logging")(both_need)
+        tree = copy.deepcopy(both_need)
+        cut("purposes")(tree)
+
+        found = compare(policy_of(both_need), policy_of(tree))
+
+        assert {c.path: c.asks for c in found.changes} == {
+            "$.purposes.usage_statistics": (
+                "improve",
+                "improve/app_usage_time",
+            ),
+            "$.purposes.service_logging": ("logs", "logs@partner"),
         }
 
     def test_same(self) -> None:
@@ -1062,6 +1156,17 @@ WORSE_FUNCTION: dict[str, tuple[Tree, Tree]] = {
 }
 
 
+#: The same for one recipient.
+WORSE_RECIPIENT: dict[str, tuple[Tree, Tree]] = {
+    "less on file": (
+        {"on_file": ["agreement", "assessment"]},
+        {"on_file": ["agreement"]},
+    ),
+    "in more countries": ({"only_in": ["CN"]}, {"only_in": ["CN", "SG"]}),
+    "in any country": ({"only_in": ["CN"]}, {}),
+}
+
+
 class TestWorse:
     """
     Tests for which way something is taken from people.
@@ -1097,6 +1202,18 @@ class TestWorse:
 
         def given(keys: Tree) -> Change:
             return lambda tree: tree["functions"][PASTE].update(keys)
+
+        self.compare_both(given(good), given(bad))
+
+    @pytest.mark.parametrize("name", WORSE_RECIPIENT)
+    def test_recipient(self, name: str) -> None:
+        """
+        And with a recipient.
+        """
+        good, bad = WORSE_RECIPIENT[name]
+
+        def given(keys: Tree) -> Change:
+            return lambda tree: tree["recipients"][-1].update(keys)
 
         self.compare_both(given(good), given(bad))
 

@@ -175,6 +175,13 @@ class TestGoodPolicy:
         assert repr(small()) == "<Policy small 1: 5 functions>"
 
 
+def needing(purpose: str, *needs: str) -> Change:
+    """
+    Say what the way for a purpose has to be.
+    """
+    return put({purpose: {"needs": list(needs)}}, "purposes")
+
+
 FAULTS: dict[str, tuple[Change, str, str, str]] = {
     "missing table": (
         cut("controller"),
@@ -517,6 +524,48 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         "",
     ),
     "no format": (cut("schema"), "$.schema", "missing", "add this key"),
+    "no such purpose": (
+        needing("usage_statistic", "sealed"),
+        "$.purposes.usage_statistic",
+        "'usage_statistic' is no purpose",
+        "did you mean 'usage_statistics'",
+    ),
+    "purpose of nothing": (
+        needing("bank_transfer", "sealed"),
+        "$.purposes.bank_transfer",
+        "no function has this purpose",
+        "or leave it out",
+    ),
+    "no such need": (
+        needing("usage_statistics", "encrypted", "seald"),
+        "$.purposes.usage_statistics.needs[1]",
+        "'seald' is no need of a purpose",
+        "did you mean 'sealed'",
+    ),
+    "region without regions": (
+        needing("usage_statistics", "region"),
+        "$.purposes.usage_statistics.needs",
+        "'region', and nothing says which",
+        'storage.regions, such as ["CN"]',
+    ),
+    "purpose without needs": (
+        put({"usage_statistics": {}}, "purposes"),
+        "$.purposes.usage_statistics.needs",
+        "missing",
+        "add this key",
+    ),
+    "misspelt key of a purpose": (
+        put({"usage_statistics": {"needs": [], "needz": []}}, "purposes"),
+        "$.purposes.usage_statistics.needz",
+        "no such key",
+        "did you mean 'needs'",
+    ),
+    "purpose that is no table": (
+        put({"usage_statistics": "sealed"}, "purposes"),
+        "$.purposes.usage_statistics",
+        "expected a table, found a string",
+        "",
+    ),
 }
 
 
@@ -854,6 +903,7 @@ class TestAnyDocument:
 
 TERMS: dict[str, Change] = {
     "basis": put(["consent", "contract"], "functions", 1, "basis"),
+    "needs": needing("usage_statistics", "encrypted"),
     "sdk": put("getui", "functions", 1, "sdk"),
     "purposes": put(["advertising_targeting"], "functions", 1, "purposes"),
     "more purposes": put(
@@ -883,6 +933,7 @@ WORDS: dict[str, Change] = {
     "text": put("We count in better words.", "functions", 1, "text"),
     "on_refusal": put("function_unavailable", "functions", 1, "on_refusal"),
     "ask_again": put("P30D", "functions", 1, "ask_again"),
+    "needs of others": needing("service_logging", "encrypted"),
 }
 
 

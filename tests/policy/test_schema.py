@@ -94,6 +94,8 @@ def _value(key: Key) -> Any:
         value = 1
     elif attrs.has(key.kind):
         value = full(key.kind)
+        if key.names:
+            return {words_of(key.names)[0]: value}
     elif key.kind is str:
         value = _word(key)
     else:

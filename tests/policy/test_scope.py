@@ -6,7 +6,7 @@ Tests for what a consent covers: the set difference of two policies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +63,18 @@ def event(**keys: Any) -> Change:
     Change keys of the first event of ``connect``.
     """
     return lambda tree: tree["functions"][CONNECT]["events"][0].update(keys)
+
+
+def needing(*needs: str, regions: Sequence[str] = ("DE",)) -> Change:
+    """
+    Say what the way of statistics has to be.
+    """
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["storage"] = {"regions": list(regions)}
+        tree["purposes"] = {"usage_statistics": {"needs": list(needs)}}
+
+    return change
 
 
 def keeps_at_home(tree: dict[str, Any]) -> None:
@@ -193,6 +205,19 @@ class TestBeyond:
             ),
             (
                 "improve",
+                [needing("encrypted", "sealed")],
+                [needing("sealed")],
+                Beyond.ROUTE,
+            ),
+            ("improve", [needing("encrypted")], [], Beyond.ROUTE),
+            (
+                "improve",
+                [needing("region", regions=["DE"])],
+                [needing("region", regions=["DE", "SG"])],
+                Beyond.REGION,
+            ),
+            (
+                "improve",
                 [],
                 [function(IMPROVE, retention="P2M")],
                 Beyond.RETENTION,
@@ -311,6 +336,7 @@ class TestBeyond:
             recipient(0, name="Better", formerly=["Helper GmbH"]),
             lambda t: t["controller"].update(id="new", continues=["maker"]),
             keeps_at_home,
+            needing("sealed"),
         ],
         ids=[
             "shorter",
@@ -325,6 +351,7 @@ class TestBeyond:
             "other name",
             "taken over",
             "place of storage",
+            "need",
         ],
     )
     def test_less_is_covered(self, change: Change) -> None:

@@ -50,8 +50,7 @@ class TestImports:
             "from posthog import Posthog",
             "from posthog.client import Client",
             "from posthog import *",
-            "def f():\n    import posthog",
-            "class A:\n    async def f(self):\n        import posthog",
+            "class A:\n    import posthog",
             "if 1:\n    pass\nelif 2:\n    import posthog",
             "match 1:\n    case 1:\n        import posthog",
             "with open('x') as f:\n    import posthog",
@@ -59,7 +58,8 @@ class TestImports:
             "from importlib import import_module\nimport_module('posthog')",
             "import importlib\nx = [importlib.import_module('posthog.a')]",
             "__import__('posthog')",
-            "f = lambda: __import__('posthog')",
+            "@f(__import__('posthog'))\ndef g():\n    pass",
+            "def g(a=__import__('posthog')):\n    pass",
             "import_module(name='posthog')",
         ],
     )
@@ -111,28 +111,137 @@ class TestImports:
     @pytest.mark.parametrize(
         ("text", "scope"),
         [
-            ("try:\n import posthog\nexcept ImportError:\n pass", "optional"),
-            ("try:\n import posthog\nexcept:\n pass", "optional"),
+            ("try:\n import posthog\nexcept ImportError:\n pass", "reachable"),
+            ("try:\n import posthog\nexcept:\n pass", "reachable"),
             (
                 "try:\n import posthog\nexcept (A, ModuleNotFoundError):\n x",
-                "optional",
+                "reachable",
             ),
             ("try:\n import posthog\nexcept KeyError:\n pass", "run"),
             ("try:\n x\nexcept ImportError:\n import posthog", "run"),
             (
                 "with contextlib.suppress(ImportError):\n import posthog",
-                "optional",
+                "reachable",
             ),
-            ("if TYPE_CHECKING:\n import posthog", "development"),
-            ("if typing.TYPE_CHECKING:\n import posthog", "development"),
+            ("def f():\n import posthog", "reachable"),
+            ("class A:\n async def f(s):\n  import posthog", "reachable"),
+            ("def f():\n def g():\n  __import__('posthog')", "reachable"),
+            ("f = lambda: __import__('posthog')", "reachable"),
+            (
+                "def f():\n try:\n  import posthog\n except ImportError: x",
+                "reachable",
+            ),
+            ("def f():\n import posthog\nimport posthog", "run"),
             ("if TYPE_CHECKING:\n x\nelse:\n import posthog", "run"),
+            ("if not TYPE_CHECKING:\n import posthog", "run"),
+            ("if TYPE_CHECKING or x:\n import posthog", "run"),
         ],
     )
     def test_scope(self, tmp_path: Path, text: str, scope: str) -> None:
         """
-        What may be missing is optional; what only checkers read is not run.
+        What runs with its module is certain; what may be missing, or is in
+        a function, can be reached.
         """
         assert code(tmp_path, text)["posthog"].split()[1] == scope
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "if TYPE_CHECKING:\n import posthog",
+            "if typing.TYPE_CHECKING:\n import posthog",
+            "if TYPE_CHECKING:\n def f():\n  __import__('posthog')",
+            "if not TYPE_CHECKING:\n x\nelse:\n import posthog",
+        ],
+    )
+    def test_for_type_checkers(self, tmp_path: Path, text: str) -> None:
+        """
+        What only type checkers read is no use at all.
+        """
+        assert code(tmp_path, text) == {}
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("import posthog", ("error", "'posthog': used, import posthog")),
+            (
+                "def f():\n import posthog",
+                (
+                    "warning",
+                    (
+                        "'posthog': reachable, not certain, import posthog "
+                        "(only in a function)"
+                    ),
+                ),
+            ),
+            (
+                "try:\n import posthog\nexcept ImportError:\n x",
+                (
+                    "warning",
+                    (
+                        "'posthog': reachable, not certain, import posthog "
+                        "(only if it is installed)"
+                    ),
+                ),
+            ),
+        ],
+    )
+    def test_weight(
+        self, tmp_path: Path, text: str, told: tuple[str, str]
+    ) -> None:
+        """
+        An SDK that is certain to be used is an error, one that may be is a
+        warning that says so.
+        """
+        made = audit(write(tmp_path, {"main.py": text}))
+
+        (finding,) = made.checked.findings
+        assert (finding.severity.value, finding.message) == told
+
+    def test_required_weighs_more(self, tmp_path: Path) -> None:
+        """
+        Where the project requires an SDK for all, it does not matter where
+        it is imported.
+        """
+        files = {
+            "requirements.txt": "posthog",
+            "a.py": "def f():\n import posthog",
+        }
+        made = audit(write(tmp_path, files))
+
+        (finding,) = made.checked.findings
+        assert finding.severity.value == "error"
+        assert finding.message.startswith("'posthog': used, requires posthog")
+
+    def test_extra_of_an_unpacked_wheel(self, tmp_path: Path) -> None:
+        """
+        What an unpacked wheel asks for only with an extra is optional, and
+        so is the code that it is for; what it asks for always is used.
+        """
+        files = {
+            "acme-1.dist-info/METADATA": (
+                "Metadata-Version: 2.4\nName: acme\nVersion: 1\n"
+                "Provides-Extra: metrics\n"
+                "Requires-Dist: sentry-sdk>=2; python_version >= '3.9'\n"
+                "Requires-Dist: posthog (>=6) ; extra == 'metrics'\n"
+                'Requires-Dist: mixpanel; extra == "metrics"\n'
+                "Requires-Dist: bugsnag; extra == 'dev'\n\nAbout rollbar.\n"
+                "Requires-Dist: rollbar\n"
+            ),
+            "acme/__init__.py": "import sentry_sdk\nimport posthog\n",
+        }
+        found = shown(write(tmp_path, files))
+
+        assert {sdk: e[0].scope for sdk, e in found.items()} == {
+            "sentry": RUN,
+            "posthog": OPTIONAL,
+            "mixpanel": OPTIONAL,
+            "bugsnag": DEVELOPMENT,
+        }
+        assert [str(e) for e in found["posthog"]] == [
+            "import posthog (required: extra 'metrics')",
+            "requires posthog (extra 'metrics')",
+        ]
+        assert found["mixpanel"][0].place == "acme-1.dist-info/METADATA:7"
 
     @pytest.mark.parametrize(
         ("name", "scope"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import consentkit
 
 from consentkit.exceptions import RegistryError
 from consentkit.registry import SDKEntry, SDKHost, load_entries
+from consentkit.registry.index import codes_of, inside_of
 from consentkit.registry.load import load_registry, read_entries
 from tests.support import SMALL
 
@@ -351,6 +352,228 @@ class TestMany:
         assert entries.looks <= named
 
 
+def old(folder: Path) -> None:
+    """
+    Make the files of a folder as old as files mostly are.
+    """
+    for path in folder.iterdir():
+        os.utime(path, ns=(10**18, 10**18))
+
+
+def spoil(path: Path) -> None:
+    """
+    Swap a file for rubbish that looks the same from outside.
+    """
+    stat = path.stat()
+    path.write_bytes(b"[" * stat.st_size)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """
+    A folder of a hundred entries, some inside of others, with an index.
+    """
+    folder = tmp_path / "sdks"
+    folder.mkdir()
+    for i in range(100):
+        top = f'parent = "acme_{i - 1}"\n' if i % 2 else ""
+        package = (
+            f'[package]\ndistributions = ["acme-{i}"]\n'
+            f'imports = ["acme_{i}"]\nversion = "1"\n'
+        )
+        write(folder, f"acme_{i}", top=top, more=package * (i % 3 > 0))
+    write(folder, "sentry", top='replaces = true\nhost = "getui"\n')
+    old(folder)
+    load_entries(folder, index=tmp_path / "index")
+    assert (tmp_path / "index").is_file()
+    return folder
+
+
+class TestIndex:
+    """
+    Tests for the index of a folder.
+    """
+
+    def test_says_the_same(self, many: Path, tmp_path: Path) -> None:
+        """
+        With an index the entries, what their code is known by, and what is
+        inside of what, are as they are without; beside the shipped ones too.
+        """
+        plain = load_entries(many)
+        lazy = load_entries(many, index=tmp_path / "index")
+
+        assert type(lazy) is not type(plain)
+        assert list(lazy) == list(plain)
+        assert dict(codes_of(lazy)) == dict(codes_of(plain))
+        both = {**load_registry(), **plain}
+        beside = load_registry(lazy)
+        assert set(beside) == set(both)
+        assert len(beside) == len(both)
+        assert dict(codes_of(beside)) == dict(codes_of(both))
+        for sdk in both:
+            assert inside_of(lazy, sdk) == inside_of(plain, sdk)
+            assert set(inside_of(beside, sdk)) == set(inside_of(both, sdk))
+        assert dict(lazy) == dict(plain)
+        assert beside["sentry"] == plain["sentry"]
+        assert beside["umeng"] == both["umeng"]
+        assert "acme_200" not in beside
+        assert lazy.get("../sdks/acme_1") is None
+
+    def test_reads_what_is_asked_for(self, many: Path, tmp_path: Path) -> None:
+        """
+        A start reads the entries that the policy names, and no other file.
+        """
+        (tmp_path / "policy.toml").write_text(
+            SMALL.read_text(encoding="utf-8")
+            + '[[functions]]\nid = "acme"\nname = "Acme"\n'
+            'category = "third_party"\ntext = "Acme counts."\n'
+            'basis = ["consent"]\non_refusal = "degraded"\n'
+            'purposes = ["usage_statistics"]\nretention = "P1D"\n'
+            'sdk = "acme_4"\n',
+            encoding="utf-8",
+        )
+        for path in many.iterdir():
+            if path.stem != "acme_4":
+                spoil(path)
+        own = load_entries(many, index=tmp_path / "index")
+
+        with consentkit.open(
+            tmp_path / "policy.toml",
+            data_dir=tmp_path / "data",
+            sdk_entries=load_registry(own),
+        ) as kit:
+            kit.registry.enforce()
+            answer = kit.registry.start("acme_4", lambda: None)
+            kit.registry.release()
+
+        # What is inside of it is known without its file.
+        assert isinstance(answer, consentkit.Refusal)
+        assert answer.detail.startswith("acme_5 comes inside of acme_4")
+
+    def test_is_never_trusted_over_a_file(
+        self, many: Path, tmp_path: Path
+    ) -> None:
+        """
+        A file that was changed behind its size and time is read as it is.
+        """
+        spoil(many / "acme_7.toml")
+        lazy = load_entries(many, index=tmp_path / "index")
+
+        assert lazy["acme_6"].id == "acme_6"
+        with pytest.raises(RegistryError, match=r"acme_7\.toml: is not TOML"):
+            lazy["acme_7"]
+        path = many / "sentry.toml"
+        stat = path.stat()
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("replaces = true\n", "# replaces  = 1\n")
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert path.stat().st_size == stat.st_size
+        lazy = load_entries(many, index=tmp_path / "index")
+        with pytest.raises(RegistryError, match="say replaces = true"):
+            lazy["sentry"]
+
+    @pytest.mark.parametrize("how", ["later", "longer", "more", "fewer"])
+    def test_a_change_ends_it(
+        self, how: str, many: Path, tmp_path: Path
+    ) -> None:
+        """
+        Of a folder that has changed all faults are told, as without.
+        """
+        match how:
+            case "later":
+                spoil(many / "acme_3.toml")
+                os.utime(many / "acme_3.toml", ns=(10**18, 10**18 + 1))
+            case "longer":
+                with (many / "acme_3.toml").open("a") as stream:
+                    stream.write("[")
+                old(many)
+            case "more":
+                (many / "acme_3b.toml").write_text("[")
+                old(many)
+            case "fewer":
+                (many / "acme_2.toml").unlink()
+
+        with pytest.raises(RegistryError, match=": 1 fault\n"):
+            load_entries(many, index=tmp_path / "index")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda raw: b"",
+            lambda raw: b"\0" * 100,
+            lambda raw: raw[:-1],
+            lambda raw: raw.replace(b'"acme_1"', b'"acme_2"'),
+            lambda raw: raw.replace(b'"schema": 1', b'"schema": 2'),
+            lambda raw: raw.replace(b'"rules": "', b'"rules": "0'),
+        ],
+        ids=["empty", "rubbish", "cut", "changed", "format", "rules"],
+    )
+    def test_another_is_none(
+        self, change: Callable[[bytes], bytes], many: Path, tmp_path: Path
+    ) -> None:
+        """
+        An index that is not of this folder, whole, and of this version is
+        as good as none, and is made anew.
+        """
+        index = tmp_path / "index"
+        right = index.read_bytes()
+        assert change(right) != right
+        index.write_bytes(change(right))
+
+        assert dict(load_entries(many, index=index)) == load_entries(many)
+        assert index.read_bytes() == right
+
+    def test_is_not_waited_for(self, many: Path, tmp_path: Path) -> None:
+        """
+        A pipe is no index.
+        """
+        (tmp_path / "index").unlink()
+        os.mkfifo(tmp_path / "index")
+
+        assert len(load_entries(many, index=tmp_path / "index")) == 101
+
+    def test_of_what_may_still_change(self, tmp_path: Path) -> None:
+        """
+        No index is made of a file so young that another change of it might
+        not show, nor of a folder with faults.
+        """
+        folder = tmp_path / "sdks"
+        folder.mkdir()
+        write(folder, "acme")
+        os.utime(folder / "acme.toml", (2**32, 2**32))
+        load_entries(folder, index=tmp_path / "index")
+        assert not (tmp_path / "index").exists()
+
+        write(folder, "acme", analytics="analytical")
+        old(folder)
+        with pytest.raises(RegistryError):
+            load_entries(folder, index=tmp_path / "index")
+        assert not (tmp_path / "index").exists()
+
+        write(folder, "acme")
+        old(folder)
+        load_entries(folder, index=tmp_path / "index")
+        assert (tmp_path / "index").exists()
+
+    def test_cannot_be_written(self, many: Path, tmp_path: Path) -> None:
+        """
+        Where an index cannot be written, the entries are there all the same.
+        """
+        index = tmp_path / "nowhere" / "index"
+
+        assert len(load_entries(many, index=index)) == 101
+        assert not index.exists()
+
+    def test_of_no_folder(self, tmp_path: Path) -> None:
+        """
+        A folder that is not there is told of, as without an index.
+        """
+        with pytest.raises(RegistryError, match="No such file"):
+            load_entries(tmp_path / "sdks", index=tmp_path / "index")
+
+
 class TestRegion:
     """
     Tests for `SDKHost.may_stand_in()`.
@@ -375,6 +598,30 @@ class TestRegion:
         host = SDKHost(name="a.example", region=region)
 
         assert host.may_stand_in(countries) is may
+
+
+class TestUnknown:
+    """
+    Tests for what is not known of an SDK.
+    """
+
+    @pytest.mark.parametrize("sdk", load_registry())
+    def test_is_said(self, sdk: str) -> None:
+        """
+        Of each shipped entry its privacy policy, hosts and switches are
+        there, or it says why not; and each host says where it is from.
+        """
+        entry = load_registry()[sdk]
+        said = [unknown.key for unknown in entry.unknown]
+        empty = {
+            "privacy_policy": not entry.privacy_policy,
+            "hosts": not entry.hosts and not entry.own_host,
+            "switches": not entry.switches,
+        }
+
+        assert said == [key for key, is_empty in empty.items() if is_empty]
+        assert all(unknown.reason for unknown in entry.unknown)
+        assert all(host.source or host.note for host in entry.hosts)
 
 
 class TestUngated:

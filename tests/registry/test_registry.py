@@ -242,6 +242,7 @@ class TestDataFiles:
         assert len(raw.pop("permissions", [])) == len(entry.permissions)
         assert len(raw.pop("hosts", [])) == len(entry.hosts)
         assert len(raw.pop("switches", [])) == len(entry.switches)
+        assert len(raw.pop("unknown", [])) == len(entry.unknown)
         assert bool(raw.pop("package", None)) == bool(entry.package)
         assert bool(raw.pop("mobile", None)) == bool(entry.mobile)
         for key, value in raw.items():

@@ -29,6 +29,7 @@ from consentkit.registry.model import (
     SDKPackage,
     SDKPermission,
     SDKSwitch,
+    SDKUnknown,
 )
 from consentkit.registry.schema import json_schema
 from tests.support import to_toml
@@ -40,7 +41,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 KINDS = (
     *(SDKEntry, SDKField, SDKHost, SDKMobile),
-    *(SDKPackage, SDKPermission, SDKSwitch),
+    *(SDKPackage, SDKPermission, SDKSwitch, SDKUnknown),
 )
 
 #: An entry with every key.
@@ -65,6 +66,7 @@ FULL: dict[str, Any] = {
     "official_site": "https://acme.example",
     "claims": ["It keeps nothing."],
     "anomalies": ["It keeps all."],
+    "unknown": [{"key": "switches", "reason": "Of what was read later."}],
     "own_host": True,
     "shutdown": "acme.stop()",
     "erasure": "by letter",
@@ -232,8 +234,8 @@ class TestSchema:
         host = schema["$defs"]["SDKHost"]["properties"]
 
         assert host["source"]["description"] == (
-            "The file of the package that names it, or empty; as in "
-            "`SDKField`."
+            "The file of the package that names it, or a link to where its "
+            "operator does, or empty; as in `SDKField`."
         )
         links = ("privacy_policy", "official_site")
         assert {schema["properties"][k]["description"] for k in links} == {

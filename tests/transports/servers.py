@@ -18,6 +18,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from consentkit.receiver import read_body
+
 
 class Request:
     """
@@ -172,7 +174,13 @@ def good_document(sent: Any) -> dict[str, object]:
             "outcome": "erased",
             "records": 0,
         }
-    rows = [{"id": r["id"], "outcome": "stored"} for r in sent["records"]]
+    if "report" in sent:
+        return {"report": sent["report"], "outcome": "stored"}
+    if "records" in sent:
+        ids = [record["id"] for record in sent["records"]]
+    else:
+        ids = read_body(json.dumps(sent).encode()).ids
+    rows = [{"id": one, "outcome": "stored"} for one in ids]
     return {"batch": sent["batch"], "outcomes": rows}
 
 
@@ -203,9 +211,24 @@ def say(*args, **options) -> Script:
     return script
 
 
-def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
+def make_certificates(
+    folder: Path,
+    name: str = "127.0.0.1",
+    *,
+    begins: timedelta = timedelta(hours=-1),
+    ends: timedelta = timedelta(days=2),
+) -> None:
     """
     Make a CA (``ca.pem``) and a server certificate by it (``server.pem``).
+
+    Args:
+        folder: Where to.
+
+        name: Of the server.
+
+        begins: From when on the server's certificate holds, from now.
+
+        ends: Until when it does, from now.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -234,6 +257,8 @@ def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
         who: str,
         public: ec.EllipticCurvePublicKey,
         more: list[tuple[x509.ExtensionType, bool]],
+        begins: timedelta,
+        ends: timedelta,
     ) -> bytes:
         builder = (
             x509.CertificateBuilder()
@@ -241,8 +266,8 @@ def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
             .issuer_name(subject("test CA"))
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=2))
+            .not_valid_before(now + begins)
+            .not_valid_after(now + ends)
         )
         ids = [
             (x509.SubjectKeyIdentifier.from_public_key(public), False),
@@ -266,6 +291,8 @@ def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
             (x509.BasicConstraints(ca=True, path_length=0), True),
             (x509.KeyUsage(**signing), True),
         ],
+        timedelta(hours=-1),
+        timedelta(days=2),
     )
     alternative: x509.GeneralName
     try:
@@ -280,6 +307,8 @@ def make_certificates(folder: Path, name: str = "127.0.0.1") -> None:
             (x509.KeyUsage(**usage), True),
             (x509.SubjectAlternativeName([alternative]), False),
         ],
+        begins,
+        ends,
     )
     private = key.private_bytes(
         serialization.Encoding.PEM,

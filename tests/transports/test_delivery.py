@@ -14,7 +14,7 @@ import consentkit
 
 from consentkit.limits import Limits
 from consentkit.transports.base import Answer, Outcome
-from consentkit.transports.delivery import FlushReport
+from consentkit.transports.delivery import FlushProgress, FlushReport
 from tests.faults.support import (
     POLICY,
     Backend,
@@ -280,7 +280,8 @@ class TestOrder:
 
         report = kit.flush()
 
-        assert report.problems == ("no transport leads to 'partner'",)
+        (problem,) = report.problems
+        assert problem.startswith("no transport leads to 'partner'; name one")
         assert (report.delivered, report.waiting) == (1, 1)
 
 
@@ -735,6 +736,204 @@ class TestPoison:
         clock.tick(seconds=10)
         report = kit.flush()
         assert (report.delivered, report.waiting) == (0, 0)
+
+
+class TestProgress:
+    """
+    Whoever wants to know how far a long flush is.
+    """
+
+    def test_after_each_batch(self, tmp_path):
+        """
+        It is told after each batch, in the calling thread, once the outbox
+        has let go of that; also of records that were captured meanwhile.
+        """
+        told = []
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=Scripted(),
+            limits=Limits(batch_records=2),
+        )
+        tick(kit, 1, 2, 3, 4, 5)
+
+        def listen(progress):
+            told.append((progress, threading.get_ident(), kit.status()))
+            if len(told) == 1:
+                tick(kit, 6)
+
+        assert kit.flush(progress=listen).delivered == 6
+        assert [one for one, _, _ in told] == [
+            FlushProgress(delivered=2, waiting_at_start=5, waiting=3),
+            FlushProgress(delivered=4, waiting_at_start=5, waiting=2),
+            FlushProgress(delivered=6, waiting_at_start=5, waiting=0),
+        ]
+        assert {thread for _, thread, _ in told} == {threading.get_ident()}
+        assert [one.waiting for _, _, one in told] == [3, 2, 0]
+
+    def test_of_what_is_not_taken(self, tmp_path):
+        """
+        It is told of a batch that has to be tried again, too.
+        """
+        told = []
+        kit = open_kit(tmp_path, "stats", transport=Scripted(Outcome.RETRY))
+        tick(kit, 1, 2)
+
+        kit.flush(progress=told.append)
+
+        assert told == [
+            FlushProgress(delivered=0, waiting_at_start=2, waiting=2)
+        ]
+
+    def test_of_nothing(self, tmp_path):
+        """
+        Where nothing waits, it is not told of anything.
+        """
+        told = []
+        kit = open_kit(tmp_path, "stats", transport=Scripted())
+        assert kit.flush(progress=told.append) == FlushReport()
+        tick(kit, 1)
+        kit.flush()
+        assert kit.flush(progress=told.append) == FlushReport()
+        assert told == []
+
+    def test_that_raises(self, tmp_path):
+        """
+        One that raises holds up nothing and is left alone; the report names
+        what it raised, and not with which text. The next flush tries anew.
+        """
+        told = []
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=Scripted(),
+            limits=Limits(batch_records=1),
+        )
+        tick(kit, 1, 2, 3)
+
+        def listen(progress):
+            told.append(progress)
+            raise ValueError(MAC)
+
+        report = kit.flush(progress=listen)
+
+        assert (report.delivered, report.waiting, len(told)) == (3, 0, 1)
+        (problem,) = report.problems
+        assert "progress raised ValueError" in problem
+        assert MAC not in problem
+        tick(kit, 4)
+        kit.flush(progress=listen)
+        assert len(told) == 2
+
+    def test_an_interrupt_gets_out(self, tmp_path):
+        """
+        An interrupt is the host's; what was sent until then is settled.
+        """
+        transport = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=transport,
+            limits=Limits(batch_records=1),
+        )
+        tick(kit, 1, 2)
+
+        def listen(progress):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            kit.flush(progress=listen)
+        assert kit.flush().delivered == 1
+        assert _numbers(transport) == [1, 2]
+
+    @pytest.mark.parametrize("act", ["withdraw", "close"])
+    def test_that_acts(self, tmp_path, act):
+        """
+        It may withdraw, and close the kit: the rest does not leave, and
+        nobody waits for anybody.
+        """
+        transport = Scripted()
+        kit = open_kit(
+            tmp_path,
+            "stats",
+            transport=transport,
+            limits=Limits(batch_records=1, withdraw_wait_seconds=60),
+        )
+        tick(kit, 1, 2, 3)
+        acts = {
+            "withdraw": lambda _: kit.consent.withdraw("stats"),
+            "close": lambda _: kit.close(),
+        }
+
+        assert kit.flush(progress=acts[act]).delivered == 1
+        assert _numbers(transport) == [1]
+
+
+class TestPause:
+    """
+    A backend that asks to wait.
+    """
+
+    def test_after_it_took_something(self, tmp_path):
+        """
+        One that takes a batch and asks for a pause gets no other before it
+        is over, whichever grant that is of, and the report says so.
+        """
+        transport = Scripted(
+            lambda batch: Answer(
+                every=Outcome.DELIVERED, retry_after_seconds=60.0
+            )
+        )
+        kit = open_kit(
+            tmp_path,
+            *("stats", "health"),
+            transport=transport,
+            limits=Limits(batch_records=2),
+        )
+        tick(kit, 1, 2, 3)
+        tock(kit, 4)
+
+        report = kit.flush()
+
+        assert (report.delivered, report.waiting) == (2, 2)
+        assert len(transport.batches) == 1
+        (problem,) = kit.flush().problems
+        assert "asked for a pause" in problem
+        assert len(transport.batches) == 1
+
+    @pytest.mark.parametrize("asked", [1e12, float("inf")])
+    def test_is_bounded(self, tmp_path, asked):
+        """
+        However long a transport says, it is a day.
+        """
+        transport = Scripted(
+            lambda batch: Answer(
+                every=Outcome.RETRY, retry_after_seconds=asked
+            )
+        )
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+        kit.flush()
+
+        (problem,) = kit.flush().problems
+        left = int(problem.partition("pause, ")[2].partition(" s")[0])
+        assert 86_000 < left <= 86_400
+
+    def test_that_is_no_number(self, tmp_path):
+        """
+        A transport that makes nonsense of it holds up nothing.
+        """
+        transport = Scripted(
+            lambda batch: Answer(
+                every=Outcome.RETRY, retry_after_seconds=float("nan")
+            )
+        )
+        kit = open_kit(tmp_path, "stats", transport=transport)
+        tick(kit, 1)
+        kit.flush()
+        transport.answer = Outcome.DELIVERED
+
+        assert kit.flush().delivered == 1
 
 
 class TestPatience:

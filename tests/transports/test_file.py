@@ -104,7 +104,8 @@ class TestFileTransport(TransportConformance, ErasingConformance):
         ]
         requests = [
             Arrived.of(path.read_bytes())
-            for path in self.folder.glob("erasure-*.json")
+            for kind in ("erasure", "drops")
+            for path in self.folder.glob(f"{kind}-*.json")
         ]
         return [*batches, *envelopes, *requests]
 

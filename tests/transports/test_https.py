@@ -325,6 +325,62 @@ class TestOptions:
             )
 
 
+class TestOneAnswerForAll:
+    """
+    Backends that say one thing of a whole batch.
+    """
+
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            ("stored", DELIVERED),
+            ("duplicate", Outcome.DUPLICATE),
+            ("rejected", RETRY),
+            (7, RETRY),
+        ],
+    )
+    def test_the_same_became_of_all(self, connect, serve_raw, said, expected):
+        """
+        One outcome may stand for all, but none that would drop them.
+        """
+        server = serve_raw(
+            lambda conn, request: conn.sendall(
+                answer(
+                    {
+                        "batch": request.headers["Idempotency-Key"],
+                        "outcome": said,
+                    }
+                )
+            )
+        )
+        batch = make_batch()
+        told = connect(server.url).send(batch)
+        assert dict(told.outcomes) == dict.fromkeys(batch.ids, expected)
+
+    @pytest.mark.parametrize("status", [200, 202, 204])
+    def test_any_success_is_one(self, connect, serve_raw, status):
+        """
+        With *plain_answers* a success is one, whatever it says; without, it
+        is none.
+        """
+        server = serve_raw(say(b"", status=status))
+        batch, erasure = make_batch(), make_erasure()
+        plain = connect(server.url, plain_answers=True)
+        assert set(plain.send(batch).outcomes.values()) == {DELIVERED}
+        assert plain.erase(erasure).outcomes == {erasure.id: DELIVERED}
+        strict = connect(server.url)
+        assert set(strict.send(batch).outcomes.values()) == {RETRY}
+
+    @pytest.mark.parametrize("status", [302, 401, 500])
+    def test_what_is_none_is_tried_again(self, connect, serve_raw, status):
+        """
+        With *plain_answers* too, a redirect and a failure are no success.
+        """
+        server = serve_raw(say(b"", status=status))
+        told = connect(server.url, plain_answers=True).send(make_batch())
+        assert set(told.outcomes.values()) == {RETRY}
+
+
 class TestRequest:
     """
     Tests for what leaves.

@@ -344,7 +344,9 @@ class TestStatuses:
             (" 120 ", 120),
             ("999999999", 86400),
             ("9" * 15, 86400),
-            ("9" * 500, None),
+            ("9" * 16, 86400),
+            ("9" * 400, 86400),
+            ("9" * 5000, 86400),
             ("-1", None),
             ("1.5", None),
             ("soon", None),
@@ -353,13 +355,15 @@ class TestStatuses:
             ("Wed, 99 Foo 2026 00:00:00 GMT", None),
             ("Wed, 21 Oct 1925 07:28:00 GMT", 0),
             ("Wed, 21 Oct 9925 07:28:00 GMT", 86400),
+            ("Wed, 21 Oct 99925 07:28:00 GMT", 86400),
+            (f"Wed, 21 Oct {'9' * 400} 07:28:00 GMT", 86400),
         ],
     )
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_retry_after(self, talk, status, text, seconds):
         """
-        A pause in seconds or as a date is passed on, a day at most; nonsense
-        is ignored.
+        A pause in seconds or as a date is passed on, a day at most however
+        long it is; nonsense is ignored.
         """
 
         def script(conn, request):
@@ -379,6 +383,17 @@ class TestStatuses:
         reply = talk(say(status="503 Later", headers=headers))
 
         assert reply.retry_after_seconds == 90
+
+    def test_retry_after_beside_a_date_that_is_none(self, talk):
+        """
+        A backend whose own date is absurd, too, is given the longest pause.
+        """
+        absurd = "Wed, 21 Oct 99925 07:28:00 GMT"
+        headers = f"Date: {absurd}\r\nRetry-After: {absurd}\r\n"
+
+        reply = talk(say(status="503 Later", headers=headers))
+
+        assert reply.retry_after_seconds == 86400
 
     def test_retry_after_by_the_local_clock(self, talk):
         """

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.transports.conformance import (
 from tests.transports.servers import (
     answer,
     linger,
+    make_certificates,
     say,
     take_all,
 )
@@ -267,7 +269,38 @@ class TestTLS:
 
         transport = connect(server.url, verify=other_certificates / "ca.pem")
 
-        assert outcomes(transport.send(make_batch())) == [RETRY] * 2
+        reply = transport.send(make_batch())
+
+        assert outcomes(reply) == [RETRY] * 2
+        assert "it is for another address; check the host" in reply.problem
+        assert server.requests == []
+
+    @pytest.mark.parametrize(
+        ("days", "said"),
+        [
+            ((-9, -1), ("has expired", "set that if it is fast", "renewed")),
+            ((1, 9), ("is not valid yet", "set that if it is slow")),
+        ],
+        ids=["expired", "not yet"],
+    )
+    def test_a_certificate_of_another_time(
+        self, serve_raw, connect, tmp_path, days, said
+    ):
+        """
+        Of a certificate that holds no more, or not yet, the problem says
+        so, and whose clock to look at; it says nothing of its CA.
+        """
+        begins, ends = (timedelta(days=n) for n in days)
+        make_certificates(tmp_path, begins=begins, ends=ends)
+        server = serve_raw(tls=tmp_path)
+
+        transport = connect(server.url, verify=tmp_path / "ca.pem")
+        reply = transport.send(make_batch())
+
+        assert outcomes(reply) == [RETRY] * 2
+        for words in ("this machine's clock", *said):
+            assert words in reply.problem
+        assert "verify" not in reply.problem
         assert server.requests == []
 
     def test_a_port_without_tls(self, serve_raw, connect):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from consentkit.exceptions import TransportError
+from consentkit.outbox.drops import DropReport
 from consentkit.outbox.records import Batch, Erasure
 from consentkit.testing import Arrived, TransportConformance
 from consentkit.transports import Outcome, pack, transport_from_url
@@ -40,9 +41,10 @@ class TestMemoryTransport(TransportConformance, ErasingConformance):
         """
         Write down what it was given.
         """
-        kept: list[Batch | Erasure] = [
+        kept: list[Batch | Erasure | DropReport] = [
             *self.made.batches,
             *self.made.erasures,
+            *self.made.drops,
         ]
         return [Arrived(id=one.id, body=pack(one).body) for one in kept]
 

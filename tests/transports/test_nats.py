@@ -15,6 +15,7 @@ import sys
 import threading
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -35,7 +36,7 @@ from tests.transports.conformance import (
     make_record,
     outcomes,
 )
-from tests.transports.servers import linger
+from tests.transports.servers import linger, make_certificates
 
 
 need_extra("nats")
@@ -587,6 +588,27 @@ class TestTLS:
 
         assert outcomes(answer) == [RETRY] * 2
         assert "its certificate is not trusted" in answer.problem
+
+    @pytest.mark.parametrize(
+        ("days", "said"),
+        [((-9, -1), "has expired"), ((1, 9), "is not valid yet")],
+        ids=["expired", "not yet"],
+    )
+    def test_another_time(self, start, tmp_path, days, said):
+        """
+        Of a certificate that holds no more, or not yet, it says so, and
+        whose clock to look at.
+        """
+        begins, ends = (timedelta(days=n) for n in days)
+        make_certificates(tmp_path, begins=begins, ends=ends)
+        stream = start(tls=tmp_path)
+        ca = tmp_path / "ca.pem"
+        with NATSTransport(stream.url, verify=ca) as transport:
+            answer = transport.send(make_batch())
+
+        assert outcomes(answer) == [RETRY] * 2
+        assert said in answer.problem
+        assert "this machine's clock" in answer.problem
 
     @pytest.mark.obligation("GP-PROT-1")
     @pytest.mark.parametrize("login", [{}, {"user": "a", "password": SECRET}])

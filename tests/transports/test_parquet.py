@@ -112,7 +112,8 @@ class TestConformance(TransportConformance, ErasingConformance):
         ]
         requests = [
             Arrived.of(path.read_bytes())
-            for path in self.folder.glob("erasure-*.json")
+            for kind in ("erasure", "drops")
+            for path in self.folder.glob(f"{kind}-*.json")
         ]
         return [*batches, *envelopes, *requests]
 

@@ -460,7 +460,6 @@ class TestTable:
         nothing is lost meanwhile.
         """
         cluster.ask("DROP SCHEMA IF EXISTS other CASCADE")
-        cluster.ask("CREATE SCHEMA other")
         batch = make_batch()
         with make(cluster, 'other.my"table') as transport:
             answer = transport.send(batch)

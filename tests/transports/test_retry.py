@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import random
 
+from math import inf, nan
+
+import pytest
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,6 +112,28 @@ class TestAsked:
                 asked_seconds=asked,
             )
             assert max(standing.until, 0.0) == least
+
+    @pytest.mark.parametrize(
+        ("asked", "left"),
+        [(None, 0), (0.0, 0), (-5.0, 0), (nan, 0), (7.0, 7), (inf, 86_400)],
+    )
+    def test_is_told_from_our_own(
+        self, asked: float | None, left: float
+    ) -> None:
+        """
+        How long it still asks to wait is known apart from how long it would
+        be left alone by itself; no time, and what is no number, asks nothing.
+        """
+        standing = Standing(failures=3).after(
+            FAILED,
+            now=10.0,
+            rules=RULES,
+            random=lambda: 0.0,
+            asked_seconds=asked,
+        )
+
+        assert standing.pause(10.0) == left
+        assert standing.pause(10.0 + 86_400) == 0.0
 
     def test_they_do_not_all_come_back_at_once(self) -> None:
         """

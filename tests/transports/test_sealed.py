@@ -20,6 +20,8 @@ import consentkit
 
 from consentkit import OSPermission
 from consentkit.outbox.records import Batch
+from consentkit.policy import parse_policy
+from consentkit.receiver import read_body
 from consentkit.seal import (
     MEDIA_TYPE,
     KeyRing,
@@ -32,6 +34,7 @@ from consentkit.seal import (
 from consentkit.transports import Answer, Outcome, Transport, pack
 from consentkit.transports.file import FileTransport
 from consentkit.transports.guarded import GuardedTransport
+from consentkit.transports.memory import MemoryTransport
 from tests.needs import need_extra
 from tests.transports.conformance import (
     PLANTED,
@@ -174,7 +177,8 @@ class TestWire:
             assert PLANTED.encode() not in body
             assert b"usage_record" not in body
         head, batch = open_envelope(wire.bodies[0], ring.keys)
-        assert json.loads(batch)["records"][0]["value"]["event"] == "opened"
+        value: Any = read_body(batch).records[0].value
+        assert value["event"] == "opened"
         assert head.count == 1
         _, erasure = open_envelope(wire.bodies[1], ring.keys)
         token = json.loads(erasure)["token"]
@@ -189,7 +193,8 @@ class TestWire:
         wire = _Wire()
         assert open_kit(wire).flush().delivered == 1
         (body,) = wire.bodies
-        assert json.loads(body)["format"] == 1
+        assert json.loads(body)["format"] == 2
+        assert PLANTED.encode() in body
 
     @pytest.mark.parametrize("is_guarded", [False, True])
     def test_a_transport_that_cannot_seal(
@@ -269,6 +274,40 @@ class TestOpening:
         policy.write_text(POLICY)
         with pytest.raises(ValueError, match="consentkit keys new"):
             consentkit.open(policy, data_dir=tmp_path, seal_for=wrong)
+
+    @pytest.mark.parametrize(
+        "empty", ["", [], [""], {"notes_ltd": ""}, {"notes_ltd": []}], ids=repr
+    )
+    def test_an_empty_one_is_no_none(self, tmp_path: Path, empty: Any) -> None:
+        """
+        Where a key should be and a setting was empty, nothing goes out in
+        the clear for that: it is an error at opening.
+        """
+        policy = parse_policy(POLICY)
+        with pytest.raises(ValueError, match="is empty; leave it out"):
+            consentkit.open(policy, data_dir=tmp_path, seal_for=empty)
+
+    @pytest.mark.parametrize("wrong", [5, b"x", {"notes_ltd": 5}], ids=repr)
+    def test_another_type(self, tmp_path: Path, wrong: Any) -> None:
+        """
+        What is no text at all is told by its type.
+        """
+        policy = parse_policy(POLICY)
+        with pytest.raises(TypeError, match="seal_for is"):
+            consentkit.open(policy, data_dir=tmp_path, seal_for=wrong)
+
+    @pytest.mark.parametrize(
+        "wrong", [5, Path("/tmp/sent"), ["memory:"], MemoryTransport]
+    )
+    def test_no_transport(self, tmp_path: Path, wrong: Any) -> None:
+        """
+        What is neither a URL nor a transport is told at opening, and of a
+        folder how it is named.
+        """
+        policy = parse_policy(POLICY)
+        with pytest.raises(TypeError, match="a URL or a Transport") as caught:
+            consentkit.open(policy, data_dir=tmp_path, transport=wrong)
+        assert ("as_uri" in str(caught.value)) is isinstance(wrong, Path)
 
     def test_no_recipient(self, tmp_path: Path) -> None:
         """

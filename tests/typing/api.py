@@ -61,7 +61,7 @@ from consentkit.policy import (
 from consentkit.policy.diff import Difference, compare
 from consentkit.policy.lint import Finding, Findings, Severity, lint
 from consentkit.registry import Started
-from consentkit.transports import Transport
+from consentkit.transports import Transport, route
 from consentkit.typing import JSON
 from consentkit.why import Condition, Explanation
 
@@ -129,6 +129,13 @@ def open_in_each_way(transport: Transport) -> None:
         platform="iot",
         clock=lambda: datetime.now(UTC),
         limits=consentkit.Limits(records=1_000, flush_seconds=5.0),
+    )
+    consentkit.open(
+        policy,
+        transport={
+            "maker": route("https://a.example", region="CN"),
+            "helper": route(transport, capabilities={"no-address"}),
+        },
     )
     with consentkit.open("policy.toml", data_dir="data") as opened:
         assert_type(opened, consentkit.Kit)
@@ -377,6 +384,18 @@ report = kit.flush()
 assert_type(report, consentkit.FlushReport)
 assert_type(report.delivered, int)
 kit.flush(timeout_seconds=2.5)
+
+
+def show(told: consentkit.FlushProgress) -> None:
+    """
+    Show how far a flush is.
+    """
+    assert_type(told.delivered, int)
+    assert_type(told.waiting_at_start, int)
+    assert_type(told.waiting, int)
+
+
+kit.flush(progress=show)
 assert_type(kit.status(), OutboxStatus)
 assert_type(kit.status().kek, Protection | None)
 kit.close()

@@ -35,6 +35,7 @@ from consentkit.testing.permits import (
 from consentkit.testing.source import PLATFORMS
 from consentkit.testing.transport import (
     make_batch,
+    make_drop_report,
     make_erasure,
     make_record,
 )
@@ -143,6 +144,7 @@ class TestGone(BadTransportConformance):
         """
         made = MemoryTransport()
         made.erase(make_erasure())
+        made.report(make_drop_report())
         return made
 
 

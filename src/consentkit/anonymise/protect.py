@@ -13,7 +13,7 @@ import json
 import math
 import os
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NoReturn, final
@@ -29,19 +29,38 @@ from consentkit.anonymise._steps import (
 from consentkit.anonymise.budget import Budget
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.naming import class_of, is_honest
-from consentkit.anonymise.scrub import scrub
+from consentkit.anonymise.scrub import default_scrubber, scrub
 from consentkit.anonymise.series import News, Places
 from consentkit.collectors.source import Unavailable
 from consentkit.exceptions import ConsentKitError, UnprotectedError
 from consentkit.gate import Permit, check_permit
-from consentkit.policy.model import Clause, EventSpec, ProtectionName
+from consentkit.policy.model import (
+    Clause,
+    EventField,
+    EventSpec,
+    ProtectionName,
+)
 from consentkit.typing import JSON
 
 
-__all__ = ["Protected", "check_protected", "protect", "protect_event"]
+__all__ = [
+    "Cleaner",
+    "Protected",
+    "check_protected",
+    "protect",
+    "protect_event",
+]
 
 # Of this process: what another one has sealed, or nobody, is not genuine.
 _KEY: Final = os.urandom(32)
+
+#: Below, a number is no number *of* somebody: see `_is_plain_number`.
+_PLAIN: Final = 2**31
+
+# Texts of events that come again and again, such as versions, are scrubbed
+# once: so many, of so many characters.
+_MOST_KNOWN: Final = 512
+_SHORT: Final = 64
 
 _TAKES: Final[Mapping[str, str]] = {
     "bool": "a bool",
@@ -349,6 +368,113 @@ def clean_event(
     return value
 
 
+def make_ready() -> None:
+    """
+    Do once what the first text would wait for.
+    """
+    default_scrubber().is_plain("")
+
+
+class Cleaner:
+    """
+    What `clean_event` does, for many events of one class.
+
+    It takes what is exactly of the declared types, and leaves everything else
+    to `clean_event`, which says what is wrong.
+
+    Args:
+        clause: What the event's data type is collected by.
+
+        spec: What the policy declares.
+    """
+
+    def __init__(self, clause: Clause, spec: EventSpec) -> None:
+        in_ranges = clause.protection.name is ProtectionName.BUCKET
+        #: Texts in which nothing was found, and no others.
+        self._known: set[JSON] = set()
+        self._texts = tuple(
+            at
+            for at, field in enumerate(spec.fields.values())
+            if field.kind == "text"
+        )
+        self._each = tuple(
+            self._one(field, in_ranges=in_ranges)
+            for field in spec.fields.values()
+        )
+
+    def clean(self, given: Iterable[object]) -> list[JSON] | None:
+        """
+        Check and scrub the values of one event.
+
+        Args:
+            given: In the order of the fields.
+
+        Returns:
+            The same in the form that is kept, or ``None`` if one of them is
+            to be looked at by `clean_event`.
+        """
+        try:
+            made = [
+                one(value)
+                for one, value in zip(self._each, given, strict=True)
+            ]
+        except Exception:  # noqa: BLE001 - its frames hold the values
+            return None
+        if None in made:
+            return None
+        known = self._known
+        fresh = [at for at in self._texts if made[at] not in known]
+        if fresh:
+            self._scrub(made, fresh)
+        return made
+
+    def _scrub(self, made: list[JSON], fresh: Sequence[int]) -> None:
+        """
+        Scrub the texts at the places *fresh*.
+        """
+        texts = [str(made[at]) for at in fresh]
+        # One look at all of them; in most there is nothing.
+        if not default_scrubber().is_plain("\n".join(texts)):
+            for at, text in zip(fresh, texts, strict=True):
+                scrubbed = scrub(text).text
+                if not scrubbed.isascii():
+                    scrubbed = scrubbed.encode(errors="replace").decode()
+                made[at] = scrubbed
+        for at, text in zip(fresh, texts, strict=True):
+            if made[at] == text and len(text) <= _SHORT:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known.add(text)
+
+    def _one(
+        self, field: EventField, *, in_ranges: bool
+    ) -> Callable[[object], JSON]:
+        if field.kind == "text":
+            return lambda given: given if type(given) is str else None
+        if field.kind == "enum":
+            declared = {value: value for value in field.values}
+            return lambda given: (
+                declared.get(given) if type(given) is str else None
+            )
+        if field.kind == "bool":
+            return lambda given: given if type(given) is bool else None
+        is_float = field.kind == "float"
+
+        def number(given: object) -> JSON:
+            made: float
+            if type(given) is int:
+                made = float(given) if is_float else given
+            elif type(given) is float and is_float:
+                made = given
+            else:
+                return None
+            if not -_PLAIN < made < _PLAIN:
+                return None
+            return bucketed(made) if in_ranges else made
+
+        return number
+
+
 def _field(kind: str, values: tuple[str, ...], given: object) -> JSON:
     """
     Check and protect one field of an event; ``None`` if it does not fit.
@@ -375,7 +501,7 @@ def _is_plain_number(given: float) -> bool:
 
     Phone numbers, IMEIs and stamps in milliseconds are larger.
     """
-    return not isinstance(given, bool) and abs(given) < 2**31
+    return not isinstance(given, bool) and abs(given) < _PLAIN
 
 
 def _clean(value: JSON) -> JSON:

@@ -38,6 +38,7 @@ _COMMANDS = (
     "outbox",
     "scrub",
     "receive",
+    "received",
     "keys",
 )
 
@@ -53,6 +54,10 @@ environment:
   CONSENTKIT_KEYSTORE        'file' keeps the outbox's key out of the system's
                              key store
   CONSENTKIT_RECEIVER_TOKEN  what senders must show to 'receive'
+  CONSENTKIT_RECEIVER_METRICS_TOKEN
+                             what must be shown to read its numbers
+  CONSENTKIT_NATS_USER, CONSENTKIT_NATS_PASSWORD, CONSENTKIT_NATS_TOKEN
+                             what 'receive --from' shows
   NO_COLOR                   no colours, if it is set to anything
 
 exit codes:

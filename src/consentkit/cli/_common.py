@@ -42,6 +42,7 @@ __all__ = [
     "near",
     "need_modules",
     "need_output",
+    "place_of",
     "print_json",
     "print_table",
     "terminal_width",
@@ -116,6 +117,25 @@ def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
 
         ValueError: If there is no data folder to be used.
     """
+    policy, folder = place_of(arguments)
+    try:
+        return open_kit(
+            policy, data_dir=folder, ledger=arguments.ledger, **options
+        )
+    except PolicyError as error:
+        # It was given what the file says, and not where it is.
+        raise PolicyError(arguments.policy, error.faults) from None
+
+
+def place_of(arguments: argparse.Namespace) -> tuple[Policy, Path]:
+    """
+    Read the policy that the arguments name, and find its data folder.
+
+    Raises:
+        PolicyError: If it cannot be used.
+
+        ValueError: If there is none, or no data folder to be used.
+    """
     problem = unreadable(arguments.policy)
     if problem:
         msg = (
@@ -124,17 +144,11 @@ def kit_of(arguments: argparse.Namespace, **options: Any) -> Kit:
         )
         raise ValueError(msg)
     policy = load_policy(arguments.policy)
-    folder = arguments.data_dir or default_data_dir(policy)
+    folder: Path = arguments.data_dir or default_data_dir(policy)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: not a folder; name one with --data-dir"
         raise ValueError(msg)
-    try:
-        return open_kit(
-            policy, data_dir=folder, ledger=arguments.ledger, **options
-        )
-    except PolicyError as error:
-        # It was given what the file says, and not where it is.
-        raise PolicyError(arguments.policy, error.faults) from None
+    return policy, folder
 
 
 def unreadable(path: Path) -> str:

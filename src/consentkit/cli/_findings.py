@@ -122,6 +122,11 @@ def _summary(path: Path, policy: Policy, findings: Findings) -> str:
     clauses = sum(len(f.clauses) for f in functions)
     separate = len(policy.elements) - len(policy.functions)
     sdks = sum(bool(f.sdk) for f in functions)
+    ways = ""
+    if policy.demands:
+        number = len(policy.demands)
+        ways = count(number, "purpose with needs", "purposes with needs")
+        ways = f", {ways}"
     told = Counter(f.severity for f in findings)
     counted = ", ".join(count(told[s], s.value) for s in _ORDER if told[s])
     fine = "" if told[Severity.ERROR] else "fine"
@@ -131,7 +136,7 @@ def _summary(path: Path, policy: Policy, findings: Findings) -> str:
         f"{count(len(policy.functions), 'function')}, "
         f"{count(clauses, 'clause')}, "
         f"{count(separate, 'separate decision')}, "
-        f"{count(sdks, 'third-party SDK')}"
+        f"{count(sdks, 'third-party SDK')}{ways}"
     )
 
 

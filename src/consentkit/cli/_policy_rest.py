@@ -140,6 +140,7 @@ def _all_sections(
     yield "Without consent", _exceptions(document, language)
     yield "How long data is kept", _retention(document, language)
     yield "Where data is kept", _storage(document)
+    yield "How data travels", _ways(document)
     yield "How data is protected", _security(document)
     yield "If something happens to it", _incident(document)
     yield "What people can ask for", _rights(document)
@@ -247,6 +248,8 @@ def _recipient(party: RecipientTable, language: str) -> str:
         _assessment(party.assessment),
         about("has accepted", *party.accepted),
         about("has to accept", *party.requires),
+        about("gets nothing without", *party.on_file),
+        about("gets nothing outside", *party.only_in),
         about("claimed, and not checked", *party.claims),
     )
 
@@ -422,6 +425,21 @@ def _storage(document: Document) -> Iterator[str]:
         "across borders", kept.cross_border and plainly(kept.cross_border)
     )
     yield about("protected there by", *kept.protection)
+
+
+_NEEDS: Final = {
+    "encrypted": "encrypted, or over no network",
+    "sealed": "sealed, so that the recipient alone can open it",
+    "no-address": "without the address that it is sent from",
+    "region": "within the places where data is kept, or to the country that "
+    "is named",
+}
+
+
+def _ways(document: Document) -> Iterator[str]:
+    for purpose, table in document.purposes.items():
+        needs = "; ".join(_NEEDS[need] for need in table.needs)
+        yield about(purposes([purpose]), needs)
 
 
 def _security(document: Document) -> Iterator[str]:

@@ -53,6 +53,5 @@ def entries_of(
             f"--sdks {folder}' shows; the first is {faults[0]}"
         )
         raise RegistryError(msg)
-    shipped = load_registry()
     # Shipped ones are read when they are looked at.
-    return own, {**shipped, **own} if own else shipped
+    return own, load_registry(own) if own else load_registry()

@@ -33,8 +33,8 @@ _AEADS: Final = {
 }
 
 _AFTER: Final = """\
-The public line goes into the policy of the apps that send, as a key of the
-recipient. The file stays with the receiver: it is written for this user
+The public line goes into the apps that send, as seal_for of consentkit.open;
+it is no secret. The file stays with the receiver: it is written for this user
 alone, and who has it can read what was sealed for any of its keys.
 """
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-``consentkit outbox``: what waits, and what became of the rest.
+``consentkit outbox``: what waits, what became of the rest, and sending it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,12 @@ from consentkit.cli._common import (
     add_json,
     add_place,
     count,
-    kit_of,
     print_json,
     print_table,
 )
+from consentkit.cli._outboxes import kit_of, value_text
+from consentkit.cli.outbox_flush import add as add_flush
+from consentkit.cli.outbox_tail import add as add_tail
 
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_parser(commands: Any) -> None:
     """
     Add the command.
     """
-    actions = add_group(commands, "outbox", "look into the outbox")
+    actions = add_group(commands, "outbox", "look into the outbox, empty it")
     status = actions.add_parser(
         "status",
         help="how much waits, for whom",
@@ -53,6 +54,8 @@ def add_parser(commands: Any) -> None:
         add_place(action)
         add_json(action)
         action.set_defaults(run=run)
+    add_tail(actions)
+    add_flush(actions)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -149,7 +152,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 str(record["data_type"]),
                 str(record["protection"]),
                 str(record["together"]),
-                json.dumps(record["value"], ensure_ascii=False),
+                value_text(record["value"]),
             )
             for record in records
         ],

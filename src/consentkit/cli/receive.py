@@ -9,12 +9,16 @@ import argparse
 import os
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consentkit.cli._common import count, ended_by_signals, need_modules
 
 
-__all__ = ["add_parser"]
+if TYPE_CHECKING:
+    from consentkit.receiver import Metrics, RecordStore
+
+
+__all__ = ["add_parser", "add_place_of_records", "store_of"]
 
 
 def add_parser(commands: Any) -> None:
@@ -26,14 +30,38 @@ def add_parser(commands: Any) -> None:
         help="run the reference receiver",
         description="Run the reference receiver until it is interrupted. "
         "It prints the URL that senders need, stores records in a SQLite "
-        "file and carries out erasures. Needs the extra 'receiver'.",
+        "file or in PostgreSQL and carries out erasures. Any number of them "
+        "may keep in one PostgreSQL. Needs the extra 'receiver'.",
+    )
+    add_place_of_records(parser)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="URL",
+        help="take batches out of a stream, nats://HOST/SUBJECT, in place of "
+        "requests; what listens then only tells how it goes (user, password "
+        "or token in CONSENTKIT_NATS_USER, CONSENTKIT_NATS_PASSWORD, "
+        "CONSENTKIT_NATS_TOKEN)",
     )
     parser.add_argument(
-        "--store",
+        "--group",
+        default="consentkit",
+        metavar="NAME",
+        help="who shares the work of --from (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--again",
+        type=_positive,
+        default=30,
+        metavar="SECONDS",
+        help="when what one of the group did not finish comes to another "
+        "(default: %(default)s; of the first one of a group)",
+    )
+    parser.add_argument(
+        "--from-ca",
         type=Path,
-        default=Path("received.sqlite3"),
         metavar="FILE",
-        help="where records are kept (default: %(default)s)",
+        help="the CA of the server of --from, if it is one of your own",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address (default: %(default)s)"
@@ -43,6 +71,11 @@ def add_parser(commands: Any) -> None:
         type=_port,
         default=8443,
         help="port, 0 for any free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--share-port",
+        action="store_true",
+        help="other receivers may listen at the same port",
     )
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="TLS certificate"
@@ -62,6 +95,20 @@ def add_parser(commands: Any) -> None:
         "--token",
         help="what senders must show (better: in the environment variable "
         "CONSENTKIT_RECEIVER_TOKEN)",
+    )
+    parser.add_argument(
+        "--tenants",
+        type=Path,
+        metavar="FILE",
+        help="tokens of several senders, each good for its recipients",
+    )
+    parser.add_argument(
+        "--requests",
+        type=_positive,
+        default=32,
+        metavar="NUMBER",
+        help="most requests that are worked on at a time (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--keys",
@@ -85,36 +132,79 @@ def _port(text: str) -> int:
     return number
 
 
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        msg = f"{text!r} is no number above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def add_place_of_records(parser: argparse.ArgumentParser) -> None:
+    """
+    Add ``--store``.
+    """
+    parser.add_argument(
+        "--store",
+        default="received.sqlite3",
+        metavar="PLACE",
+        help="where records are kept: a file, or "
+        "postgresql://USER@HOST/DATABASE (default: %(default)s)",
+    )
+
+
+def store_of(arguments: argparse.Namespace) -> RecordStore:
+    """
+    Open the store that the arguments name, and see that it can be used.
+
+    Raises:
+        ConsentKitError: If it cannot.
+
+        ValueError: If it is none.
+    """
+    from consentkit.receiver import store_from_url
+
+    place = arguments.store
+    if "://" not in place and Path(place).is_dir():
+        msg = f"{place}: a folder; name a file with --store"
+        raise ValueError(msg)
+    store = store_from_url(place)
+    try:
+        store.check()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
 def _receive(arguments: argparse.Namespace) -> int:
-    from consentkit.receiver import Store, make_app, run
-    from consentkit.seal import KeyRing
+    from consentkit.receiver import Metrics, RequestLimits, run
 
     need_modules("receiver", "starlette", "uvicorn")
     _check(arguments)
-    keys = KeyRing.load(arguments.keys) if arguments.keys else None
-    token = arguments.token or os.environ.get("CONSENTKIT_RECEIVER_TOKEN")
+    limits, metrics = RequestLimits(requests=arguments.requests), Metrics()
+    app_on = _app_maker(arguments, limits, metrics)
     listened = False
+    store = store_of(arguments)
 
     def tell(url: str) -> None:
         nonlocal listened
         listened = True
-        print(f"receiving at {url}, keeping in {arguments.store}", flush=True)
+        what = f"taking from {arguments.source}, telling of it"
+        how = what if arguments.source else "receiving"
+        print(f"{how} at {url}, keeping in {store.name}", flush=True)
 
-    store = Store(arguments.store)
     try:
         with ended_by_signals():
             run(
-                make_app(
-                    store,
-                    token=token or None,
-                    keys=keys,
-                    sealed_only=arguments.sealed_only,
-                ),
+                app_on(store),
                 arguments.host,
                 arguments.port,
                 certificate=arguments.certificate,
                 key=arguments.key,
                 behind_proxy=arguments.behind_proxy,
+                share_port=arguments.share_port,
+                limits=limits,
                 on_listening=tell,
             )
     except KeyboardInterrupt:
@@ -129,11 +219,75 @@ def _receive(arguments: argparse.Namespace) -> int:
         )
         raise ValueError(msg) from None
     else:
-        kept = count(store.counts().records, "record")
-        print(f"stopped; {kept} in {arguments.store}")
+        print(f"stopped; {_kept(store, metrics)}")
     finally:
         store.close()
     return 0
+
+
+def _kept(store: RecordStore, metrics: Metrics) -> str:
+    """
+    Say how much is there; of a store of many, what this process brought.
+    """
+    from consentkit.receiver import Store
+
+    if isinstance(store, Store):
+        kept = count(store.counts().records, "record")
+        return f"{kept} in {store.name}"
+    new = int(metrics.total("records_total", outcome="stored"))
+    return f"{count(new, 'new record')} in {store.name}"
+
+
+def _app_maker(
+    arguments: argparse.Namespace, limits: Any, metrics: Metrics
+) -> Any:
+    """
+    Read what the app needs, and give what makes it.
+    """
+    from consentkit.receiver import Tenants, make_app, make_consumer_app
+    from consentkit.seal import KeyRing
+
+    keys = KeyRing.load(arguments.keys) if arguments.keys else None
+    said = os.environ.get
+    shown: dict[str, Any] = {
+        "metrics": metrics,
+        "metrics_token": said("CONSENTKIT_RECEIVER_METRICS_TOKEN") or None,
+    }
+    sealing: dict[str, Any] = {
+        "keys": keys,
+        "sealed_only": arguments.sealed_only,
+    }
+    if not arguments.source:
+        token = arguments.token or said("CONSENTKIT_RECEIVER_TOKEN")
+        tenants = Tenants(arguments.tenants) if arguments.tenants else None
+        return lambda store: make_app(
+            store,
+            token=token or None,
+            tenants=tenants,
+            limits=limits,
+            **sealing,
+            **shown,
+        )
+
+    from consentkit.receiver.consumer import Consumer
+
+    def make(store: RecordStore) -> Any:
+        consumer = Consumer(
+            arguments.source,
+            store,
+            group=arguments.group,
+            again_seconds=arguments.again,
+            limits=limits,
+            metrics=metrics,
+            user=said("CONSENTKIT_NATS_USER") or None,
+            password=said("CONSENTKIT_NATS_PASSWORD") or None,
+            token=said("CONSENTKIT_NATS_TOKEN") or None,
+            verify=arguments.from_ca,
+            **sealing,
+        )
+        return make_consumer_app(store, consumer, **shown)
+
+    return make
 
 
 def _reason(error: OSError) -> str:
@@ -166,8 +320,10 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.sealed_only and not arguments.keys:
         msg = "--sealed-only needs --keys FILE: nothing could be opened"
         raise ValueError(msg)
-    if arguments.store.is_dir():
-        msg = f"{arguments.store}: a folder; name a file with --store"
+    if arguments.source and (arguments.token or arguments.tenants):
+        msg = (
+            "--from takes nothing by request; leave out --token and --tenants"
+        )
         raise ValueError(msg)
 
 

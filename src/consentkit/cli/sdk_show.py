@@ -94,6 +94,7 @@ def _lines(entry: SDKEntry, style: Style) -> Iterator[str]:
         ("claims", _listed(entry.claims)),
         ("odd", _listed(entry.anomalies)),
         ("missing", _listed(entry.gaps)),
+        ("not known", _unknown_lines(entry)),
     ):
         found = [*lines]
         if found:
@@ -225,6 +226,11 @@ def _switch_lines(switches: tuple[SDKSwitch, ...]) -> Iterator[str]:
         yield from wrapped(f"{switch.kind}: {switch.name}{value}", 2, 6)
         for line in filter(None, (switch.note, switch.source)):
             yield from wrapped(line, 6)
+
+
+def _unknown_lines(entry: SDKEntry) -> Iterator[str]:
+    for unknown in entry.unknown:
+        yield from wrapped(f"- {unknown.key}: {unknown.reason}", 2, 4)
 
 
 def _listed(texts: tuple[str, ...]) -> Iterator[str]:

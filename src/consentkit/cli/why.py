@@ -87,6 +87,7 @@ def _why(arguments: argparse.Namespace) -> int:
                 "strength": _strength(explained.strength),
                 "spent": [asdict(one) for one in explained.spent],
                 "together": _together(explained.together),
+                "demands": list(explained.demands),
             }
         )
     else:
@@ -103,6 +104,8 @@ def _why(arguments: argparse.Namespace) -> int:
         if explained.together is not None:
             print()
             _print(f"Together: {explained.together}", indent=6)
+        if explained.demands:
+            print(f"\nIts way has to be: {', '.join(explained.demands)}")
         if explained.spent:
             print("\nSpent so far, and not to be had back:")
         for one in explained.spent:

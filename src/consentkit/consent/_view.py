@@ -74,6 +74,7 @@ class View:
         self._read: tuple[object, tuple[Entry, ...]] = (None, ())
         self._gathered: tuple[tuple[Entry, ...], Facts] | None = None
         self._folded: _Folded | None = None
+        self._quick: _Quick | None = None
         self._broken: State | None = None
         self._narrowed: tuple[State, frozenset[str] | None, State] | None
         self._narrowed = None
@@ -88,7 +89,38 @@ class View:
         """
         Give the choices as they are now, over all processes of the app.
         """
-        return self._without_stopped(self.recorded())
+        quick = self._quick
+        if quick is not None and self._is_as_before(quick):
+            return quick.folded.state
+        self._quick = None
+        state = self._without_stopped(self.recorded())
+        folded = self._folded
+        mark, entries = self._read
+        signals = self._signals()
+        if (
+            folded is not None
+            and folded.state is state
+            and folded.entries is entries
+            and folded.masks == signals.masks(self._policy, entries)
+            and not state.over
+        ):
+            self._quick = _Quick(mark, signals, folded)
+        return state
+
+    def _is_as_before(self, quick: _Quick) -> bool:
+        try:
+            is_same = (
+                quick.mark is not None and self._ledger.mark() is quick.mark
+            )
+        except StoreError:
+            return False
+        return (
+            is_same
+            and self._signals() is quick.signals
+            and not self.barred
+            and not self._unrecorded.names()
+            and quick.folded.is_in_time(self._clock)
+        )
 
     def recorded(self) -> State:
         """
@@ -244,6 +276,17 @@ class View:
         return known[2]
 
 
+@frozen
+class _Quick:
+    """
+    A state that holds while its grounds are the very same ones.
+    """
+
+    mark: object
+    signals: Signals
+    folded: _Folded
+
+
 @frozen(kw_only=True)
 class _Folded:
     """
@@ -263,8 +306,16 @@ class _Folded:
         """
         Tell whether it is still the state; most need no look at the clock.
         """
-        if self.entries is not entries or self.masks != masks:
-            return False
+        return (
+            self.entries is entries
+            and self.masks == masks
+            and self.is_in_time(clock)
+        )
+
+    def is_in_time(self, clock: Callable[[], datetime]) -> bool:
+        """
+        Tell whether nothing in it has ended or begun since.
+        """
         since, until = self.state.since, self.state.until
         if since is None and until is None:
             return True

@@ -29,6 +29,7 @@ from consentkit.consent.results import (
 from consentkit.consent.signals import Signals
 from consentkit.consent.state import OPEN, State, Status
 from consentkit.exceptions import (
+    ClosedError,
     NoticeNeededError,
     StoreError,
     TooOftenError,
@@ -74,6 +75,10 @@ def _no_change() -> None:
     pass
 
 
+def _never() -> bool:
+    return False
+
+
 def _no_signals() -> Signals:
     return _SILENT
 
@@ -96,6 +101,11 @@ class Consent:
     """
     The choices of one person under one policy.
 
+    Once the kit is closed, what says no still works: `deny`, `withdraw`,
+    `object_to`, `refuse_all`, `invalidate`, `erase`, `decline` and `pause`.
+    All else that would be recorded raises `ClosedError
+    <consentkit.exceptions.ClosedError>`, and is not.
+
     Args:
         carry_out: Called with what a withdrawal ended, after the ledger has
             it; destroys what rested on it.
@@ -114,6 +124,8 @@ class Consent:
 
         changed: Called after an act that may have closed something, when
             `carry_out` is not.
+
+        is_closed: Tells whether only a no is taken any more.
     """
 
     def __init__(
@@ -129,6 +141,7 @@ class Consent:
         person: str = LOCAL,
         unrecorded: Unrecorded | None = None,
         changed: Callable[[], object] = _no_change,
+        is_closed: Callable[[], bool] = _never,
     ) -> None:
         self._policy = policy
         self._clock = clock
@@ -136,6 +149,7 @@ class Consent:
         self._granted = granted
         self._signals = signals
         self._changed = changed
+        self._is_closed = is_closed
         self._view = View(
             policy,
             ledger=ledger,
@@ -260,8 +274,11 @@ class Consent:
             ValueError: If the policy has no such element, or *text* says
                 nothing.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         self._check(element, method)
         if text is not None and not text.strip():
             msg = "a notice that says nothing shows nothing"
@@ -313,8 +330,11 @@ class Consent:
         Raises:
             ValueError: As `show`.
 
+            ClosedError: As `show`.
+
             StoreError: As `show`.
         """
+        self._check_open()
         self._check(element, method)
         if not self._is_too_often(Act.DEFERRED, element):
             self._append(lambda _: [NewAct(Act.DEFERRED, element, method)])
@@ -373,8 +393,11 @@ class Consent:
                 third party's function, and its notice of this version was
                 not shown.
 
+            ClosedError: If the kit is closed; then nothing is granted.
+
             StoreError: If it cannot be recorded; then nothing is granted.
         """
+        self._check_open()
         self._check(element, method)
         self._check_act(element, method, by, preselected=preselected)
         if self._view.barred:
@@ -456,6 +479,8 @@ class Consent:
         Raises:
             ValueError: If *method* is no act that agrees.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
         return self._accept({Category.CORE}, method)
@@ -470,6 +495,8 @@ class Consent:
         Raises:
             ValueError: As `accept`.
 
+            ClosedError: As `accept`.
+
             StoreError: As `accept`.
         """
         own = set(Category) - {Category.THIRD_PARTY}
@@ -478,6 +505,7 @@ class Consent:
     def _accept(
         self, categories: set[Category], method: str
     ) -> tuple[Entry, ...]:
+        self._check_open()
         if self._view.barred:
             raise TooYoungError
         self.settle()
@@ -520,8 +548,11 @@ class Consent:
         Raises:
             ValueError: If *method* is no such word.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         self._check_method(method)
         plan = [NewAct(Act.POLICY_ADOPTED, "", method)]
         return self._append(lambda _: plan)[1][0]
@@ -534,8 +565,11 @@ class Consent:
             ValueError: If the policy has no such function, or it has
                 nothing to acknowledge.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         self._check(function, method)
         text = self._function(function).acknowledge
         if not text:
@@ -726,8 +760,11 @@ class Consent:
 
             TooOftenError: As `grant`.
 
+            ClosedError: As `grant`.
+
             StoreError: As `pause`.
         """
+        self._check_open()
         self._check_pause(element, method)
         self._check_rate(Act.RESUMED, element)
         act = NewAct(Act.RESUMED, element, method)
@@ -758,6 +795,8 @@ class Consent:
             What was recorded here.
 
         Raises:
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded; then nothing is.
         """
         return self._meet(others, merging.merge, link=True)
@@ -774,6 +813,8 @@ class Consent:
             What was recorded here.
 
         Raises:
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded; then nothing is.
         """
         return self._meet(others, merging.intersect, link=False)
@@ -785,6 +826,7 @@ class Consent:
         *,
         link: bool,
     ) -> tuple[Entry, ...]:
+        self._check_open()
         before = self.state()
         heads = [merging.head_of(other) for other in others if link]
 
@@ -847,8 +889,11 @@ class Consent:
         Raises:
             ValueError: If neither or both are given, or *born* lies ahead.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         self._check_method(method)
         if (born is None) is not adult:
             msg = "give either the birthday or adult=True"
@@ -918,8 +963,11 @@ class Consent:
         Raises:
             ValueError: If one of them is empty.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         self._check_method(method)
         if not reference.strip():
             msg = "reference must say where the proof is filed"
@@ -950,8 +998,11 @@ class Consent:
         Raises:
             ValueError: If the policy has no such element.
 
+            ClosedError: If the kit is closed.
+
             StoreError: If it cannot be recorded.
         """
+        self._check_open()
         for element in answers:
             self._check(element, "import")
         known = {
@@ -1187,6 +1238,13 @@ class Consent:
         return made
 
     # Checking
+
+    def _check_open(self) -> None:
+        """
+        Refuse what could come to nothing any more.
+        """
+        if self._is_closed():
+            raise ClosedError
 
     def _function(self, element: str) -> Function:
         return self._policy.function_of(element)

@@ -12,9 +12,10 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection, Error
+from time import monotonic
 from typing import Final, Literal, overload
 
-from consentkit._sqlite import Database
+from consentkit._sqlite import Database, Pulse
 from consentkit.exceptions import ProofError, StoreError
 from consentkit.ledger._file_view import ROWS, FileView, head_of
 from consentkit.ledger._keeper import (
@@ -44,6 +45,9 @@ from consentkit.ledger.verify import Trail, Verdict, judge
 __all__ = ["SQLiteLedger"]
 
 _VERSION: Final = 1
+
+# How long the pulse is relied upon.
+_LOOK_SECONDS: Final = 0.05
 
 _SCHEMA: Final = """\
 CREATE TABLE entries (
@@ -111,11 +115,20 @@ class SQLiteLedger:
     ) -> None:
         folder = path.parent / "keys" if keys is None else keys
         self.path = path
+        self._pulse = Pulse(path.with_suffix(".pulse"))
         self._db = Database(
-            path, schema=_SCHEMA, version=_VERSION, for_reading=for_reading
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            for_reading=for_reading,
+            pulse=self._pulse,
+            is_private=True,
         )
         self._keeper = Keeper.of(folder, where=path, cure=_CURE)
         self._view = FileView(self._db, self._keeper)
+        #: What `mark` gave last, the pulse before, and until when that is
+        #: relied upon.
+        self._quick: tuple[bytes, float, object] | None = None
 
     # Reading
 
@@ -129,7 +142,23 @@ class SQLiteLedger:
         Raises:
             StoreError: If the file cannot be looked at.
         """
-        return self._db.look(self._view.mark)
+        pulse, now = self._pulse.read(), monotonic()
+        quick = self._quick
+        if quick is not None and quick[0] == pulse and now < quick[1]:
+            return quick[2]
+        self._quick = None
+        found = self._db.look(self._look)
+        if found is not None:
+            pulse, mark = found
+            if mark is not None and pulse is not None:
+                self._quick = (pulse, now + _LOOK_SECONDS, mark)
+            return mark
+        return None
+
+    def _look(self, connection: Connection) -> tuple[bytes | None, object]:
+        # The pulse first: what is written in between is seen next time.
+        self._pulse.look()
+        return self._pulse.read(), self._view.mark(connection)
 
     def entries(self, subject: str = LOCAL) -> tuple[Entry, ...]:
         """

@@ -5,6 +5,7 @@ Is it safe until delivered, and gone when withdrawn?
 
 from __future__ import annotations
 
+from consentkit.outbox.drops import Dropped, DropReport
 from consentkit.outbox.keys import Protection
 from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
@@ -12,6 +13,8 @@ from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
 
 __all__ = [
     "Batch",
+    "DropReport",
+    "Dropped",
     "Erasure",
     "LaneStatus",
     "OutboxStatus",

@@ -22,12 +22,14 @@ import hmac
 import os
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import field, frozen
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consentkit._sqlite import make_private_folder
@@ -37,6 +39,7 @@ from consentkit.exceptions import DamagedError, UnwritableError
 
 __all__ = [
     "KEK",
+    "SEAL_BYTES",
     "KEKPlace",
     "KeyFolder",
     "Lane",
@@ -48,6 +51,9 @@ __all__ = [
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+
+#: By how much a sealed row is longer than what is in it.
+SEAL_BYTES: Final = _NONCE_BYTES + 16
 
 
 @frozen(kw_only=True)
@@ -71,10 +77,23 @@ class Lane:
     pseudonym_secret: bytes = field(repr=False)
     erasure_token: bytes = field(repr=False)
     keys: PseudonymKeys = field(init=False, repr=False, eq=False)
+    _cipher: AESGCM = field(init=False, repr=False, eq=False)
+    _bound: bytes = field(init=False, repr=False, eq=False)
 
     @keys.default
     def _of_the_secret(self) -> PseudonymKeys:
         return PseudonymKeys(self.pseudonym_secret)
+
+    @_cipher.default
+    def _of_the_key(self) -> AESGCM:
+        return AESGCM(self.data_key)
+
+    @_bound.default
+    def _of_the_lane(self) -> bytes:
+        # Binding all that stands beside a row keeps rows from being swapped,
+        # revived or sent to somebody else.
+        parts = (self.element, self.grant, self.recipient)
+        return "\0".join(("consentkit row 1", *parts, "")).encode()
 
     @property
     def erase(self) -> str:
@@ -102,31 +121,50 @@ class Lane:
         """
         return self.data_key + self.pseudonym_secret + self.erasure_token
 
-    def seal(self, plain: bytes, *, record: str, expires: int) -> bytes:
+    def seal(self, plain: bytes, beside: bytes) -> bytes:
         """
-        Encrypt one record; nonce first.
+        Encrypt one row; nonce first.
+
+        Args:
+            plain: What is in it.
+
+            beside: What stands in the clear beside it.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        bound = self._bound(record, expires)
-        return nonce + AESGCM(self.data_key).encrypt(nonce, plain, bound)
+        return nonce + self._cipher.encrypt(nonce, plain, self._bound + beside)
 
-    def open(self, sealed: bytes, *, record: str, expires: int) -> bytes:
+    def open(self, sealed: bytes, beside: bytes) -> bytes:
         """
-        Decrypt one record.
+        Decrypt one row.
 
         Raises:
             InvalidTag: If it is not what was sealed.
         """
-        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        bound = self._bound(record, expires)
-        return AESGCM(self.data_key).decrypt(nonce, body, bound)
+        return self._cipher.decrypt(
+            sealed[:_NONCE_BYTES],
+            sealed[_NONCE_BYTES:],
+            self._bound + beside,
+        )
 
-    def _bound(self, record: str, expires: int) -> bytes:
-        # Binding all that stands beside the record keeps rows from being
-        # swapped, revived or sent to somebody else.
-        lane = (self.element, self.grant, self.recipient)
-        parts = ("consentkit record 1", *lane, record, str(expires))
-        return "\0".join(parts).encode()
+    def open_all(
+        self, rows: Iterable[tuple[bytes, bytes]]
+    ) -> Iterator[bytes | None]:
+        """
+        Decrypt many rows; ``None`` for one that is not what was sealed.
+
+        Args:
+            rows: Of each what stands beside it, and what is sealed.
+        """
+        decrypt, bound = self._cipher.decrypt, self._bound
+        for beside, sealed in rows:
+            try:
+                yield decrypt(
+                    sealed[:_NONCE_BYTES],
+                    sealed[_NONCE_BYTES:],
+                    bound + beside,
+                )
+            except (InvalidTag, TypeError, ValueError):
+                yield None
 
 
 def make_lane(*, element: str, grant: str, recipient: str) -> Lane:

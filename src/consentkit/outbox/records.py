@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -93,14 +94,34 @@ class Batch:
         erase: SHA-256, in hex, of the token that later entitles to erase
             these records.
 
+        records: Read when somebody looks at them.
+
         seal_for: The recipient's key, if it is sealed on its way.
     """
 
     id: str
     recipient: str
     erase: str
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     seal_for: SealKey | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """
+        Ids of its records; a value need not be read for that.
+        """
+        known: list[str] | None = getattr(self.records, "ids", None)
+        return [one.id for one in self.records] if known is None else known
+
+    @property
+    def first_end(self) -> datetime | None:
+        """
+        When the first of its records expires; ``None`` if it has none.
+        """
+        known: datetime | None = getattr(self.records, "first_end", None)
+        if known is not None:
+            return known
+        return min((one.expires_at for one in self.records), default=None)
 
     def as_json(self) -> dict[str, JSON]:
         """

@@ -31,6 +31,7 @@ from consentkit.policy.model import (
 )
 from consentkit.policy.period import Period
 from consentkit.policy.tables import (
+    NEEDS,
     UNSPECIFIED,
     ControllerTable,
     Document,
@@ -92,6 +93,7 @@ class _Checker:
         self._collects = CollectsCheck(
             self._report, document, words, self._owner.id
         )
+        self._demands: Mapping[str, tuple[str, ...]] = {}
 
     def policy(self) -> Policy | tuple[Fault, ...]:
         document = self._document
@@ -102,6 +104,7 @@ class _Checker:
         self.dated()
         WordCheck(self._report, self._words).check("$", document)
         self.known_recipients()
+        self._demands = self.demands()
         recipients = self.recipients(owner)
         functions = self.functions(recipients)
         self.known_functions()
@@ -126,6 +129,7 @@ class _Checker:
             ),
             recipients=recipients,
             functions=functions,
+            demands=self._demands,
             exemptions=self.exemptions(),
             minors=minors,
             document=document,
@@ -260,6 +264,50 @@ class _Checker:
             guardian_for=table.guardian_for,
         )
 
+    # What purposes demand
+
+    def demands(self) -> Mapping[str, tuple[str, ...]]:
+        """
+        Check what purposes need, and gather it.
+        """
+        document = self._document
+        # None in most documents.
+        used = {
+            purpose
+            for function in document.functions
+            for purpose in _purposes_of(function)
+            if document.purposes
+        }
+        made = {}
+        for purpose, table in document.purposes.items():
+            path = f"$.purposes.{purpose}"
+            known = self._words.purposes
+            if not self._report.known(path, purpose, known, "purpose"):
+                continue
+            WordCheck(self._report, self._words).check(path, table)
+            if purpose not in used:
+                self._report.fault(
+                    path,
+                    "no function has this purpose",
+                    "one that a function or a clause names, or leave it out",
+                )
+            if "region" in table.needs and not document.storage.regions:
+                self._report.fault(
+                    f"{path}.needs",
+                    "'region', and nothing says which",
+                    'name them in storage.regions, such as ["CN"]',
+                )
+            if table.needs:
+                made[purpose] = tuple(n for n in NEEDS if n in table.needs)
+        return MappingProxyType(made)
+
+    def regions(
+        self, demands: Mapping[str, tuple[str, ...]]
+    ) -> tuple[str, ...]:
+        if any("region" in needs for needs in demands.values()):
+            return self._document.storage.regions
+        return ()
+
     # Recipients
 
     def recipients(self, owner: ControllerTable) -> Mapping[str, Recipient]:
@@ -337,6 +385,8 @@ class _Checker:
         )
         self._report.unique(f"{path}.events", table.events, lambda e: e.name)
         clauses = self._collects.clauses(path, table, recipients)
+        named = _purposes_of(table) if self._demands else ()
+        demands = {p: d for p, d in self._demands.items() if p in named}
         return Function(
             id=table.id,
             name=table.name,
@@ -348,6 +398,8 @@ class _Checker:
             clauses=clauses,
             recipients=self.parties(table, recipients),
             events=self.events(path, table, clauses),
+            demands=MappingProxyType(demands),
+            regions=self.regions(demands),
             sdk=table.sdk,
             permission=table.permission,
             user_act=table.user_act,
@@ -498,6 +550,14 @@ class _Checker:
         return EventField(kind=spec.kind, values=spec.values)
 
 
+def _purposes_of(function: FunctionTable) -> set[str]:
+    """
+    Name all that *function* and its clauses are for.
+    """
+    named = set(function.purposes)
+    return named.union(*(row.purposes for row in function.collects))
+
+
 def _barred(party: RecipientTable) -> str:
     """
     Say why nothing may be given to *party*, or nothing.
@@ -507,4 +567,21 @@ def _barred(party: RecipientTable) -> str:
     missing = set(party.requires) - set(party.accepted)
     if missing:
         return "it has not accepted " + ", ".join(sorted(missing))
+    unfiled = [what for what in party.on_file if not _is_filed(party, what)]
+    if unfiled:
+        return "there is no " + ", no ".join(unfiled) + " on file"
+    if party.only_in and party.country not in party.only_in:
+        where = party.country or "no country that is named"
+        return f"it is in {where}, and may be in {', '.join(party.only_in)}"
     return ""
+
+
+def _is_filed(party: RecipientTable, what: str) -> bool:
+    """
+    Tell whether the agreement or the impact assessment is there, and may be
+    looked up.
+    """
+    if what == "agreement":
+        return bool(party.agreement and party.agreement.reference)
+    found = party.assessment
+    return bool(found and found.reference and found.made)

@@ -32,7 +32,8 @@ class Place:
     Attributes:
         nouns: What it is in, in words, the outermost first.
 
-        function, data_type, recipient: What it belongs to, if to one.
+        function, data_type, recipient, purpose: What it belongs to, if to
+            one.
     """
 
     path: str = "$"
@@ -40,6 +41,7 @@ class Place:
     function: str | None = None
     data_type: str | None = None
     recipient: str | None = None
+    purpose: str | None = None
 
 
 @frozen(kw_only=True)
@@ -78,7 +80,9 @@ def differences(old: Any, new: Any, place: Place) -> Iterator[Found]:
             *(after if isinstance(after, tuple) else (after,)),
         )
         tables = [r for r in rows if attrs.has(type(r))]
-        if not tables or isinstance(tables[0], _WHOLE):
+        if isinstance(before, Mapping) and _is_of_tables(before, after):
+            yield from _by_name(a.name, before, after, place)
+        elif not tables or isinstance(tables[0], _WHOLE):
             yield from _values(old, a.name, before, after, place)
         elif isinstance(before, tuple):
             yield from _rows(a.name, before, after, place)
@@ -108,6 +112,45 @@ def _values(
                 after=after.get(name),
                 name=name,
             )
+
+
+def _is_of_tables(*held: Mapping[str, Any]) -> bool:
+    """
+    Tell whether mappings hold tables, and not single values.
+    """
+    values = [value for one in held for value in one.values()]
+    return any(
+        attrs.has(type(v)) and not isinstance(v, _WHOLE) for v in values
+    )
+
+
+def _by_name(
+    key: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    place: Place,
+) -> Iterator[Found]:
+    """
+    Compare the tables of purposes, each with the one of its name.
+    """
+    for name in {**new, **old}:
+        before, after = old.get(name), new.get(name)
+        inner = attrs.evolve(
+            place,
+            path=f"{place.path}.{key}.{name}",
+            nouns=(*place.nouns, f"{in_words(key).removesuffix('s')} {name}"),
+            purpose=name,
+        )
+        if before is None or after is None:
+            yield Found(
+                place=inner,
+                table=type(before or after),
+                key="",
+                before=before,
+                after=after,
+            )
+        else:
+            yield from differences(before, after, inner)
 
 
 def _one(key: str, old: Any, new: Any, place: Place) -> Iterator[Found]:

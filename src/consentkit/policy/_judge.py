@@ -278,7 +278,12 @@ KEYS: Final[Mapping[type, Mapping[str, Rule]]] = {
         "separate": _rule(_WHO, _never, Beyond.DECISION),
         "accepted": _rule(_WHO),
         "requires": _rule(_WHO, _fewer),
+        "on_file": _rule(_WHO, _fewer),
+        "only_in": _rule(_WHO, _wider),
         "claims": _WORDS,
+    },
+    t.PurposeTable: {
+        "needs": _rule(_SERVICE, _fewer, Beyond.ROUTE, when=_fewer),
     },
     t.AgreementTable: {
         "reference": _WORDS,
@@ -504,6 +509,7 @@ REMOVED: Final[Mapping[type, Rule]] = {
     t.ControllerTable: _rule(_CONTROL, _always),
     t.ContactTable: _rule(_CONTACT),
     t.RecipientTable: _rule(_WHO),
+    t.PurposeTable: _rule(_SERVICE, _always, Beyond.ROUTE),
     t.AgreementTable: _rule(_WHO, _always),
     t.AssessmentTable: _rule(_WHO, _always),
     t.FunctionTable: _rule(_SERVICE),

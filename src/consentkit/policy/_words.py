@@ -39,6 +39,7 @@ _WHAT: Final = {
     "protections": "protection",
     "intents": "intent",
     "on_refusal": "effect",
+    "needs": "need of a purpose",
 }
 _FORMED: Final = PERIOD_KEYS | COUNTRY_KEYS
 

@@ -397,6 +397,7 @@ _REDUCING: Final = frozenset(
         Beyond.RECIPIENT,
         Beyond.REGION,
         Beyond.RETENTION,
+        Beyond.ROUTE,
         Beyond.TREATMENT,
     }
 )
@@ -484,6 +485,7 @@ class _Judge:
             if cause.reason in rule.touches
             and _fits(found.place.data_type, cause.data_types)
             and _fits(found.place.recipient, cause.recipients)
+            and _fits(found.place.purpose, cause.purposes)
             and _is_among(news, found.key, cause)
             and self.is_inherited(cause, found)
         ]

@@ -179,7 +179,8 @@ class Recipient:
         abroad: Whether it is outside the regions of storage.
 
         barred: Why nothing may be given to it, or empty: an assessment that
-            found a high risk, a condition that it has not accepted.
+            found a high risk, a condition that it has not accepted, what is
+            not on file, a country that it may not be in.
 
         url: Its own privacy policy.
     """
@@ -386,6 +387,12 @@ class Function:
 
         events: The app's own events, by name.
 
+        demands: By purpose, what the way of its records has to be, in words
+            of ``purposes.X.needs``; of those alone that have some.
+
+        regions: Where ways may end, by the countries of storage; empty
+            where no purpose of it needs a region.
+
         sdk: Id of the third-party SDK that it may start, or empty. One each,
             so that every SDK is a decision of its own.
 
@@ -425,6 +432,8 @@ class Function:
     purposes: tuple[str, ...] = ()
     recipients: Mapping[str, Recipient] = MappingProxyType({})
     events: Mapping[str, EventSpec] = MappingProxyType({})
+    demands: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    regions: tuple[str, ...] = ()
     sdk: str = ""
     permission: str = ""
     user_act: bool = False
@@ -470,19 +479,22 @@ class Function:
         Words that people read may change without changing it: a text that
         is put better, or in another language, asks for nothing more.
         """
-        return _digest(
-            {
-                "basis": sorted(self.basis),
-                "events": {n: _plain(e) for n, e in self.events.items()},
-                "clauses": {t: _plain(c) for t, c in self.clauses.items()},
-                "purposes": sorted(self.purposes),
-                "recipients": {
-                    r.id: [r.name, r.mode, r.country, r.separate, r.abroad]
-                    for r in self.recipients.values()
-                },
-                "sdk": self.sdk,
-            }
-        )
+        terms: dict[str, object] = {
+            "basis": sorted(self.basis),
+            "events": {n: _plain(e) for n, e in self.events.items()},
+            "clauses": {t: _plain(c) for t, c in self.clauses.items()},
+            "purposes": sorted(self.purposes),
+            "recipients": {
+                r.id: [r.name, r.mode, r.country, r.separate, r.abroad]
+                for r in self.recipients.values()
+            },
+            "sdk": self.sdk,
+        }
+        # Only where there are some, so that older consents stay the same.
+        if self.demands:
+            terms["demands"] = _plain(self.demands)
+            terms["regions"] = sorted(self.regions)
+        return _digest(terms)
 
     def needs(self, data_type: str, recipient: str) -> tuple[str, ...]:
         """
@@ -542,6 +554,9 @@ class Policy:
 
         recipients: By id; the controller is among them.
 
+        demands: By purpose, what the way of its records has to be; of those
+            alone that have some.
+
         exemptions: Cases without consent.
 
         minors: Who is a minor, or ``None`` where the document is silent.
@@ -560,6 +575,7 @@ class Policy:
     document: Document = field(eq=False)
     url: str = ""
     template: bool = False
+    demands: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     exemptions: tuple[Exemption, ...] = ()
     minors: Minors | None = None
 

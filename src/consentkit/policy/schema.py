@@ -81,6 +81,9 @@ class Key:
         also: Words that it may hold beside those of the list.
 
         values: The only words that it may hold, or none.
+
+        names: The list of the vocabulary whose ids name its tables, where
+            it holds several by name; or empty.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Key:
     words: str = ""
     also: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    names: str = ""
 
     @property
     def is_period(self) -> bool:
@@ -225,6 +229,7 @@ def _key(attribute: Any, hint: Any, text: str) -> Key:
         words=attribute.metadata.get("words", ""),
         also=attribute.metadata.get("also", ()),
         values=attribute.metadata.get("values", ()),
+        names=attribute.metadata.get("names", ""),
     )
 
 
@@ -238,8 +243,9 @@ def _kind_of(hint: Any) -> tuple[type, bool]:
     if origin is tuple:
         return hint.__args__[0], True
     if origin is not None:
-        # By name, each a field of an event.
-        return dict, False
+        of = hint.__args__[1]
+        # The fields of an event are no tables to who writes them.
+        return (dict if of is FieldSpec else of), False
     return hint, False
 
 
@@ -257,8 +263,8 @@ def _kinds_below(kind: type) -> dict[type, None]:
 
 
 def _lists_in(kinds: Iterable[type]) -> Iterator[str]:
-    keys = (key for kind in kinds for key in table_of(kind).keys)
-    return iter({key.words for key in keys if key.words})
+    keys = [key for kind in kinds for key in table_of(kind).keys]
+    return iter({word for k in keys for word in (k.words, k.names) if word})
 
 
 # The schema
@@ -293,6 +299,12 @@ def _key_schema(key: Key) -> dict[str, Any]:
     value = _value_schema(key)
     if key.is_list:
         value = {"type": "array", "items": value}
+    if key.names:
+        value = {
+            "type": "object",
+            "propertyNames": {"$ref": f"#/$defs/{key.names}"},
+            "additionalProperties": value,
+        }
     made = {"description": key.text, **value}
     if key.default is not None:
         made["default"] = key.default

@@ -57,6 +57,7 @@ class Beyond(Enum):
     TREATMENT = "treatment"
     RECIPIENT = "recipient"
     REGION = "region"
+    ROUTE = "route"
     RETENTION = "retention"
     FREQUENCY = "frequency"
     EVENT = "event"
@@ -271,6 +272,7 @@ def _parts(
         yield Beyond.RECIPIENT
     elif party.abroad and was.country != party.country:
         yield Beyond.REGION
+    yield from _ways(before, after, atom.purpose)
     if not atom.data_type:
         if atom.purpose and atom.purpose not in before.purposes:
             yield Beyond.PURPOSE
@@ -309,6 +311,18 @@ def _same_party(
     if was is None or was.mode != party.mode:
         return None
     return was if was.name in (party.name, *party.formerly) else None
+
+
+def _ways(before: Function, after: Function, purpose: str) -> Iterator[Beyond]:
+    """
+    Compare what the purpose demands of the way that its records take.
+    """
+    then = before.demands.get(purpose, ())
+    now = after.demands.get(purpose, ())
+    if not set(then) <= set(now):
+        yield Beyond.ROUTE
+    elif "region" in then and not set(after.regions) <= set(before.regions):
+        yield Beyond.REGION
 
 
 def _clauses(promised: Clause, clause: Clause) -> Iterator[Beyond]:

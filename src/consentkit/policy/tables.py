@@ -18,6 +18,7 @@ from attrs import evolve, field, frozen
 
 __all__ = [
     "COUNTRY_KEYS",
+    "NEEDS",
     "PERIOD_KEYS",
     "UNSPECIFIED",
     "AgreementTable",
@@ -46,6 +47,7 @@ __all__ = [
     "PermissionTable",
     "PolicyTable",
     "ProtectSpec",
+    "PurposeTable",
     "RecipientTable",
     "ReferenceTable",
     "RequestsTable",
@@ -80,7 +82,12 @@ PERIOD_KEYS: Final = frozenset(
 )
 
 #: Keys that hold a country, ISO 3166-1 alpha-2, or several.
-COUNTRY_KEYS: Final = frozenset({"country", "jurisdiction", "regions"})
+COUNTRY_KEYS: Final = frozenset(
+    {"country", "jurisdiction", "only_in", "regions"}
+)
+
+#: What a purpose may demand of the way that its records take.
+NEEDS: Final = ("encrypted", "sealed", "no-address", "region")
 
 
 def _ids(words: str, *also: str) -> Mapping[str, Any]:
@@ -95,6 +102,13 @@ def _of(*values: str) -> Mapping[str, Any]:
     Say that a field holds one of *values*.
     """
     return {"values": values}
+
+
+def _by(words: str) -> Mapping[str, Any]:
+    """
+    Say whose ids name the tables of a field: a list of the vocabulary.
+    """
+    return {"names": words}
 
 
 @frozen(kw_only=True)
@@ -446,6 +460,14 @@ class RecipientTable:
 
         requires: Conditions that it has to have accepted.
 
+        on_file: What has to be on file before it gets anything: an
+            ``agreement`` with its reference, an ``assessment`` with its
+            reference and date; without it nothing is given to it.
+
+        only_in: Countries, ISO 3166-1 alpha-2, that it has to be in; in
+            another one, or in none that is named, it gets nothing. Any by
+            default.
+
         claims: What it says of itself; printed as a claim.
     """
 
@@ -463,7 +485,30 @@ class RecipientTable:
     assessment: AssessmentTable | None = None
     accepted: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    on_file: tuple[str, ...] = field(
+        default=(), metadata=_of("agreement", "assessment")
+    )
+    only_in: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class PurposeTable:
+    """
+    What a purpose demands, by its id in the vocabulary.
+
+    Attributes:
+        needs: What the way has to be that records for it take:
+            ``encrypted``, by TLS or over no network; ``sealed``, for the
+            recipient's key alone; ``no-address``, so that the backend does
+            not learn the sender's; ``region``, one that ends in
+            ``storage.regions``, or in the country of a recipient abroad.
+
+        source: Line of the published text.
+    """
+
+    needs: tuple[str, ...] = field(metadata=_of(*NEEDS))
+    source: str = ""
 
 
 @frozen(kw_only=True)
@@ -1325,6 +1370,8 @@ class Document:
 
         recipients: Who else gets data.
 
+        purposes: What purposes demand of the way that data takes.
+
         functions: What people turn on and off.
 
         permissions: The operating system's permissions.
@@ -1378,6 +1425,9 @@ class Document:
     consent: ConsentTable = field(factory=ConsentTable)
     definitions: DefinitionsTable = field(factory=DefinitionsTable)
     recipients: tuple[RecipientTable, ...] = ()
+    purposes: Mapping[str, PurposeTable] = field(
+        factory=dict, metadata=_by("purposes")
+    )
     permissions: tuple[PermissionTable, ...] = ()
     exceptions: tuple[ExceptionTable, ...] = ()
     retention: tuple[RetentionTable, ...] = ()

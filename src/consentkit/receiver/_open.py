@@ -17,6 +17,7 @@ from consentkit.seal import Head, KeyRing, open_envelope
 
 if TYPE_CHECKING:
     from consentkit.outbox.records import Batch, Erasure
+    from consentkit.receiver.drops import DropReport
 
 
 __all__ = ["Opener", "check_head"]
@@ -68,12 +69,16 @@ class Opener:
         return self._ring
 
 
-def check_head(head: Head, what: Batch | Erasure, records: int) -> None:
+def check_head(
+    head: Head, kind: str, what: Batch | Erasure | DropReport, records: int
+) -> None:
     """
     Hold what stood outside against what was inside.
 
     Args:
         head: Of the envelope.
+
+        kind: What it was taken for.
 
         what: What was in it.
 
@@ -82,12 +87,12 @@ def check_head(head: Head, what: Batch | Erasure, records: int) -> None:
     Raises:
         FormatError: If they do not say the same.
     """
-    is_batch = head.kind == "batch"
-    if is_batch != hasattr(what, "records") or (
-        head.id,
-        head.recipient,
-        head.count,
-        head.erase,
-    ) != (what.id, what.recipient, records, getattr(what, "erase", "")):
+    if (head.kind, head.id, head.recipient, head.count, head.erase) != (
+        kind,
+        what.id,
+        what.recipient,
+        records,
+        getattr(what, "erase", ""),
+    ):
         root, problem = "$", "does not say what the head of the envelope says"
         raise FormatError(root, problem)

@@ -2,11 +2,17 @@
 """
 The reference backend as an ASGI app.
 
-Routes, with the formats of ``docs/wire-format.md``::
+Routes, with the formats of ``docs/wire-format.md``; ``/openapi.json``
+describes them all::
 
     POST /v1/batches    an outcome for each record
     POST /v1/erasures   erased, or already
+    POST /v1/drops      stored, or duplicate
     GET  /v1/health     whether it can store
+    GET  /healthz       whether it runs
+    GET  /readyz        whether it can store
+    GET  /metrics       numbers, as Prometheus reads them
+    GET  /openapi.json  this, for machines
 
 Every refusal is JSON: ``{"error": {"path": ..., "problem": ...}}``. Nothing
 of a request is repeated in an answer or a log, but ids.
@@ -17,9 +23,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from consentkit.exceptions import (
@@ -28,15 +41,14 @@ from consentkit.exceptions import (
     StoreError,
     UnknownKeyError,
 )
-from consentkit.receiver._open import Opener, check_head
-from consentkit.receiver._read import (
-    FormatError,
-    parse,
-    read_batch,
-    read_erasure,
-)
-from consentkit.receiver.store import Store
-from consentkit.seal import MEDIA_TYPE, Head, KeyRing
+from consentkit.receiver._desk import Desk, ForeignError, TooManyError
+from consentkit.receiver._open import Opener
+from consentkit.receiver._read import FormatError
+from consentkit.receiver.limits import RequestLimits
+from consentkit.receiver.metrics import MEDIA_TYPE as METRICS_TYPE
+from consentkit.receiver.metrics import Metrics
+from consentkit.receiver.tenants import Tenant, Tenants
+from consentkit.seal import MEDIA_TYPE, KeyRing
 
 
 if TYPE_CHECKING:
@@ -44,29 +56,35 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from consentkit.receiver.base import RecordStore
+    from consentkit.receiver.consumer import Consumer
 
-__all__ = ["make_app"]
+
+__all__ = ["make_app", "make_consumer_app"]
 
 logger: logging.Logger = logging.getLogger("consentkit")
 
-#: How long a sender may take for the body of one request.
-_BODY_SECONDS: Final = 30.0
 #: How much of a body that is too large is read and thrown away: a sender that
 #: is cut off while it writes would never see why.
 _DRAINED_BYTES: Final = 64 * 1024 * 1024
 #: What a sender is asked to wait while the store is unusable.
 _PAUSE_SECONDS: Final = 30
 
+_ANYBODY: Final = Tenant(name="")
+
 _Document = Mapping[str, Any]
 
 
 def make_app(
-    store: Store,
+    store: RecordStore,
     *,
     token: str | None = None,
+    tenants: Tenants | None = None,
     keys: KeyRing | None = None,
     sealed_only: bool = False,
-    max_body_bytes: int = 16 * 1024 * 1024,
+    limits: RequestLimits | None = None,
+    metrics: Metrics | None = None,
+    metrics_token: str | None = None,
     purge_seconds: float = 60.0,
 ) -> Starlette:
     """
@@ -75,16 +93,22 @@ def make_app(
     Args:
         store: Where records go; it stays the caller's to close.
 
-        token: What senders must show as a bearer token; with ``None``
-            everybody may send.
+        token: What senders must show as a bearer token. With neither it nor
+            *tenants*, everybody may send.
+
+        tenants: Who else may send, and for whom.
 
         keys: What opens envelopes; the file is read again when a key comes
             that is not known.
 
         sealed_only: Whether to refuse what is not sealed.
 
-        max_body_bytes: The largest request that is read, and the most that
-            an envelope may open to.
+        limits: Bounds of a request.
+
+        metrics: What counts; the app's own by default.
+
+        metrics_token: What must be shown to read the numbers, as a bearer
+            token; with ``None`` everybody may who reaches the app.
 
         purge_seconds: How often expired records are deleted.
 
@@ -95,35 +119,48 @@ def make_app(
         The app keeps no address, name or time of a sender but the instant
         at which a record came.
     """
+    _need_starlette()
+    from starlette.routing import Route
+
+    limits, metrics = limits or RequestLimits(), metrics or Metrics()
+    opener = None if keys is None else Opener(keys, limits.opened_bytes)
+    desk = Desk(store, limits.records, metrics)
+    front = _Front(
+        desk, _Door(token, tenants), opener, sealed_only, limits, metrics
+    )
+    hall = _Hall(store, metrics, metrics_token)
+    routes = [
+        Route(f"/v1/{name}", partial(front.take, name), methods=["POST"])
+        for name in ("batches", "erasures", "drops")
+    ]
+    routes += [
+        Route("/v1/health", hall.ready, methods=["GET"]),
+        *_hall_routes(hall),
+        Route("/openapi.json", _describe, methods=["GET"]),
+    ]
+    return _make(routes, store, metrics, purge_seconds)
+
+
+def _need_starlette() -> None:
     try:
-        from starlette.applications import Starlette
-        from starlette.routing import Route
+        import starlette.applications as found
     except ImportError:
-        Starlette = None  # type: ignore[assignment, misc]  # noqa: N806
-    if Starlette is None:
+        found = None  # type: ignore[assignment]
+    if found is None:
         raise MissingExtraError(extra="receiver", package="starlette")
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        task = asyncio.create_task(_purge_for_ever(store, purge_seconds))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
-    opener = None if keys is None else Opener(keys, max_body_bytes)
-    desk = _Desk(store, token, opener, sealed_only, max_body_bytes)
-    return Starlette(
-        routes=[
-            Route("/v1/batches", desk.batches, methods=["POST"]),
-            Route("/v1/erasures", desk.erasures, methods=["POST"]),
-            Route("/v1/health", desk.health, methods=["GET"]),
-        ],
-        exception_handlers={404: _not_here, 405: _not_here},
-        lifespan=lifespan,
-    )
+def _hall_routes(hall: _Hall) -> list[Any]:
+    """
+    Give the routes for those who watch.
+    """
+    from starlette.routing import Route
+
+    return [
+        Route("/healthz", hall.live, methods=["GET"]),
+        Route("/readyz", hall.ready, methods=["GET"]),
+        Route("/metrics", hall.metrics, methods=["GET"]),
+    ]
 
 
 class _RefusalError(Exception):
@@ -149,62 +186,111 @@ class _RefusalError(Exception):
         self.headers = headers or {}
 
 
-class _Desk:
+_UNKNOWN: Final[Mapping[str, str]] = {
+    "WWW-Authenticate": "Bearer",
+    "Connection": "close",
+}
+
+
+class _Door:
     """
-    The endpoints: read, check, ask the store, answer.
+    Who comes in.
+    """
+
+    def __init__(self, token: str | None, tenants: Tenants | None) -> None:
+        self._token = None if token is None else token.encode()
+        self._tenants = tenants
+
+    def tenant_of(self, shown: str) -> Tenant:
+        """
+        Give the tenant that a header stands for.
+        """
+        if self._token is None and self._tenants is None:
+            return _ANYBODY
+        kind, _, token = shown.partition(" ")
+        if kind == "Bearer":
+            if self._token is not None and hmac.compare_digest(
+                token.encode(), self._token
+            ):
+                return _ANYBODY
+            found = self._tenants and self._tenants.of(token)
+            if found:
+                return found
+        problem = "a bearer token is needed, and this is not it"
+        raise _RefusalError(401, problem, headers=_UNKNOWN)
+
+
+class _Front:
+    """
+    What senders come to: read, open, hand on, answer.
     """
 
     def __init__(
         self,
-        store: Store,
-        token: str | None,
+        desk: Desk,
+        door: _Door,
         opener: Opener | None,
         sealed_only: bool,  # noqa: FBT001 - of one place
-        max_body_bytes: int,
+        limits: RequestLimits,
+        metrics: Metrics,
     ) -> None:
-        self._store = store
+        self._desk = desk
+        self._door = door
         self._opener = opener
         self._sealed_only = sealed_only
-        self._token = None if token is None else f"Bearer {token}".encode()
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
+        self._metrics = metrics
+        self._under_way = 0
 
-    async def batches(self, request: Request) -> Response:
+    async def take(self, route: str, request: Request) -> Response:
         """
-        Take a batch.
+        Take a batch, an erasure request or a drop report.
         """
-        return await self._serve(request, self._take_batch)
-
-    async def erasures(self, request: Request) -> Response:
-        """
-        Take an erasure request.
-        """
-        return await self._serve(request, self._take_erasure)
-
-    async def health(self, _: Request) -> Response:
-        """
-        Tell whether the store can be used.
-        """
-        return await _guarded(lambda: _in_thread(self._check))
-
-    def _check(self) -> _Document:
-        self._store.check()
-        return {"status": "ok", "format": 1}
-
-    async def _serve(
-        self,
-        request: Request,
-        take: Callable[[bytes, Head | None, str], _Document],
-    ) -> Response:
-        async def work() -> _Document:
-            self._check_token(request.headers.get("authorization", ""))
-            is_sealed = self._is_sealed(request.headers)
-            body = await self._body(request)
-            key = request.headers.get("idempotency-key", "")
-            return await _in_thread(
-                lambda: take(*self._opened(body, is_sealed), key)
+        begun = time.perf_counter()
+        self._under_way += 1
+        self._metrics.add("requests_in_flight")
+        try:
+            answer = await _guarded(
+                lambda: self._work(route, request), self._metrics
             )
+        finally:
+            self._under_way -= 1
+            self._metrics.add("requests_in_flight", -1)
+        self._metrics.add(
+            "requests_total", route=route, status=str(answer.status_code)
+        )
+        taken = time.perf_counter() - begun
+        self._metrics.observe("request_seconds", taken, route=route)
+        return answer
 
-        return await _guarded(work)
+    async def _work(self, route: str, request: Request) -> _Document:
+        shown = request.headers.get("authorization", "")
+        tenant = self._door.tenant_of(shown)
+        is_sealed = self._is_sealed(request.headers)
+        if self._under_way > self._limits.requests:
+            await self._turn_away(request)
+        body = await self._body(request)
+        self._metrics.observe("request_bytes", len(body), route=route)
+        key = request.headers.get("idempotency-key", "")
+
+        def take() -> _Document:
+            opened = self._open(body) if is_sealed else (None, body)
+            return self._desk.take(route, *opened, tenant=tenant, key=key)
+
+        return await _in_thread(take)
+
+    async def _turn_away(self, request: Request) -> None:
+        # Read, so that the sender gets to see the answer, and not kept.
+        with suppress(_RefusalError):
+            await self._body(request, keep=False)
+        raise _RefusalError(
+            503,
+            "too many requests at a time; try again",
+            headers={
+                "Retry-After": str(self._limits.pause_seconds),
+                "Connection": "close",
+            },
+        )
 
     def _is_sealed(self, headers: Mapping[str, str]) -> bool:
         kind = headers.get("content-type", "").partition(";")[0]
@@ -217,97 +303,182 @@ class _Desk:
         problem = f"send {' or '.join(known)}, not compressed"
         raise _RefusalError(415, problem, headers={"Connection": "close"})
 
-    def _opened(
-        self,
-        body: bytes,
-        is_sealed: bool,  # noqa: FBT001 - as above
-    ) -> tuple[bytes, Head | None]:
-        if not is_sealed or self._opener is None:
-            return body, None
-        try:
-            head, opened = self._opener.open(body)
-        except UnknownKeyError as error:
-            refusal = _RefusalError(422, str(error), code="unknown_key")
-        except EnvelopeError as error:
-            refusal = _RefusalError(400, str(error), path="$")
-        else:
-            return opened, head
-        raise refusal
+    def _open(self, body: bytes) -> Any:
+        assert self._opener is not None  # noqa: S101 - as _is_sealed said
+        return self._opener.open(body)
 
-    def _take_batch(
-        self, body: bytes, head: Head | None, key: str
-    ) -> _Document:
-        batch, refused = read_batch(parse(body))
-        _check_key(key, batch.id)
-        if head is not None:
-            check_head(head, batch, len(batch.records) + len(refused))
-        verdicts = self._store.put(batch, refused=len(refused))
-        outcomes: list[_Document] = [
-            {"id": i, "outcome": one.outcome}
-            | ({"reason": one.reason} if one.reason else {})
-            for i, one in verdicts.items()
-        ]
-        outcomes += [
-            {
-                "id": one.id,
-                "outcome": "rejected",
-                "reason": "invalid",
-                "path": one.path,
-                "problem": one.problem,
-            }
-            for one in refused
-        ]
-        return {"batch": batch.id, "outcomes": outcomes}
+    async def _body(self, request: Request, *, keep: bool = True) -> bytes:
+        from starlette.requests import ClientDisconnect
 
-    def _take_erasure(
-        self, body: bytes, head: Head | None, key: str
-    ) -> _Document:
-        erasure = read_erasure(parse(body))
-        _check_key(key, erasure.id)
-        if head is not None:
-            check_head(head, erasure, 0)
-        done = self._store.erase(erasure.token)
-        return {
-            "erasure": erasure.id,
-            "outcome": done.outcome,
-            "records": done.records,
-        }
-
-    def _check_token(self, shown: str) -> None:
-        if self._token is None:
-            return
-        if not hmac.compare_digest(shown.encode(), self._token):
-            raise _RefusalError(
-                401,
-                "a bearer token is needed, and this is not it",
-                headers={"WWW-Authenticate": "Bearer", "Connection": "close"},
-            )
-
-    async def _body(self, request: Request) -> bytes:
         body = bytearray()
+        most = self._limits.body_bytes
         size, status = 0, 408
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
+            async with asyncio.timeout(self._limits.body_seconds):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size <= self._max_body_bytes:
-                        body += chunk
-                    elif size > self._max_body_bytes + _DRAINED_BYTES:
+                    if size > most + _DRAINED_BYTES:
                         break
+                    if keep and size <= most:
+                        body += chunk
         except TimeoutError:
             problem = "the body did not come in time"
+        except ClientDisconnect:
+            problem, status = "the body did not come to its end", 400
         else:
-            if size <= self._max_body_bytes:
+            if size <= most:
                 return bytes(body)
-            problem = f"more than {self._max_body_bytes} bytes; "
-            problem += "send fewer records at a time"
+            problem = f"more than {most} bytes; send fewer records at a time"
             status = 413
         raise _RefusalError(
             status, problem, path="$", headers={"Connection": "close"}
         )
 
 
-async def _guarded(work: Callable[[], Awaitable[_Document]]) -> Response:
+class _Hall:
+    """
+    What those come to who watch.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        metrics: Metrics,
+        token: str | None,
+        is_connected: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._door = _Door(token, None)
+        self._is_connected = is_connected
+
+    async def live(self, _: Request) -> Response:
+        """
+        Tell that it runs.
+        """
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """
+        Tell whether the store can be used.
+        """
+        return await _guarded(lambda: _in_thread(self._check), self._metrics)
+
+    def _check(self) -> _Document:
+        if not self._is_connected():
+            raise _RefusalError(
+                503,
+                "the stream cannot be read now",
+                headers={"Retry-After": str(_PAUSE_SECONDS)},
+            )
+        self._store.check()
+        return {"status": "ok", "format": 1}
+
+    async def metrics(self, request: Request) -> Response:
+        """
+        Tell the numbers.
+        """
+        from starlette.responses import PlainTextResponse
+
+        async def check() -> _Document:
+            self._door.tenant_of(request.headers.get("authorization", ""))
+            return {}
+
+        answer = await _guarded(check, self._metrics)
+        if answer.status_code != 200:
+            return answer
+        text = self._metrics.text()
+        return PlainTextResponse(text, headers={"Content-Type": METRICS_TYPE})
+
+
+def make_consumer_app(
+    store: RecordStore,
+    consumer: Consumer,
+    *,
+    metrics: Metrics,
+    metrics_token: str | None = None,
+    purge_seconds: float = 60.0,
+) -> Starlette:
+    """
+    Make the app beside a consumer: it takes nothing, and tells how it goes.
+
+    The consumer runs for as long as the app does.
+
+    Args:
+        store: The store that the consumer fills; it stays the caller's.
+
+        consumer: What takes messages from a stream.
+
+        metrics: The consumer's.
+
+        metrics_token: As for `make_app`.
+
+        purge_seconds: As for `make_app`.
+
+    Raises:
+        MissingExtraError: If Starlette is not installed.
+
+    .. versionadded:: 26.1.0
+    """
+    _need_starlette()
+    hall = _Hall(store, metrics, metrics_token, lambda: consumer.is_connected)
+
+    @asynccontextmanager
+    async def beside() -> AsyncGenerator[None]:
+        await asyncio.to_thread(consumer.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(consumer.close)
+
+    return _make(_hall_routes(hall), store, metrics, purge_seconds, beside)
+
+
+def _make(
+    routes: list[Any],
+    store: RecordStore,
+    metrics: Metrics,
+    purge_seconds: float,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> Starlette:
+    from starlette.applications import Starlette
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        task = asyncio.create_task(
+            _purge_for_ever(store, purge_seconds, metrics)
+        )
+        try:
+            async with beside():
+                yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return Starlette(
+        routes=routes,
+        exception_handlers={
+            404: partial(_not_here, metrics),
+            405: partial(_not_here, metrics),
+        },
+        lifespan=lifespan,
+    )
+
+
+async def _describe(_: Request) -> Response:
+    from starlette.responses import JSONResponse
+
+    from consentkit.receiver.openapi import describe
+
+    return JSONResponse(describe())
+
+
+async def _guarded(
+    work: Callable[[], Awaitable[_Document]], metrics: Metrics
+) -> Response:
     """
     Turn whatever *work* raises into a clear answer without its text.
     """
@@ -319,8 +490,19 @@ async def _guarded(work: Callable[[], Awaitable[_Document]]) -> Response:
         refusal = error
     except FormatError as error:
         refusal = _RefusalError(400, error.problem, path=error.path)
+    except UnknownKeyError as error:
+        refusal = _RefusalError(422, str(error), code="unknown_key")
+    except EnvelopeError as error:
+        refusal = _RefusalError(400, str(error), path="$")
+    except ForeignError:
+        problem = "this token is not good for that recipient"
+        refusal = _RefusalError(403, problem, path="$.recipient")
+    except TooManyError as error:
+        problem = f"more than {error.most} records; send fewer at a time"
+        refusal = _RefusalError(413, problem, path="$")
     except StoreError as error:
         _log(error)
+        metrics.add("store_failures_total")
         refusal = _RefusalError(
             503,
             "the store cannot be used now",
@@ -340,12 +522,16 @@ async def _in_thread(work: Callable[[], _Document]) -> _Document:
     return await run_in_threadpool(work)
 
 
-async def _not_here(_: Request, error: Exception) -> Response:
+async def _not_here(
+    metrics: Metrics, _: Request, error: Exception
+) -> Response:
     from starlette.responses import JSONResponse
 
     status = getattr(error, "status_code", 404)
+    metrics.add("requests_total", route="other", status=str(status))
     problem = "there is nothing here; routes are /v1/batches (POST), "
-    problem += "/v1/erasures (POST) and /v1/health (GET)"
+    problem += "/v1/erasures (POST), /v1/drops (POST), /v1/health, /healthz, "
+    problem += "/readyz, /metrics and /openapi.json (GET)"
     return JSONResponse(
         {"error": {"path": "", "problem": problem}},
         status_code=status,
@@ -353,21 +539,19 @@ async def _not_here(_: Request, error: Exception) -> Response:
     )
 
 
-async def _purge_for_ever(store: Store, seconds: float) -> None:
+async def _purge_for_ever(
+    store: RecordStore, seconds: float, metrics: Metrics
+) -> None:
     from starlette.concurrency import run_in_threadpool
 
     while True:
         try:
-            await run_in_threadpool(store.purge)
+            gone = await run_in_threadpool(store.purge)
+            metrics.add("expired_records_total", gone)
         except StoreError as error:
+            metrics.add("store_failures_total")
             _log(error)
         await asyncio.sleep(seconds)
-
-
-def _check_key(key: str, expected: str) -> None:
-    if key not in ("", expected):
-        problem = "the header Idempotency-Key is not the id in the body"
-        raise _RefusalError(400, problem)
 
 
 def _log(error: Exception) -> None:

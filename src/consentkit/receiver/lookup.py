@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from consentkit.anonymise.classes import PrivacyClass
     from consentkit.outbox.records import Record
     from consentkit.policy.model import Policy
-    from consentkit.receiver.store import Store, StoredRecord
+    from consentkit.receiver.base import RecordStore
+    from consentkit.receiver.store import StoredRecord
 
 
 __all__ = ["Lookup"]
@@ -67,7 +68,7 @@ class Lookup:
 
     def __init__(
         self,
-        store: Store,
+        store: RecordStore,
         policy: Policy,
         *,
         told: bool = False,
@@ -79,14 +80,24 @@ class Lookup:
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"<Lookup in {self._store.path} under {self._policy.id}>"
+        return f"<Lookup in {self._store.name} under {self._policy.id}>"
 
     @property
     def path(self) -> Path:
         """
         The file of the store.
+
+        Raises:
+            ValueError: If the store is no file.
         """
-        return self._store.path
+        path: Path | None = getattr(self._store, "path", None)
+        if path is None:
+            msg = (
+                f"{self._store.name} is no file; only a store in a file has "
+                "a path"
+            )
+            raise ValueError(msg)
+        return path
 
     def records(
         self, function: str, purpose: str, data_type: str = ""

@@ -13,18 +13,19 @@ import json
 import sqlite3
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from consentkit._sqlite import Database
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.exceptions import DamagedError
 from consentkit.outbox.records import Batch, Record
 from consentkit.receiver._read import FormatError, read_record
+from consentkit.receiver.drops import Dropped, DropReport
 
 
 __all__ = ["Counts", "Erased", "Store", "StoredRecord", "Verdict"]
@@ -56,7 +57,27 @@ CREATE TABLE erased (
 ) WITHOUT ROWID;
 
 CREATE TABLE tally (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE reports (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    recipient TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    received INTEGER NOT NULL
+);
+
+CREATE TABLE drops (
+    report INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    function TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (report, place)
+) WITHOUT ROWID;
 """
+
+_REPORT_AGE: Final = timedelta(days=90)
 
 
 @frozen(kw_only=True)
@@ -133,6 +154,9 @@ class Counts:
             their expiry.
 
         erasures: How many grants were erased.
+
+        dropped: How many records senders say they dropped, by reason, in the
+            reports that are kept.
     """
 
     records: int
@@ -143,6 +167,7 @@ class Counts:
     erased: int
     expired: int
     erasures: int
+    dropped: Mapping[str, int] = field(factory=dict)
 
 
 class Store:
@@ -159,12 +184,24 @@ class Store:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._database = Database(Path(path), schema=_SCHEMA, version=_VERSION)
+        self._database = Database(
+            Path(path),
+            schema=_SCHEMA,
+            version=_VERSION,
+            later=("reports", "drops"),
+        )
         with self._database.writing():
             pass
 
     def __repr__(self) -> str:
         return f"<Store {self._database.path}>"
+
+    @property
+    def name(self) -> str:
+        """
+        The file, for people.
+        """
+        return str(self._database.path)
 
     @property
     def path(self) -> Path:
@@ -238,11 +275,57 @@ class Store:
             records=gone + (before[0] if before else 0),
         )
 
+    def note_drops(
+        self, report: DropReport, *, now: datetime | None = None
+    ) -> bool:
+        """
+        Keep a report, once by its id, and tell whether it is new.
+
+        .. versionadded:: 26.1.0
+        """
+        with self._database.writing() as rows:
+            done = rows.execute(
+                "INSERT INTO reports (id, recipient, since, until, received) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                (
+                    report.id,
+                    report.recipient,
+                    _millis(report.since),
+                    _millis(report.until),
+                    _millis(now),
+                ),
+            )
+            if not done.rowcount:
+                return False
+            rows.executemany(
+                "INSERT INTO drops VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        done.lastrowid,
+                        place,
+                        one.function,
+                        one.reason,
+                        one.count,
+                    )
+                    for place, one in enumerate(report.drops)
+                ],
+            )
+        return True
+
     def purge(self, now: datetime | None = None) -> int:
         """
         Delete the records that have expired, and tell how many.
+
+        Drop reports go 90 days after they came.
         """
+        oldest = _millis((now or datetime.now(UTC)) - _REPORT_AGE)
         with self._database.writing() as rows:
+            rows.execute(
+                "DELETE FROM drops WHERE report IN "
+                "(SELECT n FROM reports WHERE received <= ?)",
+                (oldest,),
+            )
+            rows.execute("DELETE FROM reports WHERE received <= ?", (oldest,))
             gone = rows.execute(
                 "DELETE FROM records WHERE expires <= ?", (_millis(now),)
             ).rowcount
@@ -268,7 +351,7 @@ class Store:
                 record=self._read(body),
                 batch=batch,
                 erase=erase,
-                received_at=datetime.fromtimestamp(received / 1000, UTC),
+                received_at=_instant(received),
             )
             for batch, erase, received, body in found
         ]
@@ -284,11 +367,46 @@ class Store:
             cure="restore the file from a backup",
         )
 
+    def drops(self) -> list[DropReport]:
+        """
+        Give the drop reports of the last 90 days, in order of arrival.
+
+        .. versionadded:: 26.1.0
+        """
+        with self._database.reading() as rows:
+            heads = rows.execute(
+                "SELECT n, id, recipient, since, until FROM reports ORDER BY n"
+            ).fetchall()
+            found: dict[int, list[Dropped]] = {}
+            for report, function, reason, count in rows.execute(
+                "SELECT report, function, reason, count FROM drops "
+                "ORDER BY report, place"
+            ):
+                found.setdefault(report, []).append(
+                    Dropped(function=function, reason=reason, count=count)
+                )
+        return [
+            DropReport(
+                id=id_,
+                recipient=recipient,
+                since=_instant(since),
+                until=_instant(until),
+                drops=tuple(found.get(n, ())),
+            )
+            for n, id_, recipient, since, until in heads
+        ]
+
     def counts(self) -> Counts:
         """
         Count.
         """
         with self._database.reading() as rows:
+            dropped = dict(
+                rows.execute(
+                    "SELECT reason, sum(count) FROM drops "
+                    "GROUP BY reason ORDER BY reason"
+                )
+            )
             tally = dict(rows.execute("SELECT name, n FROM tally"))
             functions = dict(
                 rows.execute(
@@ -311,6 +429,7 @@ class Store:
             erased=tally.get("erased", 0),
             expired=tally.get("expired", 0),
             erasures=erasures,
+            dropped=dropped,
         )
 
     def check(self) -> None:
@@ -365,3 +484,7 @@ def _tally(rows: sqlite3.Connection, name: str, more: int) -> None:
 
 def _millis(instant: datetime | None) -> int:
     return round((instant or datetime.now(UTC)).timestamp() * 1000)
+
+
+def _instant(millis: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=millis)

@@ -14,6 +14,7 @@ from consentkit.registry.model import (
     SDKPackage,
     SDKPermission,
     SDKSwitch,
+    SDKUnknown,
 )
 from consentkit.registry.registry import Registry, Started
 
@@ -27,6 +28,7 @@ __all__ = [
     "SDKPackage",
     "SDKPermission",
     "SDKSwitch",
+    "SDKUnknown",
     "Started",
     "load_entries",
     "load_registry",

@@ -19,7 +19,12 @@ from types import MappingProxyType
 from typing import Any
 
 from consentkit.registry.attribution import Code
-from consentkit.registry.load import is_shipped, load_registry
+from consentkit.registry.load import (
+    Indexed,
+    WithOwn,
+    is_shipped,
+    load_registry,
+)
 from consentkit.registry.model import SDKEntry
 
 
@@ -43,8 +48,29 @@ def code_of(entry: SDKEntry) -> Code | None:
 
 def codes_of(entries: Mapping[str, SDKEntry]) -> Mapping[str, Code]:
     """
-    Give the codes of *entries*, by id.
+    Give the codes of *entries*, by id; no entry is read that is in an index.
     """
+    if is_shipped(entries):
+        return shipped_codes()
+    if isinstance(entries, Indexed):
+        return MappingProxyType(
+            {
+                sdk: Code(
+                    imports=tuple(imports),
+                    neutral=tuple(neutral),
+                    distributions=tuple(distributions),
+                )
+                for sdk, (
+                    imports,
+                    neutral,
+                    distributions,
+                ) in entries.index.names.items()
+            }
+        )
+    if isinstance(entries, WithOwn):
+        others = shipped_codes().items()
+        kept = {sdk: code for sdk, code in others if sdk not in entries.own}
+        return MappingProxyType({**kept, **codes_of(entries.own)})
     made = ((sdk, code_of(entry)) for sdk, entry in entries.items())
     return MappingProxyType({sdk: code for sdk, code in made if code})
 
@@ -68,6 +94,12 @@ def inside_of(entries: Mapping[str, SDKEntry], sdk: str) -> tuple[str, ...]:
     """
     if is_shipped(entries):
         return tuple(_read()["inside"].get(sdk, ()))
+    if isinstance(entries, Indexed):
+        return tuple(entries.index.inside.get(sdk, ()))
+    if isinstance(entries, WithOwn):
+        found = inside_of(entries.shipped, sdk)
+        kept = tuple(inner for inner in found if inner not in entries.own)
+        return (*kept, *inside_of(entries.own, sdk))
     return tuple(
         inner
         for inner, entry in entries.items()

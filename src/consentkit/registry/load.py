@@ -15,7 +15,15 @@ from __future__ import annotations
 import re
 import tomllib
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -31,6 +39,12 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from consentkit.exceptions import RegistryError
 from consentkit.policy._depth import check_depth
 from consentkit.policy.fault import BYTE_ORDER_MARK
+from consentkit.registry._folder import (
+    FolderIndex,
+    index_of,
+    listing_of,
+    made_of,
+)
 from consentkit.registry._forms import FORMS, SCHEMA, wrong_words
 from consentkit.registry._keys import unknown_keys
 from consentkit.registry.hosts import wrong_host
@@ -49,18 +63,28 @@ ScalarT = TypeVar("ScalarT", str, bool)
 _ID: Final = re.compile(FORMS[SDKEntry, "id"].pattern)
 
 
-def load_registry() -> Mapping[str, SDKEntry]:
+def load_registry(
+    own: Mapping[str, SDKEntry] | None = None,
+) -> Mapping[str, SDKEntry]:
     """
     Return the shipped entries by id; each is read when it is asked for.
+
+    Args:
+        own: Entries of the app's own to go beside them, and in the place of
+            those with the same id.
 
     Raises:
         RegistryError: Later, from a look-up, if an installed file is not
             the one that was shipped.
+
+    .. versionadded:: 26.1.0 *own*
     """
-    return _Shipped()
+    return _Shipped() if own is None else WithOwn(own)
 
 
-def load_entries(folder: Path) -> Mapping[str, SDKEntry]:
+def load_entries(
+    folder: Path, *, index: Path | None = None
+) -> Mapping[str, SDKEntry]:
     """
     Read the app's own entries: every ``*.toml`` file of *folder*.
 
@@ -68,15 +92,35 @@ def load_entries(folder: Path) -> Mapping[str, SDKEntry]:
         folder: Its files are named after the SDKs: ``acme.toml`` holds the
             entry with the id ``acme``.
 
+        index: File that says that *folder* was checked and is as it was
+            then. While it fits, each entry is read only when it is asked
+            for; otherwise all are read, and it is written anew. It is
+            neither written while a file is younger than two seconds, nor
+            where that fails. Who can write it can hide the modules of an
+            SDK: keep it as you keep *folder*.
+
     Returns:
         The entries by id, in the order of their ids; maybe empty.
 
     Raises:
-        RegistryError: With every fault of every file.
+        RegistryError: With every fault of every file; with *index* also
+            later, from a look-up, if a file was changed since.
+
+    .. versionadded:: 26.1.0 *index*
     """
+    listing = None
+    if index is not None:
+        with suppress(OSError):
+            listing = listing_of(folder)
+        if listing is not None:
+            held = index_of(index, listing, _Shipped())
+            if held is not None:
+                return Indexed(folder, listing.ids, held)
     entries, faults = read_entries(folder)
     if faults:
         raise RegistryError(_report(str(folder), [*map(str, faults)]))
+    if index is not None and listing is not None and listing.is_settled:
+        made_of(entries).write(index, listing, _Shipped())
     return entries
 
 
@@ -138,19 +182,23 @@ def _between(entries: Mapping[str, SDKEntry]) -> Iterator[tuple[str, str]]:
     """
     Compare the app's own *entries* with one another and with the shipped.
     """
-    shipped = _Shipped()
+    # Each question to the package costs as much as reading a small file.
+    shipped = frozenset(_Shipped())
     for id_, entry in entries.items():
         if id_ in shipped and not entry.replaces:
-            problem = (
-                f"the registry has an entry {id_!r} already; choose another "
-                "id, or say replaces = true"
-            )
-            yield id_, f"{problem} @ $.id"
+            yield id_, f"{_taken(id_)} @ $.id"
         for key, other in (("parent", entry.parent), ("host", entry.host)):
             if other and other not in entries and other not in shipped:
                 yield id_, f"no SDK {other!r} @ $.{key}"
     yield from _circles(entries)
     yield from _two_regions(entries)
+
+
+def _taken(id_: str) -> str:
+    return (
+        f"the registry has an entry {id_!r} already; choose another id, or "
+        "say replaces = true"
+    )
 
 
 def _around(entry: SDKEntry) -> Iterator[str]:
@@ -257,6 +305,81 @@ class _Shipped(Mapping[str, SDKEntry]):
 
     def __repr__(self) -> str:
         return f"<shipped registry: {len(self)} SDKs>"
+
+
+@final
+class Indexed(Mapping[str, SDKEntry]):
+    """
+    The entries of a folder whose *index* fits; each is read when it is
+    asked for, and checked by itself.
+    """
+
+    def __init__(
+        self, folder: Path, ids: Iterable[str], index: FolderIndex
+    ) -> None:
+        # The app may change its folder meanwhile.
+        self._folder = folder.absolute()
+        self._ids = dict.fromkeys(ids)
+        self._read: dict[str, SDKEntry] = {}
+        self.index = index
+
+    def __getitem__(self, sdk: str) -> SDKEntry:
+        if sdk not in self._ids:
+            raise KeyError(sdk)
+        entry = self._read.get(sdk)
+        if entry is None:
+            entry = self._read[sdk] = self._found(sdk)
+        return entry
+
+    def _found(self, sdk: str) -> SDKEntry:
+        path = self._folder / f"{sdk}.toml"
+        try:
+            entry = _entry(_text(path), sdk)
+        except _FaultyError as error:
+            faults = tuple(str(_fault(path, said)) for said in error.faults)
+        else:
+            if entry.replaces or sdk not in _Shipped():
+                return entry
+            faults = (f"{path.name}: $.id: {_taken(sdk)}",)
+        raise RegistryError(_report(str(self._folder), faults))
+
+    def __contains__(self, sdk: object) -> bool:
+        return sdk in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __repr__(self) -> str:
+        return f"<own registry: {len(self)} SDKs>"
+
+
+@final
+class WithOwn(Mapping[str, SDKEntry]):
+    """
+    The shipped entries with the app's *own*, which go first.
+    """
+
+    def __init__(self, own: Mapping[str, SDKEntry]) -> None:
+        self.own = own
+        self.shipped: Mapping[str, SDKEntry] = _Shipped()
+
+    def __getitem__(self, sdk: str) -> SDKEntry:
+        return (self.own if sdk in self.own else self.shipped)[sdk]
+
+    def __contains__(self, sdk: object) -> bool:
+        return sdk in self.own or sdk in self.shipped
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self.shipped, *self.own)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<shipped registry: {len(self)} SDKs with the app's own>"
 
 
 def _data() -> Traversable:

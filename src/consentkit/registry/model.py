@@ -23,6 +23,7 @@ __all__ = [
     "SDKPackage",
     "SDKPermission",
     "SDKSwitch",
+    "SDKUnknown",
 ]
 
 # Members of the European Union. (Source: its list of member states, as of
@@ -108,8 +109,8 @@ class SDKHost:
 
         note: What it is for.
 
-        source: The file of the package that names it, or empty; as in
-            `SDKField`.
+        source: The file of the package that names it, or a link to where
+            its operator does, or empty; as in `SDKField`.
     """
 
     name: str
@@ -255,6 +256,22 @@ class SDKMobile:
 
 
 @frozen(kw_only=True)
+class SDKUnknown:
+    """
+    Something that was looked for, and is not known.
+
+    Attributes:
+        key: The key of the entry that is empty for that: ``privacy_policy``,
+            ``hosts`` or ``switches``.
+
+        reason: Where it was looked for, and what was found instead.
+    """
+
+    key: Literal["privacy_policy", "hosts", "switches"]
+    reason: str
+
+
+@frozen(kw_only=True)
 class SDKEntry:
     """
     One third-party SDK; the keys of its data file are these attributes.
@@ -299,6 +316,8 @@ class SDKEntry:
 
         anomalies: Gaps and contradictions of its description.
 
+        unknown: What was looked for, and is not known.
+
         fields: What it collects.
 
         permissions: What it uses of the operating system's.
@@ -340,6 +359,7 @@ class SDKEntry:
     official_site: str = ""
     claims: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    unknown: tuple[SDKUnknown, ...] = ()
     fields: tuple[SDKField, ...] = ()
     permissions: tuple[SDKPermission, ...] = ()
     package: SDKPackage | None = None

@@ -37,8 +37,7 @@ from consentkit.gate import Reason, Refusal
 from consentkit.policy.model import Policy
 from consentkit.registry.attribution import Attribution, Code
 from consentkit.registry.hosts import Hosts
-from consentkit.registry.index import code_of, codes_of, shipped_codes
-from consentkit.registry.load import is_shipped
+from consentkit.registry.index import codes_of
 from consentkit.registry.model import SDKEntry
 from consentkit.registry.observed import Observed
 from consentkit.registry.reach import ReachGuard, is_judging
@@ -431,10 +430,8 @@ def _codes(
     """
     Give the codes of every SDK of the catalogue, and of the app's own.
     """
-    if is_shipped(entries):
-        own = ((sdk, code_of(entry)) for sdk, entry in declared.items())
-        return {**shipped_codes(), **{s: code for s, code in own if code}}
-    return codes_of(entries)
+    # What was read goes before what an index says.
+    return {**codes_of(entries), **codes_of(declared)}
 
 
 def _hosts(

@@ -66,7 +66,7 @@ _LABEL: Final = b"consentkit envelope 1\0"
 _TAG_BYTES: Final = 16
 _MOST_HEAD_BYTES: Final = 4096
 
-_KINDS: Final = ("batch", "erasure")
+_KINDS: Final = ("batch", "erasure", "drops")
 _ID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 )
@@ -81,13 +81,13 @@ class Head:
     What anyone who carries an envelope can read of it.
 
     Attributes:
-        kind: ``batch`` or ``erasure``.
+        kind: ``batch``, ``erasure`` or ``drops``.
 
         id: Idempotency key; of a batch that of the batch.
 
         recipient: Who it is for.
 
-        count: How many records are in it; of an erasure none.
+        count: How many records are in it; of what is no batch none.
 
         erase: Of a batch the SHA-256, in hex, of the token that later
             entitles to erase its records; else empty.

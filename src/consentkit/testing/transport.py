@@ -23,21 +23,26 @@ with `unittest` in ``setUp``; it is empty at the start of each test.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Self
 
 from attrs import evolve, field, frozen
 
+from consentkit.outbox.drops import Dropped, DropReport
 from consentkit.outbox.records import Batch, Erasure, Record, new_id
+from consentkit.receiver._read import read_batch
 from consentkit.seal import OpenKey, make_open_key, open_envelope
 from consentkit.testing.sentinels import logged
 from consentkit.testing.touches import touched
 from consentkit.transports import Answer, Outcome, Transport
+from consentkit.transports.base import CAPABILITIES
 
 
 __all__ = [
@@ -46,6 +51,7 @@ __all__ = [
     "StoreConformance",
     "TransportConformance",
     "make_batch",
+    "make_drop_report",
     "make_erasure",
     "make_record",
 ]
@@ -124,10 +130,27 @@ def make_erasure(token: str = _TOKEN) -> Erasure:
     )
 
 
+def make_drop_report() -> DropReport:
+    """
+    Make a drop report.
+    """
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return DropReport(
+        id=new_id(),
+        recipient="controller",
+        since=now - timedelta(hours=2),
+        until=now + timedelta(hours=1),
+        drops=(
+            Dropped(function="wifi_binding", reason="expired", count=2),
+            Dropped(function="wifi_binding", reason="outbox_full", count=3),
+        ),
+    )
+
+
 @frozen(kw_only=True)
 class Arrived:
     """
-    One batch or erasure request, as its backend got it.
+    One batch, erasure request or drop report, as its backend got it.
 
     Attributes:
         id: By what the backend told it from others, such as the message id.
@@ -146,14 +169,26 @@ class Arrived:
         Make it of a body in JSON, where the backend has nothing but that.
         """
         found = json.loads(body)
-        return cls(id=found.get("batch") or found["erasure"], body=body)
+        ids = (found.get(key) for key in ("batch", "erasure", "report"))
+        return cls(id=next(filter(None, ids)), body=body)
 
     @property
     def records(self) -> tuple[str, ...]:
         """
         Ids of the records in it.
         """
-        return tuple(row["id"] for row in self.document.get("records", ()))
+        return tuple(record["id"] for record in self.documents)
+
+    @property
+    def documents(self) -> tuple[Any, ...]:
+        """
+        The records in it, each as a document of the wire format.
+        """
+        found = self.document
+        if "batch" not in found:
+            return ()
+        batch, _ = read_batch(found)
+        return tuple(record.as_json() for record in batch.records)
 
     @property
     def document(self) -> Any:
@@ -207,6 +242,9 @@ class _Conformance:
 
     def _erase(self, transport: Transport, erasure: Erasure) -> Answer:
         return self._within(lambda: transport.erase(erasure))
+
+    def _report(self, transport: Transport, report: DropReport) -> Answer:
+        return self._within(lambda: transport.report(report))
 
     def _sent(
         self, transport: Transport, batches: Iterable[Batch]
@@ -264,11 +302,25 @@ class TransportConformance(_Conformance):
         The doors of all transfers are the base's own.
         """
         kind = type(self.make_transport())
-        for name in ("send", "erase"):
+        for name in ("send", "erase", "report"):
             assert getattr(kind, name) is getattr(Transport, name), (
                 f"{name} is not for a transport to replace; write _{name}"
             )
         assert kind.seals, "seals: that it sends what pack() gives"
+
+    def test_states_what_its_way_is(self) -> None:
+        """
+        What it states of its way is said in the words that policies have.
+        """
+        transport = self.make_transport()
+        stated = transport.capabilities
+        known = ", ".join(sorted(CAPABILITIES))
+        assert isinstance(stated, AbstractSet), "capabilities: a set of words"
+        assert stated <= CAPABILITIES, f"capabilities: known are {known}"
+        region = transport.region
+        assert not region or re.fullmatch("[A-Z]{2}", region), (
+            "region: two capital letters of ISO 3166-1, such as CN"
+        )
 
     def test_delivers(self) -> None:
         """
@@ -357,6 +409,40 @@ class TransportConformance(_Conformance):
         assert _outcomes(answer) == [Outcome.DELIVERED]
         (arrived,) = self.received()
         assert arrived.document["records"][0]["value"] == {"a\nb": _ODD}
+
+    def test_tells_what_was_dropped(self) -> None:
+        """
+        A drop report arrives as `pack` wrote it down, sealed too, and under
+        one id when it comes again; a transport that carries none says so,
+        and keeps it for later.
+        """
+        plain = make_drop_report()
+        sealed = evolve(make_drop_report(), seal_for=_key().seal_key)
+        batch = make_batch()
+        with self.make_transport() as transport:
+            self._send(transport, batch)
+            answers = [
+                self._report(transport, one) for one in (plain, plain, sealed)
+            ]
+        said = [_outcomes(answer)[0] for answer in answers]
+        held = self.received()
+        arrived = {one.id: one for one in held}
+        assert len(arrived) == len(held), "it comes twice"
+        if answers[0].unable:
+            assert all(one.unable for one in answers), answers
+            assert said == [Outcome.RETRY] * 3, "nothing is lost"
+            assert arrived.keys() == {batch.id}, "unable, and yet it came"
+            return
+        taken = {Outcome.DELIVERED, Outcome.DUPLICATE}
+        assert [a.outcomes.keys() for a in answers] == [
+            {one.id} for one in (plain, plain, sealed)
+        ]
+        assert set(said) <= taken, answers
+        assert not any(a.unable or a.problem for a in answers), answers
+        assert arrived.keys() == {batch.id, plain.id, sealed.id}
+        assert arrived[plain.id].document == plain.as_json()
+        assert b"wifi_binding" not in arrived[sealed.id].body
+        assert arrived[sealed.id].document == sealed.as_json()
 
     def test_works_again_after_cancel(self) -> None:
         """
@@ -520,6 +606,15 @@ class BadTransportConformance(_Conformance):
         with self.make_transport() as transport:
             answer = self._erase(transport, erasure)
         assert answer.outcomes == {erasure.id: Outcome.RETRY}
+
+    def test_a_drop_report_waits(self) -> None:
+        """
+        So is a drop report.
+        """
+        report = make_drop_report()
+        with self.make_transport() as transport:
+            answer = self._report(transport, report)
+        assert answer.outcomes == {report.id: Outcome.RETRY}
 
     def test_cancel_ends_it(self) -> None:
         """

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from consentkit.exceptions import TransportError
 from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.parcel import Parcel, pack
+from consentkit.transports.route import route
 
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Parcel",
     "Transport",
     "pack",
+    "route",
     "transport_from_url",
 ]
 
@@ -74,6 +76,9 @@ def _from_entry_point(scheme: str, url: str) -> object:
     found = {e.name: e for e in entry_points(group="consentkit.transports")}
     if scheme not in found:
         known = ", ".join(sorted({*_BUILT_IN, *found}))
-        msg = f"no transport for {scheme or 'a URL without scheme'}:; "
-        raise TransportError(msg + f"known are {known}")
+        what = f"for {scheme}:" if scheme else "named, as there is no scheme"
+        msg = f"no transport {what}; known are {known}"
+        if url.startswith("/"):
+            msg += f"; a folder is file://{url}"
+        raise TransportError(msg)
     return found[scheme].load()(url)

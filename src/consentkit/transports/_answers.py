@@ -8,17 +8,24 @@ No text of the answer gets into a problem, but for short codes.
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import MAXYEAR
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from consentkit.transports._http import Reply
 from consentkit.transports.base import Answer, Outcome
+from consentkit.transports.retry import RetryRules
+
+
+if TYPE_CHECKING:
+    from consentkit.outbox.records import Batch
 
 
 __all__ = [
@@ -27,10 +34,10 @@ __all__ = [
     "read_document",
     "read_erased",
     "read_outcomes",
+    "read_reported",
 ]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
-_MOST_RETRY_SECONDS: Final = 24 * 60 * 60.0
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 
@@ -47,6 +54,8 @@ _ERASED: Final[Mapping[object, Outcome]] = {
 _OF_THE_BATCH: Final = frozenset({400, 409, 422, 500})
 #: What may say in ``Retry-After`` how long to wait.
 _PAUSING: Final = frozenset({429, 502, 503, 504})
+#: What a backend answers that knows nothing of drop reports.
+_NO_SUCH_ROUTE: Final = frozenset({404, 405, 410, 501})
 _WELL: Final = "check that the backend is well"
 #: By status; 200 stands for each success that is none.
 _CURES: Final[Mapping[int, str]] = {
@@ -60,7 +69,8 @@ _CURES: Final[Mapping[int, str]] = {
     407: "the proxy wants credentials; check HTTPS_PROXY",
     410: "check the URL",
     413: "the batch is too large for it",
-    415: "check that the URL is that of a receiver",
+    415: "check that the URL is that of a receiver; if it is one, one side "
+    "seals and the other does not: see seal_for",
     429: "it asks for a pause",
     503: "it asks for a pause",
 }
@@ -141,27 +151,33 @@ def _pause(reply: Reply) -> float | None:
     """
     Read ``Retry-After``, as seconds or as a date; nonsense is ignored.
 
+    However much is asked for, it is a pause: the longest that there is.
+
     Source: RFC 9110, 10.2.3.
     """
     text = reply.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,15}", text):
-        return min(float(text), _MOST_RETRY_SECONDS)
+    most = RetryRules().pause_seconds
+    if re.fullmatch("[0-9]+", text):
+        return min(float(text), most)
     then = _instant(text)
     if then is None:
         return None
     # The backend's own clock, if it tells it, cancels out.
     now = _instant(reply.headers.get("date", ""))
-    if now is None:
+    if now is None or math.isinf(now):
         from time import time
 
         now = time()
-    return min(max(then - now, 0.0), _MOST_RETRY_SECONDS)
+    return min(max(then - now, 0.0), most)
 
 
 def _instant(text: str) -> float | None:
-    from email.utils import parsedate_to_datetime
+    from email.utils import parsedate_to_datetime, parsedate_tz
 
     try:
+        parts = parsedate_tz(text)
+        if parts is not None and parts[0] > MAXYEAR:
+            return math.inf  # a date, but of no calendar
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
@@ -189,28 +205,29 @@ def read_document(reply: Reply) -> Mapping[str, Any] | str:
     return found
 
 
-def read_outcomes(
-    reply: Reply, batch: str, ids: Sequence[str], origin: str
-) -> Answer:
+def read_outcomes(reply: Reply, batch: Batch, origin: str) -> Answer:
     """
     Read what became of each record of a batch.
 
     Args:
         reply: The answer.
 
-        batch: Id of the batch that was sent.
-
-        ids: Ids of its records.
+        batch: What was sent.
 
         origin: Where it was sent to.
     """
     if reply.status != 200:
-        return not_taken(reply, ids, origin)
+        return not_taken(reply, batch.ids, origin)
     found = read_document(reply)
     if isinstance(found, str):
-        return again(ids, found)
-    if found.get("batch") != batch:
-        return again(ids, "answered for another batch; check the backend")
+        return again(batch.ids, found)
+    if found.get("batch") != batch.id:
+        problem = "answered for another batch; check the backend"
+        return again(batch.ids, problem)
+    said_of_all = found.get("outcome")
+    if "outcomes" not in found and said_of_all in ("stored", "duplicate"):
+        return Answer(every=_OUTCOMES[said_of_all])
+    ids = batch.ids
     outcomes: dict[str, Outcome] = {}
     reasons: Counter[str] = Counter()
     rows = found.get("outcomes")
@@ -240,6 +257,23 @@ def read_erased(reply: Reply, erasure: str, origin: str) -> Answer:
         return Answer(outcomes={erasure: _ERASED[said]})
     problem = "answered with no clear word on the erasure"
     return again([erasure], f"{problem}; check the backend")
+
+
+def read_reported(reply: Reply, report: str, origin: str) -> Answer:
+    """
+    Read whether a drop report was taken.
+    """
+    if reply.status != 200:
+        answer = not_taken(reply, [report], origin)
+        return evolve(answer, unable=reply.status in _NO_SUCH_ROUTE)
+    found = read_document(reply)
+    if isinstance(found, str):
+        return again([report], found)
+    said = found.get("outcome")
+    if found.get("report") == report and said in ("stored", "duplicate"):
+        return Answer(outcomes={report: _OUTCOMES[said]})
+    problem = "answered with no clear word on the drop report"
+    return again([report], f"{problem}; check the backend")
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,7 @@ from attrs import field, frozen
 
 from consentkit._fork import load
 from consentkit.exceptions import MissingExtraError, TransportError
+from consentkit.transports._certificate import explain_certificate
 from consentkit.transports._exchange import Exchange, Exchanges, Verdict
 from consentkit.transports._http import LATE
 from consentkit.transports._loopback import is_loopback
@@ -32,6 +33,7 @@ from consentkit.transports.parcel import Parcel, pack
 if TYPE_CHECKING:
     import ssl
 
+    from consentkit.outbox.drops import DropReport
     from consentkit.outbox.records import Batch, Erasure
 
 
@@ -81,12 +83,14 @@ class BrokerTransport(Transport):
         return f"<{type(self).__name__} {self.name}>"
 
     def _send(self, batch: Batch) -> Answer:
-        ids = [record.id for record in batch.records]
-        ends = [record.expires_at for record in batch.records]
-        return self._carry(ids, pack(batch), min(ends, default=None))
+        ids = batch.ids
+        return self._carry(ids, pack(batch), batch.first_end)
 
     def _erase(self, erasure: Erasure) -> Answer:
         return self._carry([erasure.id], pack(erasure), None)
+
+    def _report(self, report: DropReport) -> Answer:
+        return self._carry([report.id], pack(report), None)
 
     def cancel(self) -> None:
         """
@@ -132,6 +136,7 @@ class BrokerTransport(Transport):
             outcomes=dict.fromkeys(ids, verdict.outcome),
             problem=problem,
             too_large=verdict.too_large,
+            refused=verdict.refused,
         )
 
     def _here(self) -> Exchanges:
@@ -319,8 +324,6 @@ class Trust:
 
 # By the name of an exception's class; the first that fits.
 _PHRASES: Final[Mapping[str, str]] = {
-    "SSLCertVerificationError": "its certificate is not trusted; if its CA "
-    "is one of your own, pass that as verify",
     "SSLError": "TLS failed; check that the URL's port speaks TLS, and the "
     "certificates that verify, certificate and key name",
     "gaierror": "its name is not known; check the URL and the network",
@@ -350,6 +353,8 @@ def explain(error: BaseException, *, timeout_seconds: float) -> str:
     if isinstance(error, MissingExtraError):
         return str(error)
     names = {kind.__name__ for kind in type(error).__mro__}
+    if "SSLCertVerificationError" in names:
+        return explain_certificate(error)
     for name, phrase in _PHRASES.items():
         if name in names:
             return phrase.format(timeout_seconds)

@@ -21,60 +21,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from attrs import frozen
+from typing import TYPE_CHECKING
 
 from consentkit._fork import watch_forks
 from consentkit.exceptions import TransportError
+from consentkit.transports._exchange import (
+    GRACE_SECONDS,
+    HANGING,
+    MOST_STUCK,
+    CutError,
+    Verdict,
+)
+from consentkit.transports._http import LATE
 from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.parcel import Parcel, pack
 
 
 if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
     from consentkit.outbox.records import Batch, Erasure
 
 
 __all__ = [
     "CourierTransport",
-    "CutError",
-    "Said",
     "Transfer",
     "Wire",
     "check_options",
 ]
-
-#: How long a transfer that was broken off may take to end.
-_GRACE_SECONDS: Final = 1.0
-#: Transfers that may hang, given up, before new ones are refused.
-_MOST_STUCK: Final = 4
-
-
-@frozen(kw_only=True)
-class Said:
-    """
-    What became of a parcel.
-
-    Attributes:
-        outcome: Of all that is in it.
-
-        problem: What went wrong and what to do, without the place.
-
-        too_large: Whether a smaller one may fare better.
-
-        refused: Whether the backend does not take just this one.
-    """
-
-    outcome: Outcome = Outcome.RETRY
-    problem: str = ""
-    too_large: bool = False
-    refused: bool = False
-
-
-class CutError(Exception):
-    """
-    The transfer was cut before its parcel had left.
-    """
 
 
 class Transfer:
@@ -102,7 +75,7 @@ class Transfer:
         self.parcel = parcel
         self.grant = grant
         self.is_cut = False
-        self.said: Said | None = None
+        self.said: Verdict | None = None
         self.settled = threading.Event()
         self.ended = threading.Event()
         self._until = time.monotonic() + seconds
@@ -169,7 +142,7 @@ class Wire(ABC):
         self._lock = threading.Lock()
 
     @abstractmethod
-    def carry(self, transfer: Transfer) -> Said:
+    def carry(self, transfer: Transfer) -> Verdict:
         """
         Deliver a parcel; whatever it raises is told by its kind alone.
         """
@@ -245,7 +218,7 @@ class _Courier:
         if self.pid != os.getpid():
             return
         self.cut()
-        self._is_held = self._turn.acquire(timeout=_GRACE_SECONDS)
+        self._is_held = self._turn.acquire(timeout=GRACE_SECONDS)
         if self._is_held:
             wire.close()
 
@@ -265,7 +238,7 @@ class _Courier:
                 wire.forget()
         self._begin()
 
-    def carry(self, parcel: Parcel, grant: str) -> Said:
+    def carry(self, parcel: Parcel, grant: str) -> Verdict:
         """
         Deliver *parcel*, or say what went wrong.
         """
@@ -274,11 +247,13 @@ class _Courier:
         transfer = Transfer(parcel, grant, self._timeout)
         with self._lock:
             if self._is_closed:
-                return Said(problem="the transport is closed")
+                return Verdict(problem="the transport is closed")
             self._under_way.append(transfer)
         try:
             if not self._turn.acquire(timeout=self._timeout):
-                return Said(problem="an earlier transfer is still under way")
+                return Verdict(
+                    problem="an earlier transfer is still under way"
+                )
             try:
                 return self._run(transfer)
             finally:
@@ -297,7 +272,7 @@ class _Courier:
             transfers = list(self._under_way)
         begun = [one for one in transfers if one.cut()]
         for one in begun:
-            one.ended.wait(_GRACE_SECONDS)
+            one.ended.wait(GRACE_SECONDS)
 
     def close(self) -> None:
         """
@@ -311,12 +286,10 @@ class _Courier:
         if self._wire is not None:
             self._wire.drop()
 
-    def _run(self, transfer: Transfer) -> Said:
+    def _run(self, transfer: Transfer) -> Verdict:
         self._stuck = [wire for wire in self._stuck if wire.is_busy]
-        if len(self._stuck) >= _MOST_STUCK:
-            return Said(
-                problem="earlier transfers still hang; check the name service"
-            )
+        if len(self._stuck) >= MOST_STUCK:
+            return Verdict(problem=HANGING)
         wire = self._wire = self._wire or self._make()
         if not transfer.is_cut:
             wire.is_busy = True
@@ -329,12 +302,12 @@ class _Courier:
                 ).start()
             except RuntimeError:
                 wire.rest()
-                return Said(problem="no thread can be started; try later")
+                return Verdict(problem="no thread can be started; try later")
             transfer.settled.wait(transfer.left)
         is_late = not transfer.settled.is_set()
         if (is_late or transfer.is_cut) and wire.is_busy:
             if transfer.cut():
-                transfer.ended.wait(_GRACE_SECONDS)
+                transfer.ended.wait(GRACE_SECONDS)
             if not transfer.ended.is_set():
                 self._give_up(wire)
         said = transfer.said
@@ -344,11 +317,8 @@ class _Courier:
         ):
             return said
         if is_late:
-            return Said(
-                problem=f"no answer within {self._timeout:g} seconds; check "
-                "that the backend is well, or allow more timeout_seconds"
-            )
-        return Said(problem="the transfer was cancelled")
+            return Verdict(problem=LATE.format(self._timeout))
+        return Verdict(problem="the transfer was cancelled")
 
     def _give_up(self, wire: Wire) -> None:
         # It hangs in what nobody can interrupt; its parcel has not left, and
@@ -367,7 +337,7 @@ def _exchange(wire: Wire, transfer: Transfer) -> None:
     except BaseException as error:  # noqa: BLE001 - the thread ends here
         if not transfer.is_cut:
             kind = type(error).__name__
-            transfer.said = Said(problem=f"the transfer failed ({kind})")
+            transfer.said = Verdict(problem=f"the transfer failed ({kind})")
     finally:
         wire.rest()
         transfer.end()
@@ -397,11 +367,14 @@ class CourierTransport(Transport):
         return f"<{type(self).__name__} {self.name}>"
 
     def _send(self, batch: Batch) -> Answer:
-        ids = [record.id for record in batch.records]
+        ids = batch.ids
         return self._carry(pack(batch), batch.erase, ids)
 
     def _erase(self, erasure: Erasure) -> Answer:
         return self._carry(pack(erasure), _grant_of(erasure), [erasure.id])
+
+    def _report(self, report: DropReport) -> Answer:
+        return self._carry(pack(report), "", [report.id])
 
     def _carry(self, parcel: Parcel, grant: str, ids: list[str]) -> Answer:
         said = self._courier.carry(parcel, grant)

@@ -30,12 +30,21 @@ if TYPE_CHECKING:
     import socket
 
 
-__all__ = ["CutError", "Exchange", "Exchanges", "Verdict"]
+__all__ = [
+    "GRACE_SECONDS",
+    "HANGING",
+    "MOST_STUCK",
+    "CutError",
+    "Exchange",
+    "Exchanges",
+    "Verdict",
+]
 
-#: How long an exchange whose socket was shut down may take to end.
-_GRACE_SECONDS: Final = 1.0
-#: Exchanges that may hang, given up, before new ones are refused.
-_MOST_STUCK: Final = 4
+#: How long a transfer that was broken off may take to end.
+GRACE_SECONDS: Final = 1.0
+#: Transfers that may hang, given up, before new ones are refused.
+MOST_STUCK: Final = 4
+HANGING: Final = "earlier transfers still hang; check the name service"
 
 
 @frozen(kw_only=True)
@@ -47,16 +56,19 @@ class Verdict:
         problem: Why it is to be tried again, without the place.
 
         too_large: Whether a smaller one may fare better.
+
+        refused: Whether the backend does not take just this one.
     """
 
     outcome: Outcome = Outcome.RETRY
     problem: str = ""
     too_large: bool = False
+    refused: bool = False
 
 
 class CutError(Exception):
     """
-    The exchange was cut, and nothing of it may leave any more.
+    The transfer was cut, and nothing of it may leave any more.
     """
 
 
@@ -196,7 +208,7 @@ class Exchanges:
             exchanges = list(self._under_way)
         connected = [one for one in exchanges if one.cut()]
         for one in connected:
-            one.ended.wait(_GRACE_SECONDS)
+            one.ended.wait(GRACE_SECONDS)
 
     def close(self) -> None:
         """
@@ -210,10 +222,8 @@ class Exchanges:
         self, exchange: Exchange, work: Callable[[Exchange], Verdict]
     ) -> Verdict:
         self._stuck = [one for one in self._stuck if not one.ended.is_set()]
-        if len(self._stuck) >= _MOST_STUCK:
-            return Verdict(
-                problem="earlier transfers still hang; check the name service"
-            )
+        if len(self._stuck) >= MOST_STUCK:
+            return Verdict(problem=HANGING)
         if not exchange.is_cut:
             threading.Thread(
                 target=exchange.carry_out,
@@ -225,7 +235,7 @@ class Exchanges:
             is_late = not exchange.settled.is_set()
             if not exchange.ended.is_set():
                 if exchange.cut():
-                    exchange.ended.wait(_GRACE_SECONDS)
+                    exchange.ended.wait(GRACE_SECONDS)
                 if not exchange.ended.is_set():
                     # In the name service, or in a connection that nobody can
                     # interrupt; nothing of it has left, and nothing will.

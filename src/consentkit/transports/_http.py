@@ -22,6 +22,7 @@ from attrs import field, frozen
 
 from consentkit._fork import load
 from consentkit.exceptions import MissingExtraError
+from consentkit.transports._certificate import explain_certificate
 
 
 if TYPE_CHECKING:
@@ -282,8 +283,6 @@ LATE: Final = (
 
 # By the name of an exception's class: both libraries use the same names.
 _PHRASES: Final[Mapping[str, str]] = {
-    "SSLCertVerificationError": "its certificate is not trusted; if its CA "
-    "is one of your own, pass that as verify",
     "SSLError": "TLS failed; check that the URL's port speaks TLS, and the "
     "certificates that verify names",
     "gaierror": "its name is not known; check the URL and the network",
@@ -314,6 +313,8 @@ def explain(error: BaseException, *, timeout_seconds: float) -> str:
     names: set[str] = set()
     seen: BaseException | None = error
     while seen is not None:
+        if type(seen).__name__ == "SSLCertVerificationError":
+            return explain_certificate(seen)
         names.update(kind.__name__ for kind in type(seen).__mro__)
         seen = seen.__cause__ or seen.__context__
     for name, phrase in _PHRASES.items():

@@ -18,7 +18,8 @@ from zlib import crc32
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consentkit.transports._courier import CutError, Said, Transfer, Wire
+from consentkit.transports._courier import Transfer, Wire
+from consentkit.transports._exchange import CutError, Verdict
 from consentkit.transports._loopback import is_loopback
 from consentkit.transports.base import Outcome
 
@@ -125,11 +126,11 @@ class KafkaWire(Wire):
         #: Names of what the library reported, in this transfer.
         self._errors: list[str] = []
 
-    def carry(self, transfer: Transfer) -> Said:
+    def carry(self, transfer: Transfer) -> Verdict:
         """
         Produce a message, and wait for its acknowledgement.
         """
-        said = Said()
+        said = Verdict()
         try:
             said = self._put(transfer)
         except KafkaException as error:
@@ -140,7 +141,7 @@ class KafkaWire(Wire):
                 self.close()
         return said
 
-    def _put(self, transfer: Transfer) -> Said:
+    def _put(self, transfer: Transfer) -> Verdict:
         producer = self._producer
         if producer is not None:
             producer.poll(0)
@@ -148,7 +149,7 @@ class KafkaWire(Wire):
         self._is_patient = False
         producer = self._producer = producer or self._made()
         found = self._partitions(producer, transfer)
-        if isinstance(found, Said):
+        if isinstance(found, Verdict):
             return found
         self._is_patient = True
         reports: list[KafkaError | None] = []
@@ -177,7 +178,7 @@ class KafkaWire(Wire):
             if fatal := self._fatal(producer):
                 return fatal
         if reports[0] is None:
-            return Said(outcome=Outcome.DELIVERED)
+            return Verdict(outcome=Outcome.DELIVERED)
         return _explain(reports[0].name())
 
     def _made(self) -> Producer:
@@ -200,7 +201,7 @@ class KafkaWire(Wire):
 
     def _partitions(
         self, producer: Producer, transfer: Transfer
-    ) -> int | Said:
+    ) -> int | Verdict:
         """
         Ask how many partitions the topic has, or say why it cannot be used.
         """
@@ -222,7 +223,7 @@ class KafkaWire(Wire):
             if fatal := self._fatal(producer):
                 return fatal
 
-    def _checked(self, found: Any) -> int | Said:
+    def _checked(self, found: Any) -> int | Verdict:
         topic = found.topics.get(self._topic)
         if topic is None:
             return _explain("_UNKNOWN_TOPIC")
@@ -231,15 +232,17 @@ class KafkaWire(Wire):
         if not self._is_tls and not all(
             is_loopback(broker.host) for broker in found.brokers.values()
         ):
-            return Said(
+            return Verdict(
                 problem="it leads on to brokers that are not on this "
                 "machine, without encryption; name a listener with TLS"
             )
         if not topic.partitions:
-            return Said(problem="the topic has no partitions yet; try again")
+            return Verdict(
+                problem="the topic has no partitions yet; try again"
+            )
         return len(topic.partitions)
 
-    def _fatal(self, producer: Producer) -> Said | None:
+    def _fatal(self, producer: Producer) -> Verdict | None:
         """
         Tell what was reported that will not mend itself.
         """
@@ -300,8 +303,8 @@ def _end(producer: Producer) -> None:
     producer.close()
 
 
-def _explain(name: str) -> Said:
+def _explain(name: str) -> Verdict:
     if name == "MSG_SIZE_TOO_LARGE":
-        return Said(problem="the batch is too large for it", too_large=True)
+        return Verdict(problem="the batch is too large for it", too_large=True)
     other = f"it was not acknowledged ({name}); see to the brokers"
-    return Said(problem=_PROBLEMS.get(name, other))
+    return Verdict(problem=_PROBLEMS.get(name, other))

@@ -23,7 +23,8 @@ import psycopg
 
 from psycopg import errors, pq, sql
 
-from consentkit.transports._courier import Said, Transfer, Wire
+from consentkit.transports._courier import Transfer, Wire
+from consentkit.transports._exchange import Verdict
 from consentkit.transports._sockets import break_off
 from consentkit.transports.base import Outcome
 
@@ -120,19 +121,27 @@ class PostgreSQLWire(Wire):
         self._table = name.as_string()
         self._insert = _INSERT.format(name)
         self._make = sql.SQL(_CREATE).format(name)
+        self._statements = self._make.as_string()
+        self._usage = ""
+        if len(table) > 1:
+            schema = sql.Identifier(table[0]).as_string()
+            self._statements = (
+                f"CREATE SCHEMA IF NOT EXISTS {schema}; {self._statements}"
+            )
+            self._usage = f"GRANT USAGE ON SCHEMA {schema} TO ...; "
 
-    def carry(self, transfer: Transfer) -> Said:
+    def carry(self, transfer: Transfer) -> Verdict:
         """
         Insert the row of a parcel, and commit it.
         """
         try:
             connection = self._take()
         except OSError:
-            return Said(
+            return Verdict(
                 problem="its name is not known; check the URL and the network"
             )
         except psycopg.Error as error:
-            return Said(problem=_unreachable(str(error).lower()))
+            return Verdict(problem=_unreachable(str(error).lower()))
         # A second handle stays valid when the library closes its own; what
         # family it is of makes no difference here.
         with socket.fromfd(
@@ -150,7 +159,7 @@ class PostgreSQLWire(Wire):
 
     def _put(
         self, connection: psycopg.Connection[Any], transfer: Transfer
-    ) -> Said:
+    ) -> Verdict:
         parcel = transfer.parcel
         row = (
             parcel.id,
@@ -173,8 +182,8 @@ class PostgreSQLWire(Wire):
                 connection.execute(self._make)
             cursor = connection.execute(self._insert, row)
         if cursor.rowcount == 1:
-            return Said(outcome=Outcome.DELIVERED)
-        return Said(outcome=Outcome.DUPLICATE)
+            return Verdict(outcome=Outcome.DELIVERED)
+        return Verdict(outcome=Outcome.DUPLICATE)
 
     def _take(self) -> psycopg.Connection[Any]:
         if self._connection is not None:
@@ -241,20 +250,23 @@ class PostgreSQLWire(Wire):
         _inherited.append(self._connection)
         self._connection = None
 
-    def _explain(self, error: psycopg.Error) -> Said:
+    def _explain(self, error: psycopg.Error) -> Verdict:
         code = error.sqlstate or ""
         match error:
             case errors.UndefinedTable():
                 problem = (
                     f"the table {self._table} is not there; make it once "
-                    f"with: {self._make.as_string()};"
+                    f"with: {self._statements};"
                 )
             case errors.InvalidSchemaName():
-                problem = f"there is no schema for {self._table}; make it once"
+                problem = (
+                    f"there is no schema for {self._table}; make it once "
+                    f"with: {self._statements};"
+                )
             case errors.InsufficientPrivilege():
                 problem = (
                     "this user may not do that; let it: "
-                    f"GRANT INSERT ON {self._table} TO ...;"
+                    f"{self._usage}GRANT INSERT ON {self._table} TO ...;"
                 )
             case errors.ReadOnlySqlTransaction():
                 problem = "it only takes reads; name the primary in the URL"
@@ -263,14 +275,14 @@ class PostgreSQLWire(Wire):
             case errors.QueryCanceled() | errors.LockNotAvailable():
                 problem = "it is too busy; see to it, or try again"
             case errors.ProgramLimitExceeded():
-                return Said(
+                return Verdict(
                     problem="the batch is too large for it", too_large=True
                 )
             case _ if not code or code[:2] in {"08", "57"}:
                 problem = "the connection broke; it is tried again"
             case errors.CheckViolation() | errors.RaiseException():
                 # A constraint or a trigger of the table's owner.
-                return Said(
+                return Verdict(
                     problem=f"the table does not take this row ({code}); see "
                     "to its constraints and triggers",
                     refused=True,
@@ -280,7 +292,7 @@ class PostgreSQLWire(Wire):
                     f"the table is not as expected ({code}); it is made "
                     f"with: {self._make.as_string()};"
                 )
-        return Said(problem=problem)
+        return Verdict(problem=problem)
 
 
 def _is_fit(connection: psycopg.Connection[Any]) -> bool:

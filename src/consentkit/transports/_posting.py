@@ -12,6 +12,7 @@ import os
 import re
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -22,7 +23,7 @@ from attrs import evolve, frozen
 from consentkit.exceptions import TransportError
 from consentkit.transports._http import HTTPClient, Reply, make_client
 from consentkit.transports._line import Line
-from consentkit.transports._loopback import is_loopback
+from consentkit.transports._loopback import encrypted, is_loopback
 from consentkit.transports.base import Answer, Transport
 
 
@@ -77,6 +78,9 @@ class PostingTransport(Transport):
         self._client = client
         direct = place.host if place.is_loopback else None
         is_plain = place.base.startswith("http:")
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=not is_plain, is_near=place.is_loopback
+        )
         self._make = partial(make_client, verify, direct, is_plain=is_plain)
         self._line: Line | None = None
         self._pid = os.getpid()

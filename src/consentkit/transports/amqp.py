@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -35,6 +36,7 @@ from consentkit.transports._broker import (
 )
 from consentkit.transports._dial import check_way, dial
 from consentkit.transports._exchange import Exchange, Verdict
+from consentkit.transports._loopback import encrypted
 from consentkit.transports._posting import version
 from consentkit.transports.base import Outcome
 from consentkit.transports.parcel import Parcel
@@ -131,8 +133,8 @@ class AMQPTransport(BrokerTransport):
     What leaks:
         Whoever carries the bytes sees the sender's address, the time and the
         size. The broker sees VHOST, exchange, key, user, consentkit's
-        version, the properties (the batch's id, whether it is a batch or an
-        erasure, the recipient, the media type), and the body but where it is
+        version, the properties (the batch's id, whether it is a batch or
+        what else, the recipient, the media type), and the body but where it is
         sealed; so does whoever reads the queue. Nothing tells one
         installation from another but the credentials.
 
@@ -163,6 +165,9 @@ class AMQPTransport(BrokerTransport):
         path = urlsplit(url).path
         super().__init__(f"{place.origin}{path}", timeout_seconds)
         self._place = place
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=place.scheme == "amqps", is_near=place.is_loopback
+        )
         self._target = target
         self._trust = trust if place.scheme == "amqps" else None
         self._is_known = user is None and certificate is not None

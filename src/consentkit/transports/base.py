@@ -11,16 +11,27 @@ from __future__ import annotations
 import logging
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Self, final
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self, final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from consentkit.outbox.records import Batch, Erasure
 
 
-__all__ = ["Answer", "Outcome", "Transport"]
+if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
+
+
+__all__ = ["CAPABILITIES", "Answer", "Outcome", "Transport"]
+
+#: What a transport may state of its way. That it is ``sealed`` is not its
+#: own to say: it is where there is a key.
+CAPABILITIES: Final = frozenset({"encrypted", "no-address", "region"})
 
 logger: logging.Logger = logging.getLogger("consentkit")
 
@@ -40,14 +51,17 @@ class Outcome(Enum):
     REJECTED = "rejected"
 
 
+_NONE: Final[Mapping[str, Outcome]] = MappingProxyType({})
+
+
 @frozen(kw_only=True)
 class Answer:
     """
-    What a transport says of a batch or of an erasure request.
+    What a transport says of a batch, an erasure request or a drop report.
 
     Attributes:
         outcomes: By record id, one for each record of the batch. For an
-            erasure request, one by the request's id.
+            erasure request or a drop report, one by its id.
 
         problem: What went wrong, for people, naming the place and the
             cure; empty if nothing did.
@@ -63,48 +77,94 @@ class Answer:
 
         unknown_key: Whether the recipient does not have the key that it was
             sealed for; another one may do.
+
+        every: One outcome for all records, in the place of *outcomes*.
+
+        unable: Whether nobody there takes drop reports, now or later; they
+            wait, and are not tried again in this process.
     """
 
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome] = _NONE
     problem: str = ""
     retry_after_seconds: float | None = None
     too_large: bool = False
     refused: bool = False
     unknown_key: bool = False
+    every: Outcome | None = None
+    unable: bool = False
+
+
+class _Alike(Mapping[str, Outcome]):
+    """
+    The same outcome for each record, whose ids are not read before somebody
+    asks for one.
+    """
+
+    def __init__(self, batch: Batch, outcome: Outcome) -> None:
+        self._batch = batch
+        self._outcome = outcome
+
+    @cached_property
+    def _by_id(self) -> dict[str, Outcome]:
+        return dict.fromkeys(self._batch.ids, self._outcome)
+
+    def __len__(self) -> int:
+        return len(self._batch.records)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __getitem__(self, record: str) -> Outcome:
+        return self._by_id[record]
 
 
 class Transport(ABC):
     """
     A way to one backend.
 
-    Members implement `_send`, `_erase` and, where a transfer can be cut
-    short, `cancel`. They raise nothing on purpose: whatever they raise
-    becomes ``retry``.
+    Members implement `_send`, `_erase` and, where there is a way, `_report`;
+    where a transfer can be cut short, `cancel`. They raise nothing on
+    purpose: whatever they raise becomes ``retry``.
 
     Attributes:
         name: Where it leads, for people, without secrets.
 
         seals: Whether it sends what `consentkit.transports.pack` gives, and
             nothing beside; else it is given nothing that is to be sealed.
+
+        capabilities: What of the demands of purposes its way meets:
+            ``encrypted``, by TLS or over no network; ``no-address``, so that
+            the backend does not learn the sender's; ``region``, where
+            nothing leaves this machine by it. What it does not state it does
+            not have.
+
+        region: The country, ISO 3166-1 alpha-2, in which the way ends; empty
+            where nobody has said so. `consentkit.transports.route` says so
+            for any transport.
     """
 
     name: str
     seals: bool = False
+    capabilities: AbstractSet[str] = frozenset()
+    region: str = ""
 
     @final
     def send(self, batch: Batch) -> Answer:
         """
         Deliver *batch* and answer for each of its records.
         """
-        ids = [record.id for record in batch.records]
         if batch.seal_for is not None and not self.seals:
-            return self._in_the_clear(ids)
+            return self._in_the_clear(batch.ids)
         try:
             answer = self._send(batch)
         except Exception as error:  # noqa: BLE001 - nothing gets out
-            return self._unknown(ids, type(error).__name__)
+            return self._unknown(batch.ids, type(error).__name__)
+        if answer.every is not None:
+            return evolve(answer, outcomes=_Alike(batch, answer.every))
         # A record that the answer leaves out is not known to be there.
-        outcomes = {i: answer.outcomes.get(i, Outcome.RETRY) for i in ids}
+        outcomes = {
+            i: answer.outcomes.get(i, Outcome.RETRY) for i in batch.ids
+        }
         return Answer(
             outcomes=outcomes,
             problem=answer.problem,
@@ -131,6 +191,29 @@ class Transport(ABC):
             problem=answer.problem,
             retry_after_seconds=answer.retry_after_seconds,
             unknown_key=answer.unknown_key,
+        )
+
+    @final
+    def report(self, report: DropReport) -> Answer:
+        """
+        Tell the recipient what was dropped of its records.
+
+        .. versionadded:: 26.1.0
+        """
+        if report.seal_for is not None and not self.seals:
+            return evolve(self._in_the_clear([report.id]), unable=True)
+        try:
+            answer = self._report(report)
+        except Exception as error:  # noqa: BLE001 - nothing gets out
+            return self._unknown([report.id], type(error).__name__)
+        outcome = answer.outcomes.get(report.id, Outcome.RETRY)
+        return Answer(
+            outcomes={report.id: outcome},
+            problem=answer.problem,
+            retry_after_seconds=answer.retry_after_seconds,
+            refused=answer.refused,
+            unknown_key=answer.unknown_key,
+            unable=answer.unable,
         )
 
     def _in_the_clear(self, ids: list[str]) -> Answer:
@@ -164,6 +247,16 @@ class Transport(ABC):
         """
         Deliver an erasure request.
         """
+
+    def _report(self, report: DropReport) -> Answer:
+        """
+        Deliver a drop report; by default there is no way for it.
+        """
+        return Answer(
+            outcomes={report.id: Outcome.RETRY},
+            problem=f"{self.name}: this transport carries no drop reports",
+            unable=True,
+        )
 
     def cancel(self) -> None:
         """

@@ -14,7 +14,7 @@ import logging
 import random
 import time
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from consentkit._filelock import FileLock
 from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
 from consentkit.limits import Limits
+from consentkit.outbox.drops import DropReport, Due, Held
 from consentkit.outbox.records import Batch, Erasure
 from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
 from consentkit.transports.base import Answer, Outcome, Transport
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from consentkit.seal import SealKey
 
 
-__all__ = ["Delivery", "FlushReport"]
+__all__ = ["Delivery", "FlushProgress", "FlushReport"]
 
-_T = TypeVar("_T", Batch, Erasure)
+_T = TypeVar("_T", Batch, Erasure, DropReport)
 
 #: How often a record that a backend refuses, and nothing beside it, is tried:
 #: for about four hours.
@@ -77,10 +78,73 @@ class FlushReport:
     problems: tuple[str, ...] = ()
 
 
+@frozen(kw_only=True)
+class FlushProgress:
+    """
+    How far a flush is, after one of its batches.
+
+    Attributes:
+        delivered: Records that a backend has now, as in the report.
+
+        waiting_at_start: Records that waited when it began.
+
+        waiting: Records that wait now: also those that were captured since,
+            and without those that expired, were withdrawn or rejected.
+
+    .. versionadded:: 26.1.0
+    """
+
+    delivered: int
+    waiting_at_start: int
+    waiting: int
+
+
+@define
+class _Listener:
+    """
+    Whom a flush tells how far it is, for as long as they take it.
+
+    Attributes:
+        listen: What the app gave.
+
+        waiting: Gives how many records wait now.
+    """
+
+    listen: Callable[[FlushProgress], object] | None
+    waiting: Callable[[], int]
+    at_start: int
+
+    def tell(self, delivered: int) -> str:
+        """
+        Tell them, and say what went wrong.
+
+        Who raised before is left alone: it would only come again.
+        """
+        if self.listen is None:
+            return ""
+        made = FlushProgress(
+            delivered=delivered,
+            waiting_at_start=self.at_start,
+            waiting=self.waiting(),
+        )
+        try:
+            self.listen(made)
+        except Exception as error:  # noqa: BLE001 - the flush goes on
+            self.listen = None
+            kind = type(error).__name__
+            logger.debug("progress failed", extra={"consentkit_error": kind})
+            return (
+                f"progress raised {kind} and was not called again; see to it "
+                "that it raises nothing"
+            )
+        return ""
+
+
 @define
 class _Tally:
     counts: dict[str, int] = field(factory=dict)
     problems: list[str] = field(factory=list)
+    listener: _Listener | None = None
 
     def add(self, reason: str, number: int = 1) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + number
@@ -88,6 +152,11 @@ class _Tally:
     def problem(self, text: str) -> None:
         if text and text not in self.problems:
             self.problems.append(text)
+
+    def tell(self) -> None:
+        if self.listener is not None:
+            delivered = self.counts.get("delivered", 0)
+            self.problem(self.listener.tell(delivered))
 
     def report(self, waiting: int) -> FlushReport:
         get = self.counts.get
@@ -157,11 +226,13 @@ class Delivery:
         self._lock = lock
         self._rules = RetryRules()
         self._standing: dict[str, Standing] = {}
+        #: The same of drop reports, which hold up nothing else.
+        self._telling: dict[str, Standing] = {}
+        #: Recipients to whom no drop report goes.
+        self._unable: set[str] = set()
         self._mutex = Mutex()
         self._moving: _Transfer | None = None
         self._is_closed = False
-        #: By recipient, the monotonic time until which it asked to wait.
-        self._paused: dict[str, float] = {}
         self._is_patient = False
 
     def flush(
@@ -169,6 +240,7 @@ class Delivery:
         *,
         timeout_seconds: float | None = None,
         is_patient: bool = False,
+        progress: Callable[[FlushProgress], object] | None = None,
     ) -> FlushReport:
         """
         Send what waits, oldest first, and report; never raises.
@@ -182,16 +254,20 @@ class Delivery:
 
             is_patient: Whether to leave a backend alone after failures, for
                 as long as `consentkit.transports.retry` says.
+
+            progress: Told after each batch how far it is, in this thread.
         """
         tally = _Tally()
         seconds = timeout_seconds
         if seconds is None:
             seconds = self._limits.flush_seconds
         try:
-            is_there = self._store.exists()
+            is_there = self._store.exists() or self._store.has_work()
             if is_there and (not is_patient or self._store.has_work()):
                 end = time.monotonic() + seconds
-                self._flush_alone(tally, end, is_patient=is_patient)
+                self._flush_alone(
+                    tally, end, is_patient=is_patient, progress=progress
+                )
         except StoreError as error:
             tally.problem(str(error))
         except Exception as error:  # noqa: BLE001 - nothing gets out
@@ -207,7 +283,12 @@ class Delivery:
         return 0
 
     def _flush_alone(
-        self, tally: _Tally, deadline: float, *, is_patient: bool
+        self,
+        tally: _Tally,
+        deadline: float,
+        *,
+        is_patient: bool,
+        progress: Callable[[FlushProgress], object] | None,
     ) -> None:
         lock = FileLock(self._lock)
         left = max(0.0, deadline - time.monotonic())
@@ -216,15 +297,21 @@ class Delivery:
             return
         try:
             self._is_patient = is_patient
-            self._store.forget_under_way()
             tally.add("expired", self._store.expire(self._clock()))
+            self._store.recover()
+            self._store.forget_under_way()
             tally.problem(self._problem())
+            if progress is not None:
+                tally.listener = _Listener(
+                    progress, self._waiting, self._waiting()
+                )
             down = self._send_erasures(tally, deadline)
             for lane in self._store.lanes():
                 if lane.recipient not in down and not self._send_lane(
                     lane, tally, deadline
                 ):
                     down.add(lane.recipient)
+            self._tell_drops(tally, deadline, down)
         finally:
             lock.release()
 
@@ -278,17 +365,18 @@ class Delivery:
     def _transport(self, recipient: str, tally: _Tally) -> Transport | None:
         transport = self._transports.get(recipient)
         if transport is None:
-            tally.problem(f"no transport leads to {recipient!r}")
+            tally.problem(
+                f"no transport leads to {recipient!r}; name one in transport, "
+                "by its recipient"
+            )
             return None
-        left = self._paused.get(recipient, 0.0) - time.monotonic()
-        if left > 0:
+        stands, now = self._stands(recipient), time.monotonic()
+        if left := stands.pause(now):
             tally.problem(
                 f"{transport.name}: asked for a pause, {left:.0f} s are left"
             )
             return None
-        if self._is_patient and not self._stands(recipient).is_due(
-            time.monotonic()
-        ):
+        if self._is_patient and not stands.is_due(now):
             return None
         return transport
 
@@ -300,15 +388,22 @@ class Delivery:
         Note what a backend asks for.
         """
         tally.problem(answer.problem)
-        now = time.monotonic()
-        if answer.retry_after_seconds is not None:
-            self._paused[recipient] = now + answer.retry_after_seconds
-        fails = answer.outcomes and all(
-            outcome is Outcome.RETRY for outcome in answer.outcomes.values()
+        if answer.every is None:
+            fails = bool(answer.outcomes) and all(
+                one is Outcome.RETRY for one in answer.outcomes.values()
+            )
+        else:
+            fails = answer.every is Outcome.RETRY
+        self._standing[recipient] = self._tried(
+            self._stands(recipient), answer, fails=fails
         )
-        self._standing[recipient] = self._stands(recipient).after(
+
+    def _tried(
+        self, before: Standing, answer: Answer, *, fails: bool
+    ) -> Standing:
+        return before.after(
             Tried.FAILED if fails else Tried.TAKEN,
-            now=now,
+            now=time.monotonic(),
             rules=self._rules,
             random=random.random,
             asked_seconds=answer.retry_after_seconds,
@@ -329,6 +424,8 @@ class Delivery:
         sent: set[str] = set()
         refused = 0
         while not self._is_over(deadline) and self._may_send(lane):
+            if self._stands(lane.recipient).pause(time.monotonic()):
+                return False  # it took something, and no more for now
             batch = self._store.claim(lane, most=most, now=self._clock())
             if batch is None:
                 break
@@ -340,7 +437,7 @@ class Delivery:
             answer = self._send(lane, self._sealed(batch), transport)
             if answer is None:
                 # A withdrawal came first and may be waiting for this.
-                self._store.settle(batch, element=lane.element, done={})
+                self._put_down(lane, batch, {})
                 break
             if answer.unknown_key and self._other_key(lane.recipient):
                 sent.discard(batch.id)
@@ -351,15 +448,15 @@ class Delivery:
                 most = max(1, len(batch.records) // 2)
                 continue
             if answer.refused:
-                refused += 1
                 self._set_aside(lane, batch, tally)
-                if refused > 1:
-                    return False  # it is not of one record
-                continue
-            refused = 0
-            if not self._settle(lane, batch, answer, tally):
+                refused += 1
+                goes_on = refused == 1  # else it is not of one record
+            else:
+                goes_on = self._settle(lane, batch, answer, tally)
+                refused, most = 0, self._limits.batch_records
+            tally.tell()
+            if not goes_on:
                 return False
-            most = self._limits.batch_records
         return True
 
     def _set_aside(
@@ -376,7 +473,7 @@ class Delivery:
         if tries < _MOST_TRIES:
             return
         done = {record.id: "undeliverable" for record in batch.records}
-        self._store.settle(batch, element=lane.element, done=done)
+        self._put_down(lane, batch, done)
         tally.add("rejected", len(done))
 
     def _send(
@@ -385,19 +482,31 @@ class Delivery:
         """
         Let *batch* out, unless it has ended since it was claimed.
         """
-        transfer = _Transfer(grant=lane.grant, transport=transport)
+        return self._let_out(
+            _Transfer(grant=lane.grant, transport=transport),
+            is_live=lambda: self._store.is_live(batch),
+            send=lambda: transport.send(batch),
+        )
+
+    def _let_out(
+        self,
+        transfer: _Transfer,
+        *,
+        is_live: Callable[[], bool],
+        send: Callable[[], Answer],
+    ) -> Answer | None:
         with self._mutex:
             self._moving = transfer
-        # From here on a withdrawal either sees the batch as moving, or has
-        # ended it already, and then it is not live.
+        # From here on a withdrawal either sees it as moving, or has ended it
+        # already, and then it is not live.
         try:
-            if not self._store.is_live(batch):
+            if not is_live():
                 return None
             with self._mutex:
                 if transfer.is_cut:
                     return None
                 transfer.is_sending = True
-            return transport.send(batch)
+            return send()
         finally:
             with self._mutex:
                 self._moving = None
@@ -405,6 +514,11 @@ class Delivery:
     def _settle(
         self, lane: LaneStatus, batch: Batch, answer: Answer, tally: _Tally
     ) -> bool:
+        every = answer.every
+        if every is not None and every is not Outcome.RETRY:
+            self._put_down(lane, batch, every.value)
+            tally.add(every.value, len(batch.records))
+            return True
         outcomes = dict(answer.outcomes)
         if answer.too_large:
             # One record that is too large by itself will never fit.
@@ -414,10 +528,98 @@ class Delivery:
             for record, outcome in outcomes.items()
             if outcome is not Outcome.RETRY
         }
-        self._store.settle(batch, element=lane.element, done=done)
+        self._put_down(lane, batch, done)
         for reason in done.values():
             tally.add(reason)
         return len(done) == len(outcomes)
+
+    def _put_down(
+        self, lane: LaneStatus, batch: Batch, done: Mapping[str, str] | str
+    ) -> None:
+        self._store.settle(
+            batch, element=lane.element, done=done, now=self._clock()
+        )
+
+    def _tell_drops(
+        self, tally: _Tally, deadline: float, down: Collection[str]
+    ) -> None:
+        """
+        Tell each recipient what was dropped, where that is due.
+        """
+        drops = self._store.drops
+        for recipient, held in drops.waiting(self._clock()).items():
+            transport = self._transports.get(recipient)
+            if (
+                transport is None
+                or recipient in down
+                or recipient in self._unable
+                or not self._may_tell(recipient)
+            ):
+                continue
+            if self._is_over(deadline):
+                return
+            lanes = [
+                one.lane
+                for one in held
+                if self._may_send(_lane(recipient, one))
+            ]
+            due = drops.due(recipient, lanes, now=self._clock())
+            if due is not None:
+                self._tell(due, transport, tally)
+
+    def _may_tell(self, recipient: str) -> bool:
+        stands, now = self._stands(recipient), time.monotonic()
+        if stands.pause(now):
+            return False
+        telling = self._telling.get(recipient, Standing())
+        is_due = stands.is_due(now) and telling.is_due(now)
+        return is_due or not self._is_patient
+
+    def _tell(self, due: Due, transport: Transport, tally: _Tally) -> None:
+        recipient = due.report.recipient
+        answer = self._report(due, transport)
+        if answer is None:
+            # A withdrawal came first and may be waiting for this.
+            self._store.drops.settle(due)
+            return
+        outcome = answer.outcomes[due.report.id]
+        if answer.refused:
+            self._store.drops.refuse(due)
+        else:
+            self._store.drops.settle(
+                due,
+                is_new=outcome is Outcome.DELIVERED,
+                is_known=outcome in (Outcome.DUPLICATE, Outcome.REJECTED),
+            )
+        if answer.unable:
+            self._unable.add(recipient)
+            return
+        tally.problem(answer.problem)
+        if answer.retry_after_seconds is not None:
+            # It means all that goes there; else records wait for no report.
+            self._standing[recipient] = self._tried(
+                self._stands(recipient), answer, fails=False
+            )
+        self._telling[recipient] = self._tried(
+            self._telling.get(recipient, Standing()),
+            answer,
+            fails=outcome is Outcome.RETRY,
+        )
+
+    def _report(self, due: Due, transport: Transport) -> Answer | None:
+        while True:
+            report = self._sealed(due.report)
+            answer = self._let_out(
+                _Transfer(grant=due.grants, transport=transport),
+                is_live=lambda: self._store.drops.is_live(due),
+                send=lambda: transport.report(report),  # noqa: B023 - at once
+            )
+            if (
+                answer is None
+                or not answer.unknown_key
+                or not self._other_key(due.report.recipient)
+            ):
+                return answer
 
     def cut_short(self, grants: frozenset[str]) -> None:
         """
@@ -470,6 +672,20 @@ class Delivery:
                 transport.close()
             except Exception as error:  # noqa: BLE001 - so do the others
                 _log_transport(transport, error)
+
+
+def _lane(recipient: str, held: Held) -> LaneStatus:
+    """
+    Give the lane that something was dropped of, for the gate.
+    """
+    return LaneStatus(
+        element=held.element,
+        grant=held.grant,
+        recipient=recipient,
+        waiting=0,
+        attempted=False,
+        subject=held.subject,
+    )
 
 
 def _log_transport(transport: Transport, error: Exception) -> None:

@@ -14,6 +14,7 @@ import os
 import re
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,6 +28,7 @@ from consentkit.transports.parcel import pack
 
 
 if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
     from consentkit.outbox.records import Batch, Erasure
     from consentkit.typing import JSON
 
@@ -50,7 +52,8 @@ class FileTransport(Transport):
 
     An erasure leaves two files: ``erasure-ID.json``, for whoever has taken
     batches away from the folder already, and ``erased-DIGEST.json``, by which
-    batches that come too late are rejected.
+    batches that come too late are rejected. A drop report is a file
+    ``drops-ID.json``.
 
     Args:
         url: ``file:///FOLDER``, or ``file:///FOLDER?format=parquet``. The
@@ -71,6 +74,9 @@ class FileTransport(Transport):
     """
 
     seals = True
+    capabilities: AbstractSet[str] = frozenset(
+        {"encrypted", "no-address", "region"}
+    )
 
     def __init__(self, url: str) -> None:
         self._folder, self._suffix = _read_url(url)
@@ -85,7 +91,7 @@ class FileTransport(Transport):
         return f"<FileTransport {self.name}>"
 
     def _send(self, batch: Batch) -> Answer:
-        ids = [record.id for record in batch.records]
+        ids = batch.ids
         if self._is_closed:
             return self._closed(ids)
         try:
@@ -105,6 +111,30 @@ class FileTransport(Transport):
         except (OSError, MissingExtraError) as error:
             return self._failed([erasure.id], error)
         return Answer(outcomes={erasure.id: outcome})
+
+    def _report(self, report: DropReport) -> Answer:
+        if self._is_closed:
+            return self._closed([report.id])
+        try:
+            outcome = self._put_down(report)
+        except OSError as error:
+            return self._failed([report.id], error)
+        return Answer(outcomes={report.id: outcome})
+
+    def _put_down(self, report: DropReport) -> Outcome:
+        self._make_folder()
+        name = f"drops-{_safe(report.id)}"
+        if any(
+            (self._folder / f"{name}.{one}").exists()
+            for one in ("json", "envelope")
+        ):
+            return Outcome.DUPLICATE
+        if report.seal_for is None:
+            path, body = f"{name}.json", _lines([report.as_json()])
+        else:
+            path, body = f"{name}.envelope", pack(report).body
+        self._write(self._folder / path, body)
+        return Outcome.DELIVERED
 
     def close(self) -> None:
         """

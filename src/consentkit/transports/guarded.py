@@ -6,10 +6,16 @@ A transport that asks the operating system before it opens the network.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from consentkit.gate import OSPermission
 from consentkit.outbox.records import Batch, Erasure
+from consentkit.transports._passing import PassingTransport
 from consentkit.transports.base import Answer, Outcome, Transport
+
+
+if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
 
 
 __all__ = ["GuardedTransport"]
@@ -17,7 +23,7 @@ __all__ = ["GuardedTransport"]
 _LETS = frozenset({OSPermission.GRANTED, OSPermission.NOT_APPLICABLE})
 
 
-class GuardedTransport(Transport):
+class GuardedTransport(PassingTransport):
     """
     Let *inner* send while the system allows it; what it may not send waits.
 
@@ -41,8 +47,6 @@ class GuardedTransport(Transport):
         As of *inner*.
     """
 
-    seals = True  # the inner one is asked
-
     def __init__(
         self,
         inner: Transport,
@@ -52,8 +56,7 @@ class GuardedTransport(Transport):
         if not permissions:
             msg = "name at least one permission that opens the way"
             raise ValueError(msg)
-        self.name: str = inner.name
-        self._inner = inner
+        super().__init__(inner)
         self._permissions = permissions
         self._os_permission = os_permission
 
@@ -63,7 +66,7 @@ class GuardedTransport(Transport):
     def _send(self, batch: Batch) -> Answer:
         problem = self._forbidden()
         if problem:
-            return self._later([r.id for r in batch.records], problem)
+            return self._later(batch.ids, problem)
         return self._inner.send(batch)
 
     def _erase(self, erasure: Erasure) -> Answer:
@@ -71,6 +74,12 @@ class GuardedTransport(Transport):
         if problem:
             return self._later([erasure.id], problem)
         return self._inner.erase(erasure)
+
+    def _report(self, report: DropReport) -> Answer:
+        problem = self._forbidden()
+        if problem:
+            return self._later([report.id], problem)
+        return self._inner.report(report)
 
     def _later(self, ids: list[str], problem: str) -> Answer:
         return Answer(
@@ -89,15 +98,3 @@ class GuardedTransport(Transport):
                 return ""
             told.append(f"{permission} is {OSPermission(said).value}")
         return f"the system does not let it out: {', '.join(told)}"
-
-    def cancel(self) -> None:
-        """
-        Cut the transfer under way short.
-        """
-        self._inner.cancel()
-
-    def close(self) -> None:
-        """
-        Close the inner transport.
-        """
-        self._inner.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from consentkit.transports.base import Answer, Outcome, Transport
 
 
 if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
     from consentkit.outbox.records import Batch, Erasure, Record
 
 
@@ -39,6 +41,8 @@ class MemoryTransport(Transport):
 
         erasures: Erasure requests, each once, in order.
 
+        drops: Drop reports, each once, in order.
+
     Raises:
         TransportError: If *url* is of another scheme.
 
@@ -48,6 +52,9 @@ class MemoryTransport(Transport):
     """
 
     seals = True
+    capabilities: AbstractSet[str] = frozenset(
+        {"encrypted", "no-address", "region"}
+    )
 
     def __init__(self, url: str = "memory://") -> None:
         if urlsplit(url).scheme != "memory":
@@ -57,6 +64,7 @@ class MemoryTransport(Transport):
         self.batches: list[Batch] = []
         self.records: list[Record] = []
         self.erasures: list[Erasure] = []
+        self.drops: list[DropReport] = []
         self._erased: set[str] = set()
         self._lock = threading.Lock()
 
@@ -66,7 +74,7 @@ class MemoryTransport(Transport):
     def _send(self, batch: Batch) -> Answer:
         with self._lock:
             if batch.erase in self._erased:
-                ids = [record.id for record in batch.records]
+                ids = batch.ids
                 return Answer(
                     outcomes=dict.fromkeys(ids, Outcome.REJECTED),
                     problem=f"{self.name}: these records were erased",
@@ -102,3 +110,11 @@ class MemoryTransport(Transport):
             if erasure.id not in {one.id for one in self.erasures}:
                 self.erasures.append(erasure)
             return Answer(outcomes={erasure.id: outcome})
+
+    def _report(self, report: DropReport) -> Answer:
+        with self._lock:
+            outcome = Outcome.DUPLICATE
+            if report.id not in {one.id for one in self.drops}:
+                self.drops.append(report)
+                outcome = Outcome.DELIVERED
+            return Answer(outcomes={report.id: outcome})

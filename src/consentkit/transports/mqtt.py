@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ from consentkit.transports._broker import (
 )
 from consentkit.transports._dial import check_way
 from consentkit.transports._exchange import Exchange, Verdict
+from consentkit.transports._loopback import encrypted
 from consentkit.transports.base import Outcome
 from consentkit.transports.parcel import Parcel
 
@@ -110,7 +112,7 @@ class MQTTTransport(BrokerTransport):
     What leaks:
         Whoever carries the bytes sees the sender's address, the time and the
         size. The broker sees topic, user, the properties (the batch's id,
-        whether it is a batch or an erasure, the recipient, the media type,
+        whether it is a batch or what else, the recipient, the media type,
         when it expires), and the body but where it is sealed; so does each
         subscriber of the topic. Nothing tells one installation from another
         but the credentials: the broker makes up the client's id.
@@ -150,6 +152,9 @@ class MQTTTransport(BrokerTransport):
         need_library("paho", extra="mqtt", package="paho-mqtt")
         super().__init__(f"{place.origin}/{place.what}", timeout_seconds)
         self._place = place
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=place.scheme == "mqtts", is_near=place.is_loopback
+        )
         self._user = user
         self._password = password
         self._trust = trust if place.scheme == "mqtts" else None

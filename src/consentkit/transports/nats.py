@@ -16,6 +16,7 @@ import re
 import socket
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from consentkit.transports._broker import (
     read_url,
 )
 from consentkit.transports._exchange import Exchange, Verdict
+from consentkit.transports._loopback import encrypted
 from consentkit.transports.base import Outcome
 from consentkit.transports.parcel import Parcel
 
@@ -102,7 +104,7 @@ class NATSTransport(BrokerTransport):
     What leaks:
         Whoever carries the bytes sees the sender's address, the time and the
         size. The server sees subject, user, the headers (the batch's id,
-        whether it is a batch or an erasure, the recipient, the media type),
+        whether it is a batch or what else, the recipient, the media type),
         and the body but where it is sealed; so does each subscriber of the
         subject. Nothing tells one installation from another but the
         credentials.
@@ -156,6 +158,9 @@ class NATSTransport(BrokerTransport):
         need_library("nats", extra="nats", package="nats-py")
         super().__init__(f"{place.origin}/{place.what}", timeout_seconds)
         self._place = place
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=tls, is_near=place.is_loopback
+        )
         self._secrets = {"user": user, "password": password, "token": token}
         self._trust = trust if tls else None
         self._context: ssl.SSLContext | None = None

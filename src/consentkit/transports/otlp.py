@@ -140,7 +140,7 @@ class OTLPTransport(PostingTransport):
         self._service_name = service_name
 
     def _send(self, batch: Batch) -> Answer:
-        ids = [record.id for record in batch.records]
+        ids = batch.ids
         body = write_batch(
             batch, service=self._service_name, version=version()
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What a backend is handed: the bytes of a batch or of an erasure request.
+What a backend is handed: the bytes of a batch, of an erasure request or of a
+drop report.
 
 Sealed for the recipient's key where the app has one for it; else readable
 for whoever the transport shows it to.
@@ -10,12 +11,13 @@ from __future__ import annotations
 
 import json
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 
 if TYPE_CHECKING:
+    from consentkit.outbox.drops import DropReport
     from consentkit.outbox.records import Batch, Erasure
 
 
@@ -28,9 +30,10 @@ class Parcel:
     Bytes on their way, and what a carrier may know of them.
 
     Attributes:
-        id: Idempotency key: of the batch or the request, over all tries.
+        id: Idempotency key: of the batch, the request or the report, over
+            all tries.
 
-        kind: ``batch`` or ``erasure``.
+        kind: ``batch``, ``erasure`` or ``drops``.
 
         recipient: Who it is for.
 
@@ -55,19 +58,22 @@ class Parcel:
         return self.media_type != "application/json"
 
 
-def pack(what: Batch | Erasure) -> Parcel:
+def pack(what: Batch | Erasure | DropReport) -> Parcel:
     """
-    Write a batch or an erasure request down as it goes over the wire.
+    Write a batch, an erasure request or a drop report down as it goes over
+    the wire.
 
     An envelope is another one each time; its id stays.
 
     .. versionadded:: 26.1.0
     """
-    kind = "batch" if hasattr(what, "records") else "erasure"
+    kind = "erasure"
+    if hasattr(what, "records"):
+        kind = "batch"
+    elif hasattr(what, "drops"):
+        kind = "drops"
     media_type = "application/json"
-    body = json.dumps(
-        what.as_json(), ensure_ascii=False, separators=(",", ":")
-    ).encode(errors="backslashreplace")
+    body = _body(what)
     if what.seal_for is not None:
         from consentkit.seal import MEDIA_TYPE, Head, seal
 
@@ -86,3 +92,26 @@ def pack(what: Batch | Erasure) -> Parcel:
         media_type=media_type,
         body=body,
     )
+
+
+def _body(what: Batch | Erasure | DropReport) -> bytes:
+    records: Any = getattr(what, "records", None)
+    if hasattr(records, "write"):
+        # As they lie in the outbox: nothing is read and written again.
+        kinds, rows = records.write()
+        front = _json(
+            {
+                "format": 2,
+                "batch": what.id,
+                "recipient": what.recipient,
+                "erase": getattr(what, "erase", ""),
+            }
+        )
+        return b'%b,"kinds":%b,"rows":%b}' % (front[:-1], kinds, rows)
+    return _json(what.as_json())
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(
+        document, ensure_ascii=False, separators=(",", ":")
+    ).encode(errors="backslashreplace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from collections.abc import Set as AbstractSet
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from consentkit.transports._courier import (
     Wire,
     check_options,
 )
-from consentkit.transports._loopback import is_loopback
+from consentkit.transports._loopback import encrypted, is_loopback
 
 
 __all__ = ["PostgreSQLTransport"]
@@ -125,6 +126,9 @@ class PostgreSQLTransport(CourierTransport):
             return wire
 
         super().__init__(place.name, make, timeout_seconds=timeout_seconds)
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=options["sslmode"] == "verify-full", is_near=place.is_near
+        )
 
 
 @frozen(kw_only=True)

@@ -15,6 +15,7 @@ import math
 import re
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -33,6 +34,7 @@ from consentkit.transports._broker import (
 )
 from consentkit.transports._dial import check_way, dial
 from consentkit.transports._exchange import Exchange, Verdict
+from consentkit.transports._loopback import encrypted
 from consentkit.transports.base import Outcome
 from consentkit.transports.parcel import Parcel
 
@@ -138,7 +140,7 @@ class RedisTransport(BrokerTransport):
     What leaks:
         Whoever carries the bytes sees the sender's address, the time and the
         size. The server sees database, stream, user, the fields (the batch's
-        id, whether it is a batch or an erasure, the recipient, the media
+        id, whether it is a batch or what else, the recipient, the media
         type), and the body but where it is sealed; so does whoever reads the
         stream. Nothing tells one installation from another but the
         credentials.
@@ -177,6 +179,9 @@ class RedisTransport(BrokerTransport):
         need_library("redis", extra="redis", package="redis")
         super().__init__(f"{place.origin}/{place.what}", timeout_seconds)
         self._place = place
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=place.scheme == "rediss", is_near=place.is_loopback
+        )
         self._trust = trust if place.scheme == "rediss" else None
         self._user = user
         self._password = password

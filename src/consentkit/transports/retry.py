@@ -90,16 +90,26 @@ class Standing:
         failures: How many tries in a row have failed.
 
         until: When it may be tried again, on the clock of whoever asks.
+
+        asked_until: Until when the backend itself asked to wait; it is left
+            alone a moment longer, of chance.
     """
 
     failures: int = 0
     until: float = -math.inf
+    asked_until: float = -math.inf
 
     def is_due(self, now: float) -> bool:
         """
         Tell whether it may be tried now.
         """
         return now >= self.until
+
+    def pause(self, now: float) -> float:
+        """
+        Give how long the backend still asks to wait, or 0.
+        """
+        return max(self.asked_until - now, 0.0)
 
     def is_down(self, rules: RetryRules) -> bool:
         """
@@ -129,13 +139,20 @@ class Standing:
             random: Gives a number from 0 to 1.
 
             asked_seconds: How long the backend asked to wait, if it did;
-                also where it has taken something.
+                also where it has taken something. Beyond *rules* it is as
+                long as they let it be, and what is no number asks nothing.
         """
         failures = self.failures + 1 if tried is Tried.FAILED else 0
         wait = rules.wait(failures, random) if failures else 0.0
-        if asked_seconds is not None:
+        asked_until = -math.inf
+        if asked_seconds is not None and not math.isnan(asked_seconds):
             # Not before, and not all at once when it is over.
             asked = min(max(asked_seconds, 0.0), rules.pause_seconds)
+            asked_until = now + asked
             wait = asked + rules.first_seconds * random()
-        until = now + wait if wait else -math.inf
-        return evolve(self, failures=failures, until=until)
+        return evolve(
+            self,
+            failures=failures,
+            until=now + wait if wait else -math.inf,
+            asked_until=asked_until,
+        )

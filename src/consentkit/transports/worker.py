@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,13 @@ from typing import Final
 __all__ = ["Worker"]
 
 logger: logging.Logger = logging.getLogger("consentkit")
+
+# Whoever captures more than so many records in such a while is left alone: two
+# threads of Python that have much to do are each slower than one after the
+# other. But not for ever.
+_MANY: Final = 40
+_WHILE_SECONDS: Final = 0.02
+_MOST_SECONDS: Final = 2.0
 
 #: How long the end of a kit waits for what is under way, once it is cut.
 _END_SECONDS: Final = 0.1
@@ -33,12 +41,19 @@ class Worker:
         flush: Delivers what waits, patiently; it raises nothing.
 
         every_seconds: How long it rests between two of them.
+
+        captured: Tells how many records this process has captured so far.
     """
 
     def __init__(
-        self, flush: Callable[[], object], *, every_seconds: float
+        self,
+        flush: Callable[[], object],
+        *,
+        every_seconds: float,
+        captured: Callable[[], int] = lambda: 0,
     ) -> None:
         self._flush = flush
+        self._captured = captured
         self._every = every_seconds
         self._ended = threading.Event()
         self._is_over = False
@@ -79,6 +94,7 @@ class Worker:
     def _run(self) -> None:
         ended = self._ended
         while not ended.is_set():
+            self._let_others_go_first(ended)
             try:
                 self._flush()
             except Exception as error:  # noqa: BLE001 - it must go on
@@ -87,3 +103,15 @@ class Worker:
                     extra={"consentkit_error": type(error).__name__},
                 )
             ended.wait(self._every)
+
+    def _let_others_go_first(self, ended: threading.Event) -> None:
+        """
+        Wait for the end of a burst of captures.
+        """
+        deadline = time.monotonic() + _MOST_SECONDS
+        before = self._captured()
+        while not ended.wait(_WHILE_SECONDS) and time.monotonic() < deadline:
+            now = self._captured()
+            if now - before < _MANY:
+                return
+            before = now

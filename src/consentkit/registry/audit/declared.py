@@ -157,20 +157,25 @@ class Declared:
 
     def read_unpacked(self) -> None:
         """
-        Learn what the project is if it is an archive that was unpacked: then
-        only the metadata of the build name it.
+        Learn what the project is and asks for if it is an archive that was
+        unpacked: then only the metadata of the build say so.
         """
         root = self.tree.root
         found = [*root.glob("*.dist-info/METADATA"), *root.glob("PKG-INFO")]
         # Of several, each is installed beside the others.
         if len(found) == 1:
             path = found[0].relative_to(root).as_posix()
-            self.tree.guard(path, self._metadata_text)
+            self.tree.guard(path, lambda text: self._metadata_text(path, text))
 
-    def _metadata_text(self, text: str) -> None:
-        name = HeaderParser().parsestr(text).get("Name")
-        if name:
+    def _metadata_text(self, path: str, text: str) -> None:
+        told = HeaderParser().parsestr(text)
+        if name := told.get("Name"):
             self._add_own("", name)
+        lines = text.splitlines()
+        for item in told.get_all("Requires-Dist", []):
+            whole = f"Requires-Dist: {item}"
+            line = lines.index(whole) + 1 if whole in lines else None
+            self._add(str(item), path, line=line)
 
     def _add_own(self, path: str, name: str) -> None:
         self.own.add(normal(name))

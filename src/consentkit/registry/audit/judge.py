@@ -25,6 +25,7 @@ __all__ = ["Declaration", "finding", "judge"]
 _WEIGHT: Final = {
     Scope.RUN: Severity.ERROR,
     Scope.BROUGHT: Severity.WARNING,
+    Scope.REACHABLE: Severity.WARNING,
     Scope.OPTIONAL: Severity.WARNING,
     Scope.DEVELOPMENT: Severity.NOTE,
 }
@@ -178,6 +179,7 @@ def _undeclared(
 _WORDS: Final = {
     Scope.RUN: "used",
     Scope.BROUGHT: "brought along",
+    Scope.REACHABLE: "reachable, not certain",
     Scope.OPTIONAL: "optional",
     Scope.DEVELOPMENT: "for development only",
 }

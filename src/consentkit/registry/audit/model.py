@@ -53,6 +53,9 @@ class Scope(Enum):
     RUN = "run"
     #: What the app asks for brings it.
     BROUGHT = "brought"
+    #: Code of the app imports it, but only where a function is called, or if
+    #: it happens to be installed.
+    REACHABLE = "reachable"
     #: Only where somebody asks for it, as for an extra.
     OPTIONAL = "optional"
     #: Only for those who make the app: tests, examples, tools.

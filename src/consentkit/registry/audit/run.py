@@ -321,7 +321,7 @@ def _narrowed(found: list[Evidence]) -> Iterator[Evidence]:
             notes
             and not is_near
             and evidence.kind == "import"
-            and evidence.scope is Scope.RUN
+            and evidence.scope in {Scope.RUN, Scope.REACHABLE}
         ):
             yield evolve(
                 evidence, scope=Scope.OPTIONAL, note=f"required: {notes[0]}"

@@ -35,7 +35,7 @@ class Import:
 
         line: Line of the code, counted from 1.
 
-        scope: Whether it may fail, or is for type checkers only.
+        scope: Whether it is certain to run, with the module that it is in.
 
         note: Words for that, or empty.
     """
@@ -50,7 +50,7 @@ def imports_in(module: ast.Module, *, calls: bool) -> Iterator[Import]:
     """
     Give the imports of *module*, wherever they stand in it.
 
-    What is taken out of a module may be a module itself: it comes after it.
+    Those for type checkers only are none: no code runs them. What is taken out of a module may be a module itself: it comes after it.
 
     Args:
         module: The parsed code.
@@ -88,11 +88,14 @@ class _Visitor:
                     yield from self._try(statement, scope, note)
                 case ast.With() if any(map(_suppresses, statement.items)):
                     yield from self._guarded(statement.body, scope, note)
-                case ast.If() if _last(statement.test) == "TYPE_CHECKING":
-                    words = "only for type checkers"
-                    body, other = statement.body, statement.orelse
-                    yield from self.visit(body, Scope.DEVELOPMENT, words)
-                    yield from self.visit(other, scope, note)
+                case ast.If(test=test) if _is_checking(test):
+                    yield from self.visit(statement.orelse, scope, note)
+                case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test)) if (
+                    _is_checking(test)
+                ):
+                    yield from self.visit(statement.body, scope, note)
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    yield from self._function(statement, scope, note)
                 case _:
                     yield from self._inside(statement, scope, note)
 
@@ -112,8 +115,20 @@ class _Visitor:
         self, body: list[ast.stmt], scope: Scope, note: str
     ) -> Iterator[Import]:
         if scope is Scope.RUN:
-            scope, note = Scope.OPTIONAL, "only if it is installed"
+            scope, note = Scope.REACHABLE, "only if it is installed"
         yield from self.visit(body, scope, note)
+
+    def _function(
+        self,
+        function: ast.FunctionDef | ast.AsyncFunctionDef,
+        scope: Scope,
+        note: str,
+    ) -> Iterator[Import]:
+        if self.calls:
+            # Decorators and defaults run with the module.
+            for outside in (*function.decorator_list, function.args):
+                yield from self._expression(outside, scope, note)
+        yield from self.visit(function.body, *_later(scope, note))
 
     def _inside(
         self, node: ast.AST, scope: Scope, note: str
@@ -129,9 +144,29 @@ class _Visitor:
                 if isinstance(child, ast.match_case) or (
                     self.calls and isinstance(child, ast.AST)
                 ):
-                    if isinstance(child, ast.Call):
-                        yield from _called(child, scope, note)
-                    yield from self._inside(child, scope, note)
+                    yield from self._expression(child, scope, note)
+
+    def _expression(
+        self, node: ast.AST, scope: Scope, note: str
+    ) -> Iterator[Import]:
+        if isinstance(node, ast.Call):
+            yield from _called(node, scope, note)
+        if isinstance(node, ast.Lambda):
+            scope, note = _later(scope, note)
+        yield from self._inside(node, scope, note)
+
+
+def _later(scope: Scope, note: str) -> tuple[Scope, str]:
+    """
+    Give the condition of what a function does that may never be called.
+    """
+    if scope is Scope.RUN:
+        return Scope.REACHABLE, "only in a function"
+    return scope, note
+
+
+def _is_checking(test: ast.expr) -> bool:
+    return _last(test) == "TYPE_CHECKING"
 
 
 def _suppresses(item: ast.withitem) -> bool:
