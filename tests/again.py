@@ -42,7 +42,8 @@ def main(arguments: list[str], cache: Path) -> int:
     code = subprocess.run(
         [
             *command,
-            *(a for a in arguments if not a.startswith(("--num", "--junit"))),
+            *map(_second, arguments),
+            "--numprocesses=0",
             "--last-failed",
             "--last-failed-no-failures=none",
         ],
@@ -52,6 +53,15 @@ def main(arguments: list[str], cache: Path) -> int:
         for name in failed:
             print(f"UNSTEADY {name}: failed among others, passed by itself")
     return code
+
+
+def _second(argument: str) -> str:
+    """
+    Give an argument as the second run has it: its report is another one.
+    """
+    if argument.startswith("--junit-xml=") and argument.endswith(".xml"):
+        return f"{argument.removesuffix('.xml')}-again.xml"
+    return argument
 
 
 def _failed(cache: Path) -> list[str]:

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from consentkit.consent.state import State
     from consentkit.kit import Kit
     from consentkit.outbox.held import Held
+    from consentkit.outbox.room import Full
     from consentkit.outbox.store import Draft
     from consentkit.typing import JSON
 
@@ -921,6 +922,9 @@ class Use:
                 and generation == self._kit.consent.generation
             ):
                 return refusal
+        kept = self._kept_quickly(what, recipient)
+        if kept is not None:
+            return kept
         from consentkit.collectors.source import (
             Unavailable,
         )
@@ -931,9 +935,6 @@ class Use:
             return self._no(Reason.NO_VALUE, what.data_type, what.reason)
         if hasattr(what, "protected_values"):
             return self._keep(what.protected_values())
-        kept = self._kept_quickly(what, recipient)
-        if kept is not None:
-            return kept
         key, state = self._path_key(what, recipient), self._kit.gate().state
         event = self._event(what, recipient)
         del what  # as it is raw, no frame from here on holds it
@@ -1189,7 +1190,7 @@ class Use:
     def _kept(
         self,
         drafts: list[Draft],
-        told: tuple[str | Reason, ...],
+        told: tuple[str | Reason | Full, ...],
         refused: list[Refusal],
     ) -> Kept | Refusal:
         ids = []
@@ -1197,12 +1198,16 @@ class Use:
             if isinstance(said, str):
                 ids.append(said)
                 continue
-            detail = ""
-            if said is Reason.NO_VALUE:
+            reason, detail = Reason.OUTBOX_FULL, ""
+            if isinstance(said, Reason):
+                reason = said
+            else:
+                detail = said.bound
+            if reason is Reason.NO_VALUE:
                 detail = "the place is in the cell that was told"
-            elif said is Reason.OUTBOX_UNUSABLE:
+            elif reason is Reason.OUTBOX_UNUSABLE:
                 detail = self._kit.store.trouble
-            refused.append(self._no(said, draft.permit.clause.type, detail))
+            refused.append(self._no(reason, draft.permit.clause.type, detail))
         if ids:
             return Kept(
                 ids=tuple(ids),

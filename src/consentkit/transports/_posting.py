@@ -13,7 +13,7 @@ import re
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import urlsplit
@@ -228,6 +228,7 @@ def _check_options(
         raise TransportError(msg)
 
 
+@cache
 def version() -> str:
     """
     Give the version of consentkit.
