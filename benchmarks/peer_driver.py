@@ -153,9 +153,13 @@ class Driver:
 
     Attributes:
         kit: Its kit.
+
+        deliver_every: How many seconds its delivery rests; ``None`` is that
+            it delivers nothing by itself.
     """
 
     note = "gate, scrubbing, encryption at rest, sealed batches, durable"
+    deliver_every: float | None = 1.0
 
     def start(self, options: Options) -> None:
         """
@@ -165,7 +169,7 @@ class Driver:
             parse_policy(POLICY),
             transport=HTTPSTransport(options.url, plain_answers=True),
             seal_for=_KEY.seal_key.text,
-            deliver_every=1.0,
+            deliver_every=self.deliver_every,
             data_dir=options.data_dir,
             limits=_limits(options),
         )

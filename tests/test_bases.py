@@ -168,6 +168,39 @@ class TestListed:
         assert spies.reads == 0
 
     @pytest.mark.parametrize(
+        ("mode", "act"), [("public", "disclosure"), ("shared", "sharing")]
+    )
+    def test_opens_the_act_that_it_is_listed_for(
+        self, mode: str, act: str, tmp_path: Path
+    ) -> None:
+        """
+        Making something public takes a case for disclosure, giving it to
+        somebody one for sharing; a case for another act opens neither.
+        """
+
+        def to_others(tree: dict[str, Any], *acts: str) -> None:
+            tree["recipients"].append(
+                {"id": "other", "name": "O", "mode": mode}
+            )
+            tree["functions"][1]["recipients"] = ["maker", "other"]
+            case = {"basis": "statutory_duty", "functions": ["improve"]}
+            tree["exceptions"] = [{**case, "acts": list(acts)}]
+
+        def answer(*acts: str) -> Permit | Refusal:
+            policy = small(change=lambda tree: to_others(tree, *acts))
+            folder = tmp_path / "-".join(acts)
+            with (
+                make_kit(folder, policy=policy) as kit,
+                kit.use("improve", basis=DUTY) as use,
+            ):
+                return use.permit("mac_address", recipient="other")
+
+        assert isinstance(answer(act), Permit)
+        acts = {"collection", "sharing", "transfer", "disclosure"}
+        refused = answer(*sorted(acts - {act}))
+        assert reason(refused) is Reason.BASIS_NOT_LISTED
+
+    @pytest.mark.parametrize(
         ("function", "data_type", "expected"),
         [
             ("nothing", "mac_address", Reason.UNDECLARED_FUNCTION),

@@ -665,7 +665,7 @@ class TestBounds:
         """
         However many people are served, few of their keys are in memory.
         """
-        monkeypatch.setattr("consentkit.outbox.store._MOST_LANES", 2)
+        monkeypatch.setattr("consentkit.outbox.lanes._MOST_LANES", 2)
         kit = open_kit(tmp_path, policy=small())
         for name in "abcd":
             one = kit.subject(name)

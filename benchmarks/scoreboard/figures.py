@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from benchmarks.scoreboard.peers import FLOOR, OURS, Peer
+from benchmarks.scoreboard.peers import APART, FLOOR, OURS, Peer
 from benchmarks.scoreboard.processes import (
     Board,
     Client,
@@ -77,7 +77,7 @@ class Figure:
     measure: Callable[[Board, str, type[Peer], int], Values]
     events: int = 0
     runs: int = 3
-    takes: Callable[[str, type[Peer]], bool] = lambda _name, _peer: True
+    takes: Callable[[str, type[Peer]], bool] = lambda name, _: name != APART
     by_default: bool = True
 
 
@@ -318,18 +318,21 @@ FIGURES: Final[Mapping[str, Figure]] = {
         measure=_burst,
         events=10_000,
         runs=5,
+        takes=lambda *_: True,
     ),
     "paced": Figure(
         title="One capture, at 1,000 a second",
         columns=_CALL,
         measure=_paced,
         events=2_000,
+        takes=lambda *_: True,
     ),
     "slow": Figure(
         title="One capture, at 1,000 a second, where the backend takes 0.2 s",
         columns=_CALL,
         measure=_slow,
         events=2_000,
+        takes=lambda *_: True,
     ),
     "delivery": Figure(
         title="Delivery, in batches of 500",
@@ -344,6 +347,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         measure=_delivery,
         events=10_000,
         runs=5,
+        takes=lambda *_: True,
     ),
     "kill": Figure(
         title="kill -9 right after the last capture",

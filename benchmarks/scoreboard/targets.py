@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from benchmarks.scoreboard.peers import FLOOR, NAMES, OURS
+from benchmarks.scoreboard.peers import APART, FLOOR, NAMES, OURS
 
 
 __all__ = ["TARGETS", "Found", "Line", "Target", "judge", "median_of"]
@@ -309,7 +309,7 @@ def _best(found: Found, target: Target) -> tuple[str, float | None]:
     of_peers = {}
     for name in NAMES:
         value = median_of(found, target.figure, name, target.value)
-        if name in {OURS, FLOOR} or value is None:
+        if name in {OURS, APART, FLOOR} or value is None:
             continue
         if _counts(found, target.figure, name):
             of_peers[name] = value

@@ -18,14 +18,15 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from consentkit.anonymise.protect import Cleaner
-from consentkit.outbox.rows import milliseconds, written
+from consentkit.outbox.rows import milliseconds, tagged, written
 from consentkit.policy.model import ProtectionName
 
 
 if TYPE_CHECKING:
     from consentkit.consent.state import State
     from consentkit.gate import Permit
-    from consentkit.outbox.store import OpenLane, OutboxStore
+    from consentkit.outbox.lanes import OpenLane
+    from consentkit.outbox.store import OutboxStore
     from consentkit.policy.model import EventSpec
 
 
@@ -74,6 +75,7 @@ class EventPath:
         "_is_one",
         "_lane",
         "_number",
+        "_purpose",
         "_second",
         "_step",
         "_store",
@@ -100,6 +102,7 @@ class EventPath:
         self._clean = Cleaner(permit.clause, spec).clean
         self._lane = lane
         self._number = number
+        self._purpose = permit.purpose
         step = permit.clause.protection.time_step
         self._step = step.seconds * 1000 if step else 0
         self._second = self._expires = 0
@@ -147,10 +150,13 @@ class EventPath:
             # The end of the second's beginning: never later than promised.
             at = datetime.fromtimestamp(second, UTC)
             end = self.permit.clause.retention.after(at)
-            self._expires, self._second = milliseconds(end), second
+            purpose = self._lane.purposes[self._purpose]
+            self._expires = tagged(milliseconds(end), purpose)
+            self._second = second
         return self._store.append(
             self._lane,
             self._number + text.encode(),
             time=time,
             expires=self._expires,
+            purpose=self._purpose,
         )

@@ -23,12 +23,14 @@ from consentkit.policy.model import Policy
 
 if TYPE_CHECKING:
     from consentkit.ledger.base import Ledger
+    from consentkit.limits import Limits
     from consentkit.seal import SealKey
     from consentkit.transports import Transport
 
 
 __all__ = [
     "check_keystore",
+    "check_limits",
     "check_seconds",
     "check_sources",
     "default_data_dir",
@@ -142,6 +144,30 @@ def check_keystore() -> None:
             f"CONSENTKIT_KEYSTORE is {said!r}; it can be 'file', or be left "
             "unset for the key store of the system, where there is one"
         )
+        raise ValueError(msg)
+
+
+def check_limits(policy: Policy, limits: Limits) -> None:
+    """
+    Check the purposes that have a bound of their own.
+
+    Raises:
+        ValueError: If the policy collects nothing for one of them: it would
+            bound nothing.
+    """
+    if not limits.purposes:
+        return  # most clauses are made when they are first asked for
+    known = {
+        purpose
+        for function in policy.functions.values()
+        for clause in function.clauses.values()
+        for purpose in clause.purposes
+    }
+    unknown = limits.purposes.keys() - known
+    if unknown:
+        names = ", ".join(repr(one) for one in sorted(unknown, key=str))
+        msg = f"Limits.purposes: the policy collects nothing for {names}; "
+        msg += f"it does for {', '.join(sorted(known))}"
         raise ValueError(msg)
 
 

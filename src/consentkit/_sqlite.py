@@ -45,6 +45,11 @@ _patience: ContextVar[float | None] = ContextVar(
     "consentkit_patience", default=None
 )
 
+# What a statement of a schema makes, or fills.
+_MADE: Final = re.compile(
+    r"(?:CREATE (?:TABLE|INDEX|TRIGGER)|INSERT INTO) (\w+)"
+)
+
 # What SQLite says of a file or a folder that cannot be written.
 _UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -163,9 +168,9 @@ class Database:
         outlives_power_cut: Whether a commit waits for the disk; it outlives
             a crash of the process either way.
 
-        later: Names of tables that the first files of *version* lack; they
-            are made when such a file is opened. Another one that is not
-            there is damage.
+        later: Names of tables, indexes and triggers that the first files of
+            *version* lack; they are made, and filled, when such a file is
+            opened. Another one that is not there is damage.
 
         pulse: What to change after each commit, for those who cannot ask the
             file each time.
@@ -202,10 +207,9 @@ class Database:
         self._is_still = False
         self._is_hurried = False
         self._depth = 0
-        #: Whether the end of its log was found to be damaged, so that what
-        #: was committed last before a crash is gone; whoever tells of it
-        #: takes it back.
-        self.is_cut_short: bool = False
+        #: How often the end of its log was found to be damaged, so that what
+        #: was committed last before a crash is gone.
+        self.cuts: int = 0
         #: Rises whenever the file is opened anew.
         self.generation: int = 0
         watch_forks(self)
@@ -403,7 +407,7 @@ class Database:
             self._make_file()
         self._connection = self._prepared()
         if not self._for_reading and is_cut_short(self._connection, self.path):
-            self.is_cut_short = True
+            self.cuts += 1
         self._file = self._identity()
         self.generation += 1
         return self._connection
@@ -524,11 +528,9 @@ class Database:
 
     def _complete(self, connection: sqlite3.Connection) -> None:
         """
-        Make the tables that the build which made the file did not have.
+        Make what the build which made the file did not have.
         """
-        rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
-        missing = self._later.difference(name for (name,) in rows)
-        if not missing:
+        if not self._missing(connection):
             return
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -536,14 +538,17 @@ class Database:
             if _code(error) not in _UNWRITABLE:
                 raise
             return  # for what it is read for, it was complete
+        # Another process may have made them in between.
+        missing = self._missing(connection)
         for statement in self._schema.split(";\n\n"):
-            table = re.match(r"CREATE TABLE (\w+)", statement)
-            if table is not None and table[1] in missing:
-                # Another process may have made it in between.
-                connection.execute(
-                    statement.replace("TABLE", "TABLE IF NOT EXISTS", 1)
-                )
+            made = _MADE.match(statement)
+            if made is not None and made[1] in missing:
+                connection.execute(statement)
         connection.execute("COMMIT")
+
+    def _missing(self, connection: sqlite3.Connection) -> frozenset[str]:
+        rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        return self._later.difference(name for (name,) in rows)
 
     def _check_that_it_is_ours(self, connection: sqlite3.Connection) -> None:
         """

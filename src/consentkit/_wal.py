@@ -12,6 +12,7 @@ Source: the WAL-mode file format, https://www.sqlite.org/walformat.html
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import struct
@@ -49,21 +50,24 @@ def is_cut_short(connection: sqlite3.Connection, database: Path) -> bool:
         database: Its file. The file beside it that counts the frames must
             not be looked at: closing it would drop SQLite's locks on it.
     """
-    before = None
+    log, before = Path(f"{database}-wal"), None
     for look in range(_LOOKS):
         if look:
             time.sleep(_BETWEEN_SECONDS)
-        salts, there = _committed(Path(f"{database}-wal"))
+        salts, there = _committed(log)
         # Where somebody writes, it is another log a moment later.
         if not there or before not in (None, (salts, there)):
             return False
         before = salts, there
-        with suppress(sqlite3.Error):
+        try:
             (is_busy, counted, _) = connection.execute(
                 "PRAGMA wal_checkpoint(PASSIVE)"
             ).fetchone()
-            if is_busy or counted >= there:
-                return False
+        except sqlite3.Error:
+            # On a full disk SQLite does not say; it is a while longer so.
+            is_busy, counted = 0, _intact(log)
+        if is_busy or counted >= there:
+            return False
     return True
 
 
@@ -99,13 +103,50 @@ def _is_whole(head: bytes) -> bool:
     """
     Tell whether the header of a log is as SQLite wrote it.
     """
+    return bool(_order(head)) and _HEADER.unpack(head)[6:] == _sums(
+        head[:24], _order(head), (0, 0)
+    )
+
+
+def _order(head: bytes) -> str:
+    """
+    Tell in which order of bytes a log has its checksums, if it is one.
+    """
     magic = _HEADER.unpack(head)[0]
     if magic & ~1 != _MAGIC:
-        return False
-    order = ">" if magic & 1 else "<"
-    first = second = 0
-    words = struct.unpack(f"{order}6I", head[:24])
+        return ""
+    return ">" if magic & 1 else "<"
+
+
+def _sums(body: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
+    """
+    Go on with two checksums.
+    """
+    first, second = sums
+    words = struct.unpack(f"{order}{len(body) // 4}I", body)
     for even, odd in zip(words[::2], words[1::2], strict=True):
         first = (first + even + second) & 0xFFFFFFFF
         second = (second + odd + first) & 0xFFFFFFFF
-    return _HEADER.unpack(head)[6:] == (first, second)
+    return first, second
+
+
+def _intact(log: Path) -> int:
+    """
+    Tell how many frames the log has up to the end of the last commit before
+    the first frame that is not as SQLite wrote it.
+    """
+    counted = 0
+    with suppress(OSError, struct.error), log.open("rb") as file:
+        head = file.read(_HEADER.size)
+        if not _is_whole(head):
+            return 0
+        sums = _sums(head[:24], _order(head), (0, 0))
+        size = _HEADER.unpack(head)[2]
+        for count in itertools.count(1):
+            frame, page = file.read(_FRAME.size), file.read(size)
+            _, is_commit, *_, first, second = _FRAME.unpack(frame)
+            sums = _sums(frame[:8] + page, _order(head), sums)
+            if frame[8:16] != head[_SALTS] or sums != (first, second):
+                break
+            counted = count if is_commit else counted
+    return counted

@@ -36,6 +36,7 @@ from consentkit._filelock import FileLock
 from consentkit._fork import Mutex, load
 from consentkit._opening import (
     check_keystore,
+    check_limits,
     check_seconds,
     check_sources,
     default_data_dir,
@@ -223,11 +224,13 @@ def open(  # noqa: A001 - read as consentkit.open
             policy demands of the way to its recipient: see
             `consentkit.transports.route`.
 
-        ValueError: If a source or a recipient is named wrongly, what should
-            be a key is none, *deliver_every* is no time, or
+        ValueError: If a source, a recipient or a purpose is named wrongly,
+            what should be a key is none, *deliver_every* is no time, or
             ``CONSENTKIT_KEYSTORE`` is no place for a key.
     """
     document = policy_of(policy, strict=strict)
+    limits = limits or Limits()
+    check_limits(document, limits)
     check_keystore()
     check_seconds("deliver_every", deliver_every)
     sources = tuple(sources)
@@ -246,7 +249,7 @@ def open(  # noqa: A001 - read as consentkit.open
         platform=platform,
         sdk_entries=sdk_entries,
         clock=clock,
-        limits=limits or Limits(),
+        limits=limits,
         ledger=ledger_of(ledger, Path(folder)),
         signals=signals or SignalReader().read,
     )
@@ -1009,6 +1012,7 @@ class Kit:
         *,
         timeout_seconds: float | None = None,
         progress: Callable[[FlushProgress], object] | None = None,
+        patient: bool = False,
     ) -> FlushReport:
         """
         Deliver what waits, and report; it raises nothing.
@@ -1023,9 +1027,13 @@ class Kit:
                 was tried with, with how far the flush is. If it raises, the
                 flush goes on, the report says so, and it is not called
                 again.
+
+            patient: Whether to leave a backend alone after failures, for as
+                long as the background thread would: for who flushes again
+                and again.
         """
         return self._deliver(
-            timeout_seconds, is_patient=False, progress=progress
+            timeout_seconds, is_patient=patient, progress=progress
         )
 
     async def flush_async(

@@ -5,7 +5,8 @@ All bounds of the library in one record.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from attrs import field, frozen
 from attrs.validators import in_
@@ -14,20 +15,40 @@ from attrs.validators import in_
 __all__ = ["Limits"]
 
 
+def _bounds(purposes: Mapping[str, int]) -> Mapping[str, int]:
+    given: Any = purposes
+    if not isinstance(given, Mapping):
+        msg = "purposes maps ids of purposes to numbers of records"
+        raise TypeError(msg)
+    for purpose, most in given.items():
+        if type(most) is not int or most < 1:
+            msg = f"purposes[{purpose!r}] is {most!r}, and should be a "
+            msg += "number of records, 1 or more"
+            raise ValueError(msg)
+    return dict(given)
+
+
 @frozen(kw_only=True)
 class Limits:
     """
     Bounds of the outbox and of delivery.
 
     Attributes:
-        records: Most records that wait.
+        records: Most records that wait, beside those of *purposes*.
 
         outbox_bytes: Most bytes of sealed records that wait.
 
-        when_full: What happens to a capture beyond either: it is refused
-            (``refuse``), or the oldest records that are not on their way go
-            for it, up to a batch at a time, whosesoever they are
-            (``oldest``). Both are counted, and told to the recipients.
+        purposes: By id of a purpose, most records that wait for it. They
+            are counted by themselves: none of them takes a place of the
+            others, and no other one takes theirs. One that the policy does
+            not name is refused by `consentkit.open`.
+
+        when_full: What happens to a capture beyond any of these: it is
+            refused (``refuse``), or the oldest records that are not on their
+            way go for it, up to a batch at a time (``oldest``): of the same
+            purpose where that has a bound of its own, else of the others;
+            and where the bytes are too many, of whichever of these takes
+            the most. Both are counted, and told to the recipients.
 
         record_bytes: Most bytes of one record in the clear.
 
@@ -51,6 +72,9 @@ class Limits:
 
     records: int = 100_000
     outbox_bytes: int = 64 * 1024 * 1024
+    purposes: Mapping[str, int] = field(
+        factory=dict, converter=_bounds, hash=False
+    )
     when_full: Literal["refuse", "oldest"] = field(
         default="refuse", validator=in_(("refuse", "oldest"))
     )

@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     from consentkit.collectors.source import Source, Unavailable
     from consentkit.consent.state import State
     from consentkit.kit import Kit
+    from consentkit.outbox.draft import Draft
     from consentkit.outbox.held import Held
     from consentkit.outbox.room import Full
-    from consentkit.outbox.store import Draft
     from consentkit.typing import JSON
 
 
@@ -1232,8 +1232,8 @@ class Use:
             check_protected,
         )
         from consentkit.anonymise.series import time_of
+        from consentkit.outbox.draft import Draft
         from consentkit.outbox.rows import milliseconds, written
-        from consentkit.outbox.store import Draft
 
         permit = check_protected(value).permit
         data_type = permit.clause.type

@@ -41,7 +41,8 @@ IMEI = "490154203237518"
 SECRET = "sk_live_51PlantedSecretNobodyMaySee42"
 PHONE = "+44 7911 123456"
 USER = "user-of-the-app-7731"
-SENTINELS = (EMAIL, IMEI, SECRET, PHONE, USER, "Planted")
+ADDRESS = "203.0.113.77"
+SENTINELS = (EMAIL, IMEI, SECRET, PHONE, USER, ADDRESS, "Planted")
 
 POLICY = """\
 schema = 1
@@ -176,6 +177,15 @@ class Sent:
         Read the body.
         """
         return json.loads(self.body)
+
+    @property
+    def planted(self) -> list[str]:
+        """
+        What is in it of what may not leave.
+        """
+        told = self.body.decode(errors="replace")
+        told += repr(self.headers) + self.path
+        return [one for one in SENTINELS if one in told]
 
 
 class Backend:
@@ -334,6 +344,12 @@ class AdapterConformance:
             ``kit`` and ``url``; with properties ``plan``, of
             ``usage_record``, and ``note``, of the type *free*.
 
+        again: Code that makes it again, with other *options*.
+
+        named: What the constructor calls properties.
+
+        counted: The data type of ``plan``.
+
         send: Code of ``send(name, user, properties)``, which gives the
             client one event.
 
@@ -355,6 +371,9 @@ class AdapterConformance:
     free: ClassVar[str] = "product_interaction"
     prepare: ClassVar[str] = ""
     setup: ClassVar[str]
+    again: ClassVar[str] = "client = type(client)(kit, {arguments}, {options})"
+    named: ClassVar[str] = "properties"
+    counted: ClassVar[str] = "usage_record"
     send: ClassVar[str]
     flush: ClassVar[str] = "client.flush()"
     shut_down: ClassVar[str] = (
@@ -449,6 +468,24 @@ class AdapterConformance:
         )
         assert told == []
 
+    def make_again(self, app: App, options: str) -> None:
+        """
+        Make the client again, with other options.
+        """
+        app.do(self.again.format(arguments=self.arguments, options=options))
+
+    def only_request(self, app: App, backend: Backend) -> Sent:
+        """
+        Read the only request that was sent, in which nothing is planted.
+        """
+        app.do(self.flush)
+        backend.wait_for(1)
+        app.end()
+        assert app.stderr == ""
+        (sent,) = backend.sent
+        assert not sent.planted
+        return sent
+
     def all_events(self, backend: Backend, since: int = 0) -> list[Any]:
         """
         Read all requests since one of them.
@@ -492,7 +529,7 @@ class AdapterConformance:
             "imei": IMEI,
             "address": {"secret": SECRET},
             "$current_url": f"https://app.example/?token={SECRET}&m={EMAIL}",
-            "ip": "203.0.113.77",
+            "ip": ADDRESS,
         }
         app.do(f"send('opened', {USER!r}, {properties!r})")
         app.do(self.flush)
@@ -510,10 +547,7 @@ class AdapterConformance:
         for sent in backend.sent:
             found = _names(sent, self.body_of(sent))
             assert found <= self.fields, found - self.fields
-            told = sent.body.decode(errors="replace")
-            told += repr(sent.headers) + sent.path
-            assert not [one for one in SENTINELS if one in told]
-            assert "203.0.113.77" not in told
+            assert not sent.planted
         app.end()
         assert self.complaints(app.stderr) == []
 
@@ -530,10 +564,8 @@ class AdapterConformance:
         with SDK, type and how often; what is declared goes on.
         """
         self.grant(app)
-        app.do(
-            f"client = type(client)(kit, {self.arguments}, properties="
-            "{'plan': 'usage_record', 'email': 'email_address'})"
-        )
+        types = {"plan": self.counted, "email": "email_address"}
+        self.make_again(app, f"{self.named}={types}")
         properties = "{'plan': 'pro', 'email': 'a@b.example', 'other': 1}"
         for name in ("opened", "closed"):
             app.do(f"send({name!r}, 'u1', {properties})")
@@ -551,8 +583,11 @@ class AdapterConformance:
             [self.sdk, "undeclared", why, 2, "UTC", True],
         ]
         backend.wait_for(1)
-        events = self.all_events(backend)
-        assert events[0]["properties"] == {"plan": "pro"}
+        app.end()
+        assert [e["properties"] for e in self.all_events(backend)] == [
+            {"plan": "pro"},
+            {"plan": "pro"},
+        ]
 
     def test_nothing_that_waits_leaves_after_a_withdrawal(
         self, app: App, backend: Backend
@@ -698,6 +733,7 @@ class AdapterConformance:
             self.grant(app)
             for name in ("one", "two"):
                 app.do(f"send({name!r}, {USER!r}, {{'plan': 'pro'}})")
+            assert app.do("client.counts.anonymous") == 2
             app.do(self.flush)
             backend.wait_for(1)
             app.end()
@@ -720,10 +756,7 @@ class AdapterConformance:
         app = self.start(tmp_path, backend)
         try:
             self.grant(app)
-            app.do(
-                f"client = type(client)(kit, {self.arguments}, "
-                "identity='usage_record')"
-            )
+            self.make_again(app, f"identity={self.counted!r}")
             app.do(f"send('one', {EMAIL!r}, {{}})")
             app.do(f"send('two', {USER!r}, {{}})")
             app.do(self.flush)
@@ -839,7 +872,7 @@ class AdapterConformance:
             "def attempt():\n"
             "    try:\n"
             f"        type(client)(kit, {self.arguments}, "
-            "properties={'x': 'nonsense'})\n"
+            f"{self.named}={{'x': 'nonsense'}})\n"
             "    except ValueError as error:\n"
             "        return str(error)\n"
         )

@@ -19,8 +19,6 @@ from tests.adapters.conformance import (
     IDENTITY,
     IMEI,
     SECRET,
-    SENTINELS,
-    USER,
     AdapterConformance,
     App,
     Backend,
@@ -126,11 +124,6 @@ def _parts(sent: Sent, kind: str) -> Iterator[dict[str, Any]]:
             yield from scope[each]
 
 
-def _planted(sent: Sent) -> list[str]:
-    told = sent.body.decode("latin-1") + repr(sent.headers) + sent.path
-    return [one for one in SENTINELS if one in told]
-
-
 class TestSpanProcessor(AdapterConformance):
     """
     Tests for `consentkit.adapters.opentelemetry.span_processor`.
@@ -155,6 +148,13 @@ from opentelemetry.sdk.trace import TracerProvider
 provider = TracerProvider()
 provider.add_span_processor(client)
 """
+    again = """\
+client = type(client)(kit, make, event="usage_record", {options})
+provider = TracerProvider()
+provider.add_span_processor(client)
+tracer = provider.get_tracer("app")
+"""
+    named = "attributes"
     send = """\
 tracer = provider.get_tracer("app")
 def send(name, user, properties):
@@ -198,17 +198,17 @@ def send(name, user, properties):
             )
         return made
 
+    def is_nobody(self, user: Any) -> bool:
+        """
+        A span needs no id.
+        """
+        return user is None
+
     def the_span(self, app: App, backend: Backend) -> dict[str, Any]:
         """
         Read the only span that was sent.
         """
-        app.do(self.flush)
-        backend.wait_for(1)
-        app.end()
-        assert app.stderr == ""
-        (sent,) = backend.sent
-        assert not _planted(sent)
-        (span,) = _parts(sent, "spans")
+        (span,) = _parts(self.only_request(app, backend), "spans")
         return span
 
     @pytest.mark.obligation("WP-SDK-1")
@@ -217,93 +217,7 @@ def send(name, user, properties):
         What was to be given and is not declared is left out, and is told
         with SDK, type and how often; what is declared goes on.
         """
-        self.grant(app)
-        app.do(
-            "client = type(client)(kit, make, event='usage_record',\n"
-            "    attributes={'plan': 'usage_record', 'tel': 'ip_address'})\n"
-            "provider = TracerProvider()\n"
-            "provider.add_span_processor(client)\n"
-            "tracer = provider.get_tracer('app')"
-        )
-        properties = "{'plan': 'pro', 'tel': '203.0.113.9', 'other': 1}"
-        for name in ("opened", "closed"):
-            app.do(f"send({name!r}, 'u1', {properties})")
-        app.do(self.flush)
-
-        over = app.do(
-            "[(o.sdk, o.data_type, o.reason.value, o.count, "
-            "str(o.first.tzinfo), o.first <= o.last) "
-            "for o in kit.registry.oversteps "
-            "if o.data_type in {'undeclared', 'ip_address'}]"
-        )
-        why = "undeclared_data_type"
-        assert over == [
-            ["opentelemetry", "ip_address", why, 2, "UTC", True],
-            ["opentelemetry", "undeclared", why, 2, "UTC", True],
-        ]
-        backend.wait_for(1)
-        app.end()
-        assert [e["properties"] for e in self.all_events(backend)] == [
-            {"plan": "pro"},
-            {"plan": "pro"},
-        ]
-
-    def test_without_the_id_an_event_stands_for_nobody(
-        self, tmp_path: Path, backend: Backend
-    ) -> None:
-        """
-        Where the person's id may not be given, spans have none.
-        """
-        app = self.start(tmp_path, backend)
-        try:
-            self.grant(app)
-            app.do(f"send('one', {USER!r}, {{'plan': 'pro'}})")
-            assert app.do("client.counts.anonymous") == 1
-            span = self.the_span(app, backend)
-        finally:
-            app.kill()
-        assert _attributes(span) == {"plan": "pro"}
-
-    def test_an_id_that_is_an_address_is_none(
-        self, tmp_path: Path, backend: Backend
-    ) -> None:
-        """
-        An e-mail address in the place of an id does not leave, even where
-        the policy gives ids as they are.
-        """
-        app = self.start(tmp_path, backend)
-        try:
-            self.grant(app)
-            app.do(
-                "client = type(client)(kit, make, event='usage_record', "
-                "identity='usage_record')\n"
-                "provider = TracerProvider()\n"
-                "provider.add_span_processor(client)\n"
-                "tracer = provider.get_tracer('app')"
-            )
-            app.do(f"send('one', {EMAIL!r}, {{}})")
-            app.do(f"send('two', {USER!r}, {{}})")
-            app.do(self.flush)
-            backend.wait_for(1)
-            app.end()
-        finally:
-            app.kill()
-        users = [e["user"] for e in self.all_events(backend)]
-        assert users == [None, USER]
-
-    def test_an_unknown_data_type_is_named(self, app: App) -> None:
-        """
-        A data type that is not in the vocabulary is an error at the set-up.
-        """
-        app.do(
-            "def attempt():\n"
-            "    try:\n"
-            "        opentelemetry.span_processor(\n"
-            "            kit, make, attributes={'x': 'nonsense'})\n"
-            "    except ValueError as error:\n"
-            "        return str(error)\n"
-        )
-        assert app.do("attempt()").startswith("no data type 'nonsense'")
+        super().test_excess_is_reported(app, backend)
 
     def test_an_exception_leaves_scrubbed(
         self, tmp_path: Path, backend: Backend
@@ -441,7 +355,7 @@ class TestLogProcessor:
         app.end()
 
         (sent,) = backend.sent
-        assert not _planted(sent)
+        assert not sent.planted
         first, second = _parts(sent, "logs")
         assert first["body"] == {"stringValue": "mail to <EMAIL>"}
         assert first["severityText"] == "INFO"
@@ -515,7 +429,7 @@ class TestMetricExporter:
         app.end()
 
         assert backend.n_bytes == bytes_then
-        assert not _planted(sent)
+        assert not sent.planted
         found = {one["name"]: one for one in _parts(sent, "metrics")}
         (point,) = found["opened"]["sum"]["dataPoints"]
         assert point["asInt"] == "3"

@@ -169,7 +169,7 @@ class TestCapture:
             assert status == 0
             print(step)
         """
-        assert int(run(program, tmp_path).stdout) > 20
+        assert int(run(program, tmp_path, timeout_seconds=240).stdout) > 20
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_killed_in_a_transfer(self, tmp_path, moment):
@@ -264,7 +264,7 @@ class TestCapture:
             assert status == 0
             print(step)
         """
-        assert int(run(program, tmp_path).stdout) > 20
+        assert int(run(program, tmp_path, timeout_seconds=240).stdout) > 20
 
 
 # A withdrawal with everything at stake: records waiting, some attempted, of
@@ -360,7 +360,7 @@ def test_killed_at_every_step_of_a_withdrawal(tmp_path):
     the erasure request waits, the other functions are untouched, and nothing
     of it ever arrives.
     """
-    said = run(WITHDRAW, tmp_path).stdout.split()
+    said = run(WITHDRAW, tmp_path, timeout_seconds=240).stdout.split()
 
     # First cut before the entry was durable, and from then on after it.
     assert said == sorted(said)

@@ -219,6 +219,43 @@ assert kit.status().counts["expired"] == 1, kit.status()
             tmp_path,
         )
 
+    def test_a_clock_that_leaps(self, tmp_path: Path) -> None:
+        """
+        A clock that is years ahead for a moment destroys nothing in memory;
+        one that stays there does, at a second look.
+        """
+        live(
+            r"""
+from consentkit.outbox import clock as module
+
+clock = Clock()
+kit = open_kit(folder / "data", "stats", transport=backend, clock=clock)
+tick(kit, 0)
+assert kit.flush().delivered == 1
+full()
+assert tick(kit, 1)
+clock.tick(days=1200)
+kit.flush()
+assert kit.status().in_memory == 1
+clock.tick(days=-1200)
+kit.flush()
+assert tick(kit, 2)
+assert kit.status().in_memory == 2
+clock.tick(days=1200)
+kit.flush()
+assert kit.status().in_memory == 2
+# Ten minutes later.
+seconds = module.monotonic
+module.monotonic = lambda: seconds() + 601
+kit.flush()
+assert kit.status().in_memory == 0
+free()
+assert kit.flush().waiting == 0
+assert kit.status().counts == {"delivered": 1, "expired": 2}, kit.status()
+""",
+            tmp_path,
+        )
+
     def test_a_child_leaves_them_to_its_parent(self, tmp_path: Path) -> None:
         """
         After a fork they are the parent's alone, and arrive once.

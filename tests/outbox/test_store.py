@@ -17,9 +17,10 @@ import pytest
 
 from consentkit import Kept, Reason
 from consentkit.limits import Limits
+from consentkit.outbox.draft import Draft
 from consentkit.outbox.records import Record, new_id
+from consentkit.outbox.room import Full
 from consentkit.outbox.rows import encode, kind_of
-from consentkit.outbox.store import Draft
 from consentkit.transports.base import Outcome
 from tests.faults.support import (
     START,
@@ -415,7 +416,9 @@ class TestSeen:
         """
         kit = open_kit(tmp_path, "stats")
 
-        assert _keep(kit, "x" * 70_000) == (Reason.OUTBOX_FULL,)
+        assert _keep(kit, "x" * 70_000) == (
+            Full("Limits.record_bytes is 65536"),
+        )
         assert kit.status().counts == {"outbox_full": 1}
 
 

@@ -118,7 +118,47 @@ class TestImports:
                 "reachable",
             ),
             ("try:\n import posthog\nexcept KeyError:\n pass", "run"),
-            ("try:\n x\nexcept ImportError:\n import posthog", "run"),
+            ("try:\n x\nexcept ImportError:\n import posthog", "reachable"),
+            (
+                "try:\n import a\nexcept ImportError:\n import posthog",
+                "reachable",
+            ),
+            ("try:\n x\nexcept KeyError:\n import posthog", "reachable"),
+            (
+                "try:\n import a\nexcept ImportError:\n x\nelse:\n import posthog",
+                "reachable",
+            ),
+            (
+                "try:\n x\nexcept Exception:\n y\nelse:\n import posthog",
+                "run",
+            ),
+            (
+                (
+                    "try:\n import posthog\nexcept ImportError as e:\n"
+                    " raise RuntimeError('pip install app[all]') from e"
+                ),
+                "reachable",
+            ),
+            (
+                "with LazyImport('pip install posthog') as a:\n import posthog",
+                "reachable",
+            ),
+            ("with lib.try_import() as a:\n import posthog", "reachable"),
+            (
+                (
+                    "try:\n from posthog.client import A\n"
+                    "except ImportError:\n from posthog import A"
+                ),
+                "run",
+            ),
+            (
+                (
+                    "try:\n from posthog import A\nexcept ImportError:\n"
+                    " try:\n  from posthog.client import A\n"
+                    " except ImportError:\n  A = None"
+                ),
+                "reachable",
+            ),
             (
                 "with contextlib.suppress(ImportError):\n import posthog",
                 "reachable",
@@ -139,8 +179,9 @@ class TestImports:
     )
     def test_scope(self, tmp_path: Path, text: str, scope: str) -> None:
         """
-        What runs with its module is certain; what may be missing, or is in
-        a function, can be reached.
+        What runs with its module is certain; what may be missing, stands in
+        for something else, waits for an error or is in a function, can be
+        reached. Where one of two imports of it has to work, it is certain.
         """
         assert code(tmp_path, text)["posthog"].split()[1] == scope
 
@@ -180,6 +221,26 @@ class TestImports:
                     (
                         "'posthog': reachable, not certain, import posthog "
                         "(only if it is installed)"
+                    ),
+                ),
+            ),
+            (
+                "try:\n import a\nexcept ImportError:\n import posthog",
+                (
+                    "warning",
+                    (
+                        "'posthog': reachable, not certain, import posthog "
+                        "(only if something else is not installed)"
+                    ),
+                ),
+            ),
+            (
+                "try:\n f()\nexcept KeyError:\n import posthog",
+                (
+                    "warning",
+                    (
+                        "'posthog': reachable, not certain, import posthog "
+                        "(only after an error)"
                     ),
                 ),
             ),

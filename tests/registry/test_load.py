@@ -621,7 +621,7 @@ class TestUnknown:
 
         assert said == [key for key, is_empty in empty.items() if is_empty]
         assert all(unknown.reason for unknown in entry.unknown)
-        assert all(host.source or host.note for host in entry.hosts)
+        assert all(host.source for host in entry.hosts)
 
 
 class TestUngated:

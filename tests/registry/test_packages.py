@@ -296,10 +296,8 @@ def test_fields(entry: SDKEntry, files: Installed) -> None:
 
 def test_facts_have_sources(entry: SDKEntry) -> None:
     """
-    Every switch and field of a package says where it was read, and so does
-    every host, unless it is of the operator's documentation.
+    Every switch, field and host of a package says where it was read.
     """
     assert all(switch.source for switch in entry.switches)
     assert all(field.source for field in entry.fields)
-    for host in entry.hosts:
-        assert host.source or host.note, host
+    assert all(host.source for host in entry.hosts)

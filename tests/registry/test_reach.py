@@ -18,6 +18,7 @@ import sys
 import threading
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from time import monotonic
@@ -703,6 +704,187 @@ class TestHosts:
         socket.create_connection(("127.0.0.1", app.port), 5).close()
 
 
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """
+    An app with the SDKs ``acme`` and ``third``, each with its function; the
+    first one requires the other.
+    """
+    _write(tmp_path, "acme", "third")
+    policy = POLICY + POLICY[POLICY.index("[[functions]]") :].replace(
+        '"statistics"', '"advice"'
+    ).replace('sdk = "acme"', 'sdk = "third"')
+    (tmp_path / "policy.toml").write_text(policy, encoding="utf-8")
+    for name, needs in (("acme", "Requires-Dist: third\n"), ("third", "")):
+        info = tmp_path / "site" / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: {name}\nVersion: 1\n{needs}")
+        (info / "top_level.txt").write_text(name)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    made = App(tmp_path, importlib.import_module("acme"))
+    for function in ("statistics", "advice"):
+        made.kit.consent.show(function, method="settings")
+        made.kit.consent.grant(function, method="settings")
+    yield made
+    made.close()
+    for name in ("acme", "third"):
+        sys.modules.pop(name, None)
+
+
+class TestOnBehalf:
+    """
+    Tests for an SDK that another one sends by.
+    """
+
+    def test_needs_the_permit_of_both(self, two: App) -> None:
+        """
+        What an SDK does by means of one that it requires ends with the
+        consent to either of them; that one's own acts go on.
+        """
+        third = importlib.import_module("third")
+        two.kit.registry.enforce()
+        by_means = two.acme.calls_back(third.Kept, two.port)
+        own = third.Kept(two.port)
+        assert not _is_stopped(two.acme.calls_back, third.send, two.port)
+
+        two.kit.consent.withdraw("statistics", method="settings")
+
+        with pytest.raises(SDKStoppedError, match="statistics: refused"):
+            two.acme.calls_back(third.send, two.port)
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            for _ in range(100):
+                by_means.send()
+        assert not _is_stopped(third.send, two.port)
+        own.send()
+        by_means.one.close()
+        own.one.close()
+
+    def test_whoever_only_calls_it_back(self, two: App) -> None:
+        """
+        An SDK that does not require the other one only wraps it, as tracing
+        does: its own no changes nothing for that one.
+        """
+        third = importlib.import_module("third")
+        two.kit.registry.enforce()
+
+        two.kit.consent.withdraw("advice", method="settings")
+
+        assert not _is_stopped(third.calls_back, two.acme.send, two.port)
+
+
+class TestClosedKit:
+    """
+    Tests for a guard whose kit is closed: two SDKs were permitted then, and
+    the process goes on.
+    """
+
+    def test_a_withdrawal_stops_that_sdk(self, two: App) -> None:
+        """
+        A no that the closed kit records is carried out: the SDK connects no
+        more and what it had open is shut. The other one goes on.
+        """
+        third = importlib.import_module("third")
+        stopped: list[str] = []
+        for sdk in ("acme", "third"):
+            stop = partial(stopped.append, sdk)
+            two.kit.registry.start(sdk, lambda: None, stop=stop)
+        two.kit.registry.enforce()
+        kept, others = two.acme.Kept(two.port), third.Kept(two.port)
+        two.kit.close()
+        assert not _is_stopped(two.acme.send, two.port)
+
+        done = two.kit.consent.withdraw("statistics", method="settings")
+
+        assert _is_stopped(two.acme.send, two.port)
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            for _ in range(100):
+                kept.send()
+        assert not _is_stopped(third.send, two.port)
+        others.send()
+        assert stopped == ["acme"]
+        assert done.still_running == ()
+        kept.one.close()
+        others.one.close()
+
+    @pytest.mark.parametrize("act", ["deny", "object_to", "pause"])
+    def test_so_does_another_no(self, two: App, act: str) -> None:
+        """
+        So does each other way to say no to the function.
+        """
+        two.kit.registry.enforce()
+        two.kit.close()
+
+        getattr(two.kit.consent, act)("statistics")
+
+        assert _is_stopped(two.acme.send, two.port)
+
+    @pytest.mark.parametrize("act", ["refuse_all", "erase"])
+    def test_so_does_a_no_to_everything(self, two: App, act: str) -> None:
+        """
+        A no to everything stops all of them.
+        """
+        third = importlib.import_module("third")
+        two.kit.registry.enforce()
+        two.kit.close()
+
+        getattr(two.kit.consent, act)()
+
+        assert _is_stopped(two.acme.send, two.port)
+        assert _is_stopped(third.send, two.port)
+
+    def test_stand_ins_go_on_as_the_guard_does(self, two: App) -> None:
+        """
+        What stands in for an SDK is the SDK until the no, so that an app can
+        send the rest at exit; then it is quiet.
+        """
+        for entry in (two.folder / "sdks").iterdir():
+            text = entry.read_text("utf-8")
+            entry.write_text(
+                text.replace("gated = false", "gated = true"), "utf-8"
+            )
+        two.kit.close()
+        with consentkit.open(
+            two.folder / "policy.toml",
+            data_dir=two.folder / "data",
+            sdk_entries=load_entries(two.folder / "sdks"),
+        ) as kit:
+            kit.registry.enforce()
+            third = importlib.import_module("third")
+        assert not _is_stopped(third.send, two.port)
+        two.wait(2)  # the connection, and what was sent on it
+        assert len(two.arrived) == 2
+
+        kit.consent.withdraw("advice", method="settings")
+
+        assert not _is_stopped(third.send, two.port)
+        assert kit.registry.dropped == {"third": 1}
+        assert len(two.arrived) == 2
+        kit.registry.release()
+
+    def test_a_later_yes_opens_nothing_here(self, two: App) -> None:
+        """
+        After a no the closed kit's guard stays shut, whoever says yes.
+        """
+        two.kit.registry.enforce()
+        two.kit.close()
+        two.kit.consent.withdraw("statistics", method="settings")
+
+        with contextlib.closing(
+            consentkit.open(
+                two.folder / "policy.toml",
+                data_dir=two.folder / "data",
+                sdk_entries=load_entries(two.folder / "sdks"),
+            )
+        ) as kit:
+            kit.consent.show("statistics", method="settings")
+            kit.consent.grant("statistics", method="settings")
+            assert _is_stopped(two.acme.send, two.port)
+            # Whoever enforces anew asks anew.
+            kit.registry.enforce()
+            assert not _is_stopped(two.acme.send, two.port)
+            kit.registry.release()
+
+
 class TestLevels:
     """
     Tests for observing and enforcing, and for both ending.
@@ -746,6 +928,39 @@ class TestLevels:
             ("elsewhere.example", False, False, False),
             ("in.acme.example", True, True, False),
         }
+
+    def test_record_without_an_end(self, app: App) -> None:
+        """
+        Where the app never closes its kit, the record is written when the
+        process ends: to the file that was meant, wherever the app is then.
+        """
+        script = """
+            import os, sys
+            sys.path.insert(0, "site")
+            import consentkit
+            from pathlib import Path
+            from consentkit.registry import load_entries
+            kit = consentkit.open(
+                "policy.toml", data_dir="data",
+                sdk_entries=load_entries(Path("sdks")),
+            )
+            kit.registry.observe(record="seen.json")
+            import acme
+            try:
+                acme.look_up(0)
+            except OSError:
+                pass
+            os.chdir("/")
+        """
+        subprocess.run(
+            [sys.executable, "-c", dedent(script)],
+            cwd=app.folder,
+            check=True,
+            timeout=60,
+        )
+
+        (seen,) = load_observed(app.folder / "seen.json").sightings
+        assert (seen.sdk, seen.host) == ("acme", "in.acme.example")
 
     def test_released(self, app: App) -> None:
         """

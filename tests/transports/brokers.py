@@ -12,9 +12,10 @@ import socket
 import subprocess
 import threading
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 class Server:
@@ -106,6 +107,12 @@ class Proxy:
         assert not self._thread.is_alive()
         self._listener.close()
 
+    def pass_on(self, server: socket.socket, data: bytes) -> None:
+        """
+        Pass what the client has said on to the server.
+        """
+        server.sendall(data)
+
     def _serve(self) -> None:
         try:
             client, _ = self._listener.accept()
@@ -120,7 +127,7 @@ class Proxy:
             with suppress(OSError):
                 while data := client.recv(65536):
                     said += data
-                    server.sendall(data)
+                    self.pass_on(server, data)
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
             back.join(20)
@@ -135,6 +142,26 @@ class Proxy:
                 client.sendall(data)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def starting(make: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """
+    Give what makes a thing and starts its server; all are ended afterwards.
+
+    Args:
+        make: Makes something that has a *server*.
+    """
+    made: list[Any] = []
+
+    def start(*args: Any, **options: Any) -> Any:
+        made.append(make(*args, **options))
+        made[-1].server.start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.server.end()
 
 
 def free_port() -> int:

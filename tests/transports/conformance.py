@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+# Whose asserts are to say what they saw; it is imported after this.
+pytest.register_assert_rewrite("tests.transports.contract")
+
+
 def outcomes(answer: Answer) -> list[Outcome]:
     """
     Give the outcomes of an answer in order.

@@ -949,9 +949,8 @@ class TestPatience:
         transport = Scripted(Outcome.RETRY)
         kit = open_kit(tmp_path, "stats", transport=transport)
         tick(kit, 1)
-        deliver = kit._outlet.delivery.flush
-        deliver(is_patient=True)
-        deliver(is_patient=True)
+        kit.flush(patient=True)
+        kit.flush(patient=True)
         assert len(transport.batches) == 1
         kit.flush()
         assert len(transport.batches) == 2

@@ -6,34 +6,45 @@ Tests for `consentkit.transports.mqtt`, against a Mosquitto broker.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import ssl
 import subprocess
-import sys
 import threading
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import pytest
 
-from consentkit.exceptions import MissingExtraError, TransportError
-from consentkit.testing import (
-    Arrived,
-    BadTransportConformance,
-    TransportConformance,
-)
-from consentkit.transports import Outcome, pack, transport_from_url
+from consentkit.exceptions import TransportError
+from consentkit.testing import Arrived
+from consentkit.transports import pack
 from consentkit.transports.mqtt import MQTTTransport
 from tests.needs import need_extra, need_tool
-from tests.transports.brokers import Proxy, free_port, mosquitto
+from tests.transports.brokers import mosquitto, starting
 from tests.transports.conformance import (
     make_batch,
     make_erasure,
     make_record,
     outcomes,
+)
+from tests.transports.contract import (
+    DELIVERED,
+    RETRY,
+    SECRET,
+    About,
+    Files,
+    Making,
+    Nobody,
+    OwnPlace,
+    OwnPlaceByTLS,
+    Processes,
+    Raw,
+    Trouble,
+    refused,
+    sending,
 )
 from tests.transports.servers import linger
 
@@ -41,8 +52,6 @@ from tests.transports.servers import linger
 need_extra("mqtt")
 need_tool("mosquitto")
 
-DELIVERED, RETRY = Outcome.DELIVERED, Outcome.RETRY
-SECRET = "s3cret-4F1E"
 TOPIC = "kept/app"
 
 
@@ -93,7 +102,7 @@ class Topic:
         assert there.wait(20)
         return client
 
-    def subscribe(self):
+    def begin(self):
         """
         Begin a new session: what comes from now on is kept for it.
         """
@@ -154,7 +163,7 @@ def topic(running):
     """
     Give a topic with a subscriber that has got nothing yet.
     """
-    running.subscribe()
+    running.begin()
     return running
 
 
@@ -190,74 +199,32 @@ def start(tmp_path):
     """
     Give what starts a broker of a test's own; it is ended afterwards.
     """
-    made = []
-
-    def begin(*args, **options):
-        made.append(Topic(tmp_path, *args, **options))
-        made[-1].server.start()
-        return made[-1]
-
-    yield begin
-    for one in made:
-        one.server.end()
+    with starting(partial(Topic, tmp_path)) as begin:
+        yield begin
 
 
-class TestTopic(TransportConformance):
+class _MQTT(About):
+    transport = MQTTTransport
+    extra, library = "mqtt", "paho.mqtt"
+    near = f"mqtt://127.0.0.1:{{port}}/{TOPIC}"
+    tls = f"mqtts://127.0.0.1:{{port}}/{TOPIC}"
+    again = DELIVERED
+
+
+class TestTopic(_MQTT, OwnPlace):
     """
     The suite, within this machine.
     """
 
     @pytest.fixture(autouse=True)
     def _backend(self, topic):
-        self.topic = topic
-
-    def make_transport(self):
-        """
-        Make it by its URL.
-        """
-        return transport_from_url(self.topic.url)
-
-    def received(self):
-        """
-        Take what the subscriber got.
-        """
-        return self.topic.received()
+        self.place = topic
 
 
-class TestTopicByTLS(TransportConformance):
+class TestTopicByTLS(_MQTT, OwnPlaceByTLS):
     """
     The suite, encrypted and with a password.
     """
-
-    @pytest.fixture(autouse=True)
-    def _backend(self, running_tls, certificates):
-        running_tls.subscribe()
-        self.topic = running_tls
-        self.ca = certificates / "ca.pem"
-
-    def make_transport(self):
-        """
-        Make it with a CA of its own.
-        """
-        return MQTTTransport(
-            self.topic.url, user="app", password=SECRET, verify=self.ca
-        )
-
-    def received(self):
-        """
-        Take what the subscriber got.
-        """
-        return self.topic.received()
-
-    def test_all_is_quiet(self, caplog):
-        """
-        Nobody warns of a transfer that went well.
-        """
-        with self.make_transport() as transport:
-            transport.send(make_batch())
-        assert [
-            one for one in caplog.records if one.levelname != "DEBUG"
-        ] == []
 
     @pytest.mark.obligation("WP-DENC-1", "GP-PROT-1")
     def test_delivers_envelopes(self):
@@ -267,113 +234,87 @@ class TestTopicByTLS(TransportConformance):
         super().test_delivers_envelopes()
 
 
-class TestNobody(BadTransportConformance):
+class TestNobody(_MQTT, Nobody):
     """
     The suite for an address at which nothing listens.
     """
 
-    def make_transport(self):
-        """
-        Make one that leads nowhere.
-        """
-        return MQTTTransport(f"mqtt://127.0.0.1:{free_port()}/{TOPIC}")
 
-
-class _Raw(BadTransportConformance):
-    on_connect: Any = staticmethod(linger)
-    scheme = "mqtt"
-    options: ClassVar = {}
-
-    @pytest.fixture(autouse=True)
-    def _backend(self, serve_raw):
-        self.port = serve_raw(on_connect=type(self).on_connect).port
-
-    def make_transport(self):
-        """
-        Make one with little patience.
-        """
-        return MQTTTransport(
-            f"{self.scheme}://127.0.0.1:{self.port}/{TOPIC}",
-            timeout_seconds=0.5,
-            **self.options,
-        )
-
-
-class TestSilent(_Raw):
+class TestSilent(_MQTT, Raw):
     """
     The suite for a broker that accepts, and says nothing.
     """
 
 
-class TestHangsInTLS(_Raw):
+class TestHangsInTLS(_MQTT, Raw):
     """
     The suite for a broker that does not speak TLS, and says nothing.
     """
 
-    scheme = "mqtts"
+    near = _MQTT.tls
 
 
-def _say_http(conn):
-    conn.recv(65536)
-    conn.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    linger(conn)
-
-
-class TestNonsense(_Raw):
+class TestNonsense(_MQTT, Raw):
     """
     The suite for a server that speaks something else.
     """
 
-    on_connect = staticmethod(_say_http)
+    def on_connect(self, conn):
+        """
+        Speak HTTP.
+        """
+        conn.recv(65536)
+        conn.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        linger(conn)
 
 
 #: Let in, with no properties.
 CONNACK = b"\x20\x03\x00\x00\x00"
 
 
-def _hang_after_login(conn):
-    conn.recv(65536)
-    conn.sendall(CONNACK)
-    linger(conn)
-
-
-class TestNoAcknowledgement(_Raw):
+class TestNoAcknowledgement(_MQTT, Raw):
     """
     The suite for a broker that takes messages, and says nothing of them.
     """
 
-    on_connect = staticmethod(_hang_after_login)
+    def on_connect(self, conn):
+        """
+        Let it in.
+        """
+        conn.recv(65536)
+        conn.sendall(CONNACK)
+        linger(conn)
 
 
-def _leave_after_login(conn):
-    conn.recv(65536)
-    conn.sendall(CONNACK)
-    conn.recv(65536)
-    conn.sendall(b"\xe0\x00")  # a normal end, and not of the message
-
-
-class TestLeaves(_Raw):
+class TestLeaves(_MQTT, Raw):
     """
     The suite for a broker that takes its leave in place of an answer.
     """
 
-    on_connect = staticmethod(_leave_after_login)
+    def on_connect(self, conn):
+        """
+        Let it in, and say a normal end, which is not of the message.
+        """
+        conn.recv(65536)
+        conn.sendall(CONNACK)
+        conn.recv(65536)
+        conn.sendall(b"\xe0\x00")
 
 
-def _acknowledge_another(conn):
-    conn.recv(65536)
-    conn.sendall(CONNACK)
-    conn.recv(65536)
-    conn.sendall(b"\x40\x02\x12\x34")
-    linger(conn)
-
-
-class TestOtherAcknowledgement(_Raw):
+class TestOtherAcknowledgement(_MQTT, Raw):
     """
     The suite for a broker that acknowledges what was not sent.
     """
 
-    on_connect = staticmethod(_acknowledge_another)
+    def on_connect(self, conn):
+        """
+        Let it in, and name another message.
+        """
+        conn.recv(65536)
+        conn.sendall(CONNACK)
+        conn.recv(65536)
+        conn.sendall(b"\x40\x02\x12\x34")
+        linger(conn)
 
 
 class TestMessage:
@@ -427,31 +368,8 @@ class TestMessage:
         assert day < first.properties.MessageExpiryInterval <= 2 * day
         assert not hasattr(last.properties, "MessageExpiryInterval")
 
-    def test_a_lost_acknowledgement(self, topic):
-        """
-        When the connection breaks before the answer, it is sent again with
-        the same id.
-        """
-        batch = make_batch()
-        proxy = Proxy(
-            topic.server.port, lambda said: batch.id.encode() in said
-        )
-        url = f"mqtt://127.0.0.1:{proxy.port}/{TOPIC}"
-        try:
-            with MQTTTransport(url) as transport:
-                lost = transport.send(batch)
-        finally:
-            proxy.close()
-        with MQTTTransport(topic.url) as transport:
-            again = transport.send(batch)
 
-        assert outcomes(lost) == [RETRY] * 2
-        assert "the connection broke" in lost.problem
-        assert outcomes(again) == [DELIVERED] * 2
-        assert [one.id for one in topic.received()] == [batch.id]
-
-
-class TestTrouble:
+class TestTrouble(_MQTT, Trouble):
     """
     Tests for brokers that do not take it.
     """
@@ -462,11 +380,8 @@ class TestTrouble:
         told, and nothing is lost.
         """
         url = running.url.replace("kept", "unkept")
-        with MQTTTransport(url) as transport:
-            answer = transport.send(make_batch())
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert answer.problem == (
+        assert refused(MQTTTransport(url)) == (
             f"{url}: nobody takes the topic; subscribe to it first, with a "
             "session that outlives its connection (reason 0x10)"
         )
@@ -477,7 +392,7 @@ class TestTrouble:
         last byte.
         """
         topic = start("max_packet_size 3000")
-        topic.subscribe()
+        topic.begin()
 
         def of(length):
             return make_batch(make_record(value="x" * length))
@@ -534,11 +449,8 @@ class TestTrouble:
 
         server = serve_raw(on_connect=serve)
         url = f"mqtt://127.0.0.1:{server.port}/{TOPIC}"
-        with MQTTTransport(url) as transport:
-            answer = transport.send(make_batch())
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert "quality of service 1" in answer.problem
+        assert "quality of service 1" in refused(MQTTTransport(url))
 
     def test_too_large_without_a_word(self, start):
         """
@@ -546,31 +458,22 @@ class TestTrouble:
         lost.
         """
         topic = start("message_size_limit 500")
-        topic.subscribe()
-        with MQTTTransport(topic.url) as transport:
-            answer = transport.send(make_batch())
+        topic.begin()
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert answer.problem.startswith(transport.name)
+        refused(MQTTTransport(topic.url))
         assert topic.received() == []
 
     @pytest.mark.parametrize(
-        "login", [{"user": "app", "password": "wrong-4F1E"}, {}]
+        "login", [{"user": "app", "password": f"{SECRET}-not"}, {}]
     )
-    def test_wrong_credentials(self, running_tls, certificates, caplog, login):
+    def test_wrong_credentials(self, running_tls, certificates, login):
         """
         Who is not let in is told so, and no credential is shown.
         """
-        caplog.set_level(0)
-        with MQTTTransport(
-            running_tls.url, verify=certificates / "ca.pem", **login
-        ) as transport:
-            answer = transport.send(make_batch())
+        ca = certificates / "ca.pem"
+        made = MQTTTransport(running_tls.url, verify=ca, **login)
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert "check user, password and rights" in answer.problem
-        shown = f"{transport!r} {transport.name} {answer} {caplog.text}"
-        assert "wrong-4F1E" not in shown
+        assert "check user, password and rights" in refused(made)
 
     def test_no_right_to_publish(self, start, tmp_path):
         """
@@ -579,11 +482,9 @@ class TestTrouble:
         rights = tmp_path / "rights"
         rights.write_text("topic write other\n")
         topic = start(f"acl_file {rights}")
-        with MQTTTransport(topic.url) as transport:
-            answer = transport.send(make_batch())
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert "check user, password and rights" in answer.problem
+        problem = refused(MQTTTransport(topic.url))
+        assert "check user, password and rights" in problem
 
     def test_killed_and_started_again(self, start):
         """
@@ -591,20 +492,16 @@ class TestTrouble:
         acknowledged comes again, and is there once.
         """
         topic = start()
-        topic.subscribe()
+        topic.begin()
         topic.server.pause()
         batches = [make_batch() for _ in range(2)]
-        answers = []
         with MQTTTransport(topic.url) as transport:
-            thread = threading.Thread(
-                target=lambda: answers.append(transport.send(batches[0]))
-            )
-            thread.start()
+            thread, answers = sending(transport, batches[0])
             topic.server.end(signal.SIGKILL)
             thread.join(60)
             answers.append(transport.send(batches[1]))
             topic.server.start()
-            topic.subscribe()
+            topic.begin()
             after = [transport.send(one) for one in batches]
 
         for answer in answers:
@@ -615,32 +512,8 @@ class TestTrouble:
             batch.id for batch in batches
         ]
 
-    def test_cancelled_in_the_middle(self, start):
-        """
-        What was cancelled does not come in afterwards.
-        """
-        topic = start()
-        topic.subscribe()
-        topic.server.pause()
-        answers = []
-        with MQTTTransport(topic.url) as transport:
-            thread = threading.Thread(
-                target=lambda: answers.append(transport.send(make_batch()))
-            )
-            thread.start()
-            while thread.is_alive():
-                transport.cancel()
-                thread.join(0.05)
-            topic.server.go_on()
-            after = transport.send(make_batch())
 
-        assert outcomes(answers[0]) == [RETRY] * 2
-        assert answers[0].problem.endswith("the transfer was cancelled")
-        assert outcomes(after) == [DELIVERED] * 2
-        assert len(topic.received()) == 1
-
-
-class TestTLS:
+class TestTLS(_MQTT, Files):
     """
     Tests for whom it trusts.
     """
@@ -656,11 +529,9 @@ class TestTLS:
         """
         topic = start(tls=other_certificates)
         ca = other_certificates if is_trusted else certificates
-        with MQTTTransport(topic.url, verify=ca / "ca.pem") as transport:
-            answer = transport.send(make_batch())
+        made = MQTTTransport(topic.url, verify=ca / "ca.pem")
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert "its certificate is not trusted" in answer.problem
+        assert "its certificate is not trusted" in refused(made)
 
     @pytest.mark.obligation("GP-PROT-1")
     def test_a_broker_without_tls(self, running):
@@ -668,183 +539,77 @@ class TestTLS:
         One that speaks no TLS gets nothing.
         """
         url = running.url.replace("mqtt:", "mqtts:")
-        with MQTTTransport(url, user="app", password=SECRET) as transport:
-            answer = transport.send(make_batch())
-
-        assert outcomes(answer) == [RETRY] * 2
+        refused(MQTTTransport(url, user="app", password=SECRET))
 
     def test_a_certificate_of_ours(self, start, certificates):
         """
         A broker that asks for a certificate gets one.
         """
         topic = start("require_certificate true", tls=certificates)
-        trust = {"verify": certificates / "ca.pem"}
-        with MQTTTransport(topic.url, **trust) as transport:
-            without = transport.send(make_batch())
-        with MQTTTransport(
-            topic.url, **trust, certificate=certificates / "server.pem"
-        ) as transport:
-            answer = transport.send(make_batch())
+        ca, pem = certificates / "ca.pem", certificates / "server.pem"
+        without = refused(MQTTTransport(topic.url, verify=ca))
+        made = MQTTTransport(topic.url, verify=ca, certificate=pem)
 
-        assert outcomes(without) == [RETRY] * 2
-        assert "nobody takes" not in without.problem
-        assert "nobody takes" in answer.problem
-
-    def test_a_missing_file(self, running_tls, tmp_path):
-        """
-        A CA file that is not there is named by its argument.
-        """
-        with MQTTTransport(
-            running_tls.url, verify=tmp_path / "no.pem"
-        ) as transport:
-            answer = transport.send(make_batch())
-
-        assert outcomes(answer) == [RETRY] * 2
-        assert "verify, certificate or key" in answer.problem
+        assert "nobody takes" not in without
+        assert "nobody takes" in refused(made)
 
 
-class TestProcesses:
+class TestProcesses(_MQTT, Processes):
     """
-    Tests for threads, forks and imports.
+    Tests for threads and forks.
     """
 
-    def test_no_thread_stays(self, topic):
-        """
-        No thread is left between transfers.
-        """
-        before = set(threading.enumerate())
-        with MQTTTransport(topic.url) as transport:
-            transport.send(make_batch())
-            assert set(threading.enumerate()) == before
+    @pytest.fixture(autouse=True)
+    def _backend(self, topic):
+        self.sends = (topic.url,)
+        self.received = topic.received
 
-    @pytest.mark.parametrize("scheme", ["mqtt", "mqtts"])
-    def test_no_thread_stays_of_what_hangs(self, serve_raw, scheme):
+    @pytest.mark.parametrize("url", [_MQTT.near, _MQTT.tls])
+    def test_no_thread_stays_of_what_hangs(self, serve_raw, url):
         """
-        Nor when the broker hung.
+        No thread is left when the broker hung.
         """
-        server = serve_raw(on_connect=linger)
-        url = f"{scheme}://127.0.0.1:{server.port}/{TOPIC}"
-        with MQTTTransport(url, timeout_seconds=0.3) as transport:
-            answer = transport.send(make_batch())
+        port = serve_raw(on_connect=linger).port
+        made = MQTTTransport(url.format(port=port), timeout_seconds=0.3)
 
-        assert "no answer within 0.3 seconds" in answer.problem
+        assert "no answer within 0.3 seconds" in refused(made)
         assert not [
             one for one in threading.enumerate() if "transfer" in one.name
         ]
 
-    def test_a_fork(self, start):
-        """
-        A child that is forked during a transfer sends by itself, and neither
-        its cancelling nor its closing is the parent's.
-        """
-        topic = start()
-        topic.subscribe()
-        topic.server.pause()
-        code = (
-            "import os, sys, threading, warnings\n"
-            "from consentkit.testing.transport import make_batch\n"
-            "from consentkit.transports.mqtt import MQTTTransport\n"
-            "warnings.simplefilter('ignore', DeprecationWarning)\n"
-            "transport = MQTTTransport(sys.argv[1])\n"
-            "answers = []\n"
-            "def work():\n"
-            "    answers.append(transport.send(make_batch()))\n"
-            "thread = threading.Thread(target=work)\n"
-            "thread.start()\n"
-            "while threading.active_count() < 3:\n"
-            "    pass\n"
-            "child = os.fork()\n"
-            "if not child:\n"
-            "    transport.cancel()\n"
-            "    print('forked', flush=True)\n"
-            "    answer = transport.send(make_batch())\n"
-            "    transport.close()\n"
-            "    print('child', answer.problem, flush=True)\n"
-            "    os._exit(0)\n"
-            "os.waitpid(child, 0)\n"
-            "thread.join()\n"
-            "print('parent', answers[0].problem, flush=True)\n"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", code, topic.url],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout.readline() == "forked\n"
-            topic.server.go_on()
-            rest = process.stdout.read()
 
-        assert rest == "child \nparent \n"
-        assert len(topic.received()) == 2
-
-    def test_nothing_is_imported_before_the_first_transfer(self):
-        """
-        Making it does not import the library.
-        """
-        code = (
-            "import sys\n"
-            "from consentkit.transports import transport_from_url\n"
-            "transport_from_url('mqtts://127.0.0.1/a').close()\n"
-            "print('paho.mqtt' in sys.modules)\n"
-        )
-        ran = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONWARNINGS": "error"},
-        )
-        assert ran.stdout == "False\n"
-
-    def test_without_the_library(self, monkeypatch):
-        """
-        What is missing is named, with what installs it.
-        """
-        monkeypatch.setitem(sys.modules, "paho", None)
-        with pytest.raises(MissingExtraError, match=r"consentkit\[mqtt\]"):
-            MQTTTransport("mqtts://127.0.0.1/a")
-
-
-class TestOptions:
+class TestOptions(_MQTT, Making):
     """
     Tests for what it takes, and what it says of the rest.
     """
 
-    def test_name(self):
-        """
-        The name says where, with the port.
-        """
-        one = MQTTTransport("mqtts://[::1]/a/b%20c", user="u", password=SECRET)
-        assert one.name == "mqtts://[::1]:8883/a/b c"
-        assert repr(one) == "<MQTTTransport mqtts://[::1]:8883/a/b c>"
-
-    @pytest.mark.parametrize(
-        ("url", "words"),
-        [
-            ("mqtts://user:pw@127.0.0.1/a", "credentials"),
-            ("mqtts://127.0.0.1/a?b=pw", "query"),
-            ("mqtts://127.0.0.1/a#pw", "fragment"),
-            ("mqtts://127.0.0.1", "a topic holds"),
-            ("mqtts://127.0.0.1/", "a topic holds"),
-            ("mqtts://127.0.0.1/a/+", "a topic holds"),
-            ("mqtts://127.0.0.1/a/%23", "a topic holds"),
-            ("mqtts://127.0.0.1/$SYS/a", "a topic holds"),
-            ("mqtts://127.0.0.1/a%00b", "a topic holds"),
-            ("mqtts://127.0.0.1/" + "a" * 65_536, "a topic holds"),
-            ("mqtts://127.0.0.1:0/a", "of the form"),
-            ("mqtts://127.0.0.1:99999/a", "of the form"),
-            ("mqtts:///a", "of the form"),
-            ("tls://127.0.0.1/a", "of the form"),
-            ("mqtts://127.0.0.1/a b", "of the form"),
-        ],
-    )
-    def test_other_urls(self, url, words):
-        """
-        A URL of another form is refused, and no secret repeated.
-        """
-        with pytest.raises(TransportError, match=words) as caught:
-            MQTTTransport(url)
-        assert "pw" not in str(caught.value)
+    named = "mqtts://[::1]/a/b%20c", "mqtts://[::1]:8883/a/b c"
+    urls: ClassVar = [
+        (f"mqtts://user:{SECRET}@127.0.0.1/a", "credentials"),
+        (f"mqtts://127.0.0.1/a?b={SECRET}", "query"),
+        (f"mqtts://127.0.0.1/a#{SECRET}", "fragment"),
+        ("mqtts://127.0.0.1", "a topic holds"),
+        ("mqtts://127.0.0.1/", "a topic holds"),
+        ("mqtts://127.0.0.1/a/+", "a topic holds"),
+        ("mqtts://127.0.0.1/a/%23", "a topic holds"),
+        ("mqtts://127.0.0.1/$SYS/a", "a topic holds"),
+        ("mqtts://127.0.0.1/a%00b", "a topic holds"),
+        ("mqtts://127.0.0.1/" + "a" * 65_536, "a topic holds"),
+        ("mqtts://127.0.0.1:0/a", "of the form"),
+        ("mqtts://127.0.0.1:99999/a", "of the form"),
+        ("mqtts:///a", "of the form"),
+        ("tls://127.0.0.1/a", "of the form"),
+        ("mqtts://127.0.0.1/a b", "of the form"),
+    ]
+    choices: ClassVar = [
+        ({"password": SECRET}, "with a user"),
+        ({"user": SECRET + "\n"}, "user must be"),
+        ({"user": ""}, "user must be"),
+        ({"timeout_seconds": 0}, "positive"),
+        ({"verify": False}, "verify takes"),
+        ({"key": "k.pem"}, "with a certificate"),
+        ({"url": "mqtt://127.0.0.1/a", "verify": "ca.pem"}, "use mqtts://"),
+    ]
 
     @pytest.mark.obligation("GP-PROT-1")
     def test_in_the_clear(self):
@@ -854,23 +619,3 @@ class TestOptions:
         MQTTTransport("mqtts://broker.example/a")
         with pytest.raises(TransportError, match="not encrypted"):
             MQTTTransport("mqtt://broker.example/a")
-
-    @pytest.mark.parametrize(
-        ("url", "options", "words"),
-        [
-            ("mqtts://127.0.0.1/a", {"password": SECRET}, "with a user"),
-            ("mqtts://127.0.0.1/a", {"user": SECRET + "\n"}, "user must be"),
-            ("mqtts://127.0.0.1/a", {"user": ""}, "user must be"),
-            ("mqtts://127.0.0.1/a", {"timeout_seconds": 0}, "positive"),
-            ("mqtts://127.0.0.1/a", {"verify": False}, "verify takes"),
-            ("mqtts://127.0.0.1/a", {"key": "k.pem"}, "with a certificate"),
-            ("mqtt://127.0.0.1/a", {"verify": "ca.pem"}, "use mqtts://"),
-        ],
-    )
-    def test_other_options(self, url, options, words):
-        """
-        An option that cannot be used is named, and no secret repeated.
-        """
-        with pytest.raises(TransportError, match=words) as caught:
-            MQTTTransport(url, **options)
-        assert SECRET not in str(caught.value)

@@ -6,27 +6,21 @@ Tests for `consentkit.transports.redis`, against a real Redis.
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from attrs import evolve
 
-from consentkit.exceptions import MissingExtraError, TransportError
+from consentkit.exceptions import TransportError
 from consentkit.seal import MEDIA_TYPE, make_open_key
-from consentkit.testing import (
-    Arrived,
-    BadTransportConformance,
-    TransportConformance,
-)
+from consentkit.testing import Arrived, TransportConformance
 from consentkit.testing.sentinels import logged
-from consentkit.transports import Outcome, transport_from_url
+from consentkit.transports import transport_from_url
 from consentkit.transports.redis import RedisTransport
 from tests.needs import need_extra, need_tool
 from tests.transports.brokers import Proxy, Server, free_port
@@ -37,14 +31,25 @@ from tests.transports.conformance import (
     make_record,
     outcomes,
 )
-from tests.transports.servers import linger
+from tests.transports.contract import (
+    DELIVERED,
+    DUPLICATE,
+    RETRY,
+    SECRET,
+    About,
+    Babble,
+    Files,
+    Making,
+    Nobody,
+    Processes,
+    Raw,
+    refused,
+    sending,
+)
 
 
 need_extra("redis")
 need_tool("redis-server")
-
-DELIVERED, RETRY = Outcome.DELIVERED, Outcome.RETRY
-SECRET = "planted-password-7C2E"
 
 STREAM = "batches"
 
@@ -157,6 +162,13 @@ def url(plain, look):
     return f"redis://127.0.0.1:{plain.port}/0/{STREAM}"
 
 
+class _Redis(About):
+    transport = RedisTransport
+    extra = library = "redis"
+    near = f"redis://127.0.0.1:{{port}}/0/{STREAM}"
+    tls = f"rediss://127.0.0.1:{{port}}/0/{STREAM}"
+
+
 class TestPlain(TransportConformance):
     """
     Tests for a transport to this machine.
@@ -200,56 +212,29 @@ class TestTLS(TransportConformance):
         """
         Where TLS ends there is ciphertext.
         """
-        sealed = evolve(make_batch(), seal_for=make_open_key(1).seal_key)
-        with self.make_transport() as transport:
-            assert outcomes(transport.send(sealed)) == [DELIVERED] * 2
-
-        [arrived] = self.received()
-        assert PLANTED.encode() not in arrived.body
+        super().test_delivers_envelopes()
 
     @pytest.mark.obligation("WP-DENC-1")
     def test_an_unknown_authority_is_not_trusted(self):
         """
         A server whose CA nobody knows gets nothing.
         """
-        with RedisTransport(self.url) as transport:
-            answer = transport.send(make_batch())
-
-        assert outcomes(answer) == [RETRY] * 2
-        assert "pass that as verify" in answer.problem
+        assert "pass that as verify" in refused(RedisTransport(self.url))
         assert self.received() == []
 
 
-class TestGone(BadTransportConformance):
+class TestGone(_Redis, Nobody):
     """
     Tests for a transport to where nobody listens.
     """
 
-    def make_transport(self):
-        """
-        Make it.
-        """
-        return RedisTransport(f"redis://127.0.0.1:{free_port()}/0/{STREAM}")
 
-
-class TestMute(BadTransportConformance):
+class TestMute(_Redis, Raw):
     """
     Tests for a transport to a server that takes connections and is silent.
     """
 
-    @pytest.fixture(autouse=True)
-    def _server(self, serve_raw):
-        self.port = serve_raw(on_connect=linger).port
-
-    def make_transport(self):
-        """
-        Make it, with little patience.
-        """
-        return RedisTransport(
-            f"redis://127.0.0.1:{self.port}/0/{STREAM}",
-            password=SECRET,
-            timeout_seconds=0.5,
-        )
+    options: ClassVar = {**Raw.options, "password": SECRET}
 
 
 @pytest.mark.parametrize(
@@ -266,86 +251,53 @@ class TestMute(BadTransportConformance):
         b"",
     ],
 )
-class TestNonsense(BadTransportConformance):
+class TestNonsense(_Redis, Babble):
     """
     Tests for a transport to a server that answers nonsense, and hangs up.
     """
 
-    @pytest.fixture(autouse=True)
-    def _server(self, serve_raw, said):
-        def babble(conn):
-            conn.recv(1)
-            conn.sendall(said)
 
-        self.port = serve_raw(on_connect=babble).port
-
-    def make_transport(self):
-        """
-        Make it.
-        """
-        return RedisTransport(
-            f"redis://127.0.0.1:{self.port}/0/{STREAM}", timeout_seconds=5.0
-        )
-
-
-class TestMaking:
+class TestMaking(_Redis, Making):
     """
     Tests for what a transport is made of.
     """
 
-    def test_its_name(self):
-        """
-        It is known by its URL, with the usual port.
-        """
-        made = transport_from_url("rediss://Redis.example/3/a:b%20c")
-
-        assert isinstance(made, RedisTransport)
-        assert made.name == "rediss://redis.example:6379/3/a:b c"
-        assert (
-            repr(made)
-            == "<RedisTransport rediss://redis.example:6379/3/a:b c>"
-        )
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "rediss://a.example",
-            "rediss://a.example/0",
-            "rediss://a.example/0/",
-            "rediss://a.example/stream",
-            "rediss://a.example/x/stream",
-            "rediss://a.example/-1/stream",
-            "rediss://a.example/0/a%00b",
-            "rediss://a.example:0/0/stream",
-            "rediss://a.example:99999/0/stream",
-            "rediss:///0/stream",
-            "https://a.example/0/stream",
-        ],
+    named = (
+        "rediss://Redis.example/3/a:b%20c",
+        "rediss://redis.example:6379/3/a:b c",
     )
-    def test_other_forms_are_refused(self, url):
-        """
-        A URL of another form is refused, with the one that would be right.
-        """
-        with pytest.raises(TransportError, match="DATABASE/STREAM"):
-            RedisTransport(url)
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            f"rediss://user:{SECRET}@a.example/0/stream",
-            f"rediss://:{SECRET}@a.example/0/stream",
-            f"rediss://a.example/0/stream?password={SECRET}",
-            f"rediss://a.example/0/stream#{SECRET}",
-        ],
-    )
-    def test_no_credentials_in_the_url(self, url):
-        """
-        A URL that may hold a secret is refused, and not repeated.
-        """
-        with pytest.raises(TransportError) as caught:
-            RedisTransport(url)
-
-        assert SECRET not in str(caught.value)
+    urls: ClassVar = [
+        *(
+            (url, "DATABASE/STREAM")
+            for url in (
+                "rediss://a.example",
+                "rediss://a.example/0",
+                "rediss://a.example/0/",
+                "rediss://a.example/stream",
+                "rediss://a.example/x/stream",
+                "rediss://a.example/-1/stream",
+                "rediss://a.example/0/a%00b",
+                "rediss://a.example:0/0/stream",
+                "rediss://a.example:99999/0/stream",
+                "rediss:///0/stream",
+                "https://a.example/0/stream",
+            )
+        ),
+        (f"rediss://user:{SECRET}@a.example/0/stream", "credentials"),
+        (f"rediss://:{SECRET}@a.example/0/stream", "credentials"),
+        (f"rediss://a.example/0/stream?password={SECRET}", "query"),
+        (f"rediss://a.example/0/stream#{SECRET}", "fragment"),
+    ]
+    choices: ClassVar = [
+        ({"verify": False}, "verify takes a file"),
+        ({"key": "key.pem"}, "certificate"),
+        ({"password": ""}, "password must be"),
+        ({"user": "a"}, "user goes with a password"),
+        ({"timeout_seconds": 0}, "timeout_seconds"),
+        ({"remember_seconds": 0}, "remember_seconds"),
+        ({"remember_seconds": float("nan")}, "remember_seconds"),
+        ({"url": "redis://127.0.0.1/0/s", "verify": "ca.pem"}, "use rediss:"),
+    ]
 
     @pytest.mark.obligation("GP-PROT-1", "WP-ENC-1")
     def test_nothing_in_the_clear(self):
@@ -356,41 +308,6 @@ class TestMaking:
             RedisTransport(f"redis://{host}/0/stream")
         with pytest.raises(TransportError, match="use rediss://"):
             RedisTransport("redis://redis.example/0/stream")
-
-    @pytest.mark.parametrize(
-        ("options", "told"),
-        [
-            ({"verify": False}, "verify takes a file"),
-            ({"key": "key.pem"}, "certificate"),
-            ({"password": ""}, "password must be"),
-            ({"user": "a"}, "user goes with a password"),
-            ({"timeout_seconds": 0}, "timeout_seconds"),
-            ({"remember_seconds": 0}, "remember_seconds"),
-            ({"remember_seconds": float("nan")}, "remember_seconds"),
-        ],
-    )
-    def test_other_options_are_refused(self, options, told):
-        """
-        An option that cannot be used is refused by its name.
-        """
-        with pytest.raises(TransportError, match=told):
-            RedisTransport("rediss://a.example/0/stream", **options)
-
-    def test_trust_needs_tls(self):
-        """
-        Whoever names a CA is not left in the belief that there is TLS.
-        """
-        with pytest.raises(TransportError, match="use rediss://"):
-            RedisTransport("redis://127.0.0.1/0/stream", verify="ca.pem")
-
-    def test_without_the_library(self, monkeypatch):
-        """
-        Without redis, making it says what to install.
-        """
-        monkeypatch.setitem(sys.modules, "redis", None)
-
-        with pytest.raises(MissingExtraError, match=r"consentkit\[redis\]"):
-            RedisTransport("rediss://a.example/0/stream")
 
 
 class TestEntries:
@@ -428,7 +345,7 @@ class TestEntries:
         erasure request.
         """
         batch, erasure = make_batch(), make_erasure()
-        for wanted in (Outcome.DELIVERED, Outcome.DUPLICATE):
+        for wanted in (DELIVERED, DUPLICATE):
             with RedisTransport(url) as transport:
                 assert outcomes(transport.send(batch)) == [wanted] * 2
                 assert outcomes(transport.erase(erasure)) == [wanted]
@@ -460,21 +377,10 @@ class TestEntries:
         other.close()
 
 
-class TestTrouble:
+class TestTrouble(_Redis, Files):
     """
     Tests for servers that do not take it.
     """
-
-    def refused(self, transport):
-        """
-        Send a batch that is not taken, and give the problem.
-        """
-        with transport:
-            answer = transport.send(make_batch())
-        assert outcomes(answer) == [RETRY] * 2
-        assert not answer.too_large
-        assert answer.problem.startswith(f"{transport.name}: ")
-        return answer.problem
 
     def test_no_such_stream(self, url, look):
         """
@@ -482,7 +388,7 @@ class TestTrouble:
         """
         look.client.delete(STREAM)
 
-        assert "XGROUP CREATE" in self.refused(RedisTransport(url))
+        assert "XGROUP CREATE" in refused(RedisTransport(url))
         assert not look.client.keys("*")
 
     def test_nothing_is_lost_once_it_is_there(self, url, look):
@@ -503,7 +409,7 @@ class TestTrouble:
         look.client.delete(STREAM)
         look.client.set(STREAM, "x")
 
-        assert "something else" in self.refused(RedisTransport(url))
+        assert "something else" in refused(RedisTransport(url))
         assert look.client.get(STREAM) == b"x"
 
     def test_no_such_database(self, url):
@@ -512,7 +418,7 @@ class TestTrouble:
         """
         made = RedisTransport(url.replace("/0/", "/9999/"))
 
-        assert "no such database" in self.refused(made)
+        assert "no such database" in refused(made)
 
     def test_credentials(self, url, look):
         """
@@ -527,14 +433,10 @@ class TestTrouble:
         )
         wrong = RedisTransport(url, user="app", password=f"{SECRET}-not")
         right = RedisTransport(url, user="app", password=SECRET)
-        with logged() as log:
-            problem = self.refused(wrong)
-            with right:
-                assert outcomes(right.send(make_batch())) == [DELIVERED] * 2
-
-        assert "check user and password" in problem
-        shown = f"{wrong!r}{right!r}{wrong.name}{problem}{log}"
-        assert SECRET not in shown
+        assert "check user and password" in refused(wrong)
+        with logged() as log, right:
+            assert outcomes(right.send(make_batch())) == [DELIVERED] * 2
+        assert SECRET not in f"{right!r}{log}"
         look.client.acl_deluser("app")
 
     def test_rights(self, url, look):
@@ -550,7 +452,7 @@ class TestTrouble:
         )
         made = RedisTransport(url, user="app", password=SECRET)
 
-        assert "allow PING" in self.refused(made)
+        assert "allow PING" in refused(made)
         look.client.acl_deluser("app")
 
     def test_no_password(self, url, look, tmp_path):
@@ -559,7 +461,7 @@ class TestTrouble:
         """
         look.client.config_set("requirepass", SECRET)
         try:
-            problem = self.refused(RedisTransport(url))
+            problem = refused(RedisTransport(url))
             with RedisTransport(url, password=SECRET) as transport:
                 answer = transport.send(make_batch())
         finally:
@@ -574,7 +476,7 @@ class TestTrouble:
         """
         look.client.config_set("maxmemory", 1)
         try:
-            problem = self.refused(RedisTransport(url))
+            problem = refused(RedisTransport(url))
         finally:
             look.client.config_set("maxmemory", 0)
 
@@ -587,7 +489,7 @@ class TestTrouble:
         """
         look.client.replicaof("127.0.0.1", free_port())
         try:
-            problem = self.refused(RedisTransport(url))
+            problem = refused(RedisTransport(url))
         finally:
             look.client.replicaof("NO", "ONE")
 
@@ -622,7 +524,7 @@ class TestTrouble:
             verify=other_certificates / "ca.pem",
         )
         try:
-            problem = self.refused(made)
+            problem = refused(made)
         finally:
             server.end()
 
@@ -639,25 +541,14 @@ class TestTrouble:
         ca, pem = certificates / "ca.pem", certificates / "server.pem"
         url = f"rediss://127.0.0.1:{server.port}/0/{STREAM}"
         try:
-            problem = self.refused(RedisTransport(url, verify=ca))
+            problem = refused(RedisTransport(url, verify=ca))
             made = RedisTransport(url, verify=ca, certificate=pem)
-            reached = self.refused(made)
+            reached = refused(made)
         finally:
             server.end()
 
         assert "no such stream" not in problem
         assert "no such stream" in reached
-
-    def test_a_file_that_is_not_there(self, tmp_path):
-        """
-        A CA file that is missing is a problem, and no exception.
-        """
-        made = RedisTransport(
-            f"rediss://127.0.0.1:{free_port()}/0/{STREAM}",
-            verify=tmp_path / "none.pem",
-        )
-
-        assert "check its path" in self.refused(made)
 
     def test_killed_before_it_could_say_so(self, tmp_path):
         """
@@ -680,7 +571,7 @@ class TestTrouble:
                 assert outcomes(transport.send(make_batch())) == [RETRY] * 2
                 server.start()
                 again = transport.send(batch)
-            assert outcomes(again) == [Outcome.DUPLICATE] * 2
+            assert outcomes(again) == [DUPLICATE] * 2
             assert [one.id for one in look.received()] == [batch.id]
         finally:
             look.close()
@@ -713,14 +604,9 @@ class TestCancel:
 
         server = serve_raw(on_connect=slow)
         batch = make_batch(make_record(value="x" * 30_000_000))
-        answers = []
-        with RedisTransport(
-            f"redis://127.0.0.1:{server.port}/0/{STREAM}"
-        ) as transport:
-            thread = threading.Thread(
-                target=lambda: answers.append(transport.send(batch))
-            )
-            thread.start()
+        url = _Redis.near.format(port=server.port)
+        with RedisTransport(url) as transport:
+            thread, answers = sending(transport, batch)
             assert server.there.wait(10)
             transport.cancel()
             thread.join(10)
@@ -745,87 +631,19 @@ class TestCancel:
                     got.append(data)
 
         server = serve_raw(on_connect=listen)
-        with RedisTransport(
-            f"redis://127.0.0.1:{server.port}/0/{STREAM}", timeout_seconds=0.5
-        ) as transport:
-            answer = transport.send(make_batch())
+        url = _Redis.near.format(port=server.port)
+        problem = refused(RedisTransport(url, timeout_seconds=0.5))
 
-        assert outcomes(answer) == [RETRY] * 2
-        assert "no answer within 0.5 seconds" in answer.problem
+        assert "no answer within 0.5 seconds" in problem
         assert PLANTED.encode() not in b"".join(got)
 
 
-class TestProcess:
+class TestProcess(_Redis, Processes):
     """
     Tests that need a process of their own.
     """
 
-    def run(self, code, *args):
-        """
-        Run *code* in a fresh interpreter and give what it prints.
-        """
-        ran = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code, *args],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        assert ran.stderr == ""
-        return ran.stdout.split()
-
-    def test_nothing_heavy_before_the_first_transfer(self):
-        """
-        Neither the module nor a new transport imports the library or TLS, or
-        starts a thread.
-        """
-        code = (
-            "import sys, threading\n"
-            "from consentkit.transports.redis import RedisTransport\n"
-            "made = RedisTransport('rediss://a.example/0/s', password='x')\n"
-            "made.cancel()\n"
-            "made.close()\n"
-            "print({'redis', 'ssl'} & set(sys.modules))\n"
-            "print(threading.active_count())\n"
-        )
-
-        assert self.run(code) == ["set()", "1"]
-
-    def test_no_thread_stays(self, url):
-        """
-        After a transfer there is no thread and no connection left.
-        """
-        code = (
-            "import os, sys, threading\n"
-            "from consentkit.testing.transport import make_batch\n"
-            "from consentkit.transports import transport_from_url\n"
-            "files = len(os.listdir('/proc/self/fd'))\n"
-            "made = transport_from_url(sys.argv[1])\n"
-            "print(made.send(make_batch()).problem or 'ok')\n"
-            "print(threading.active_count())\n"
-            "print(len(os.listdir('/proc/self/fd')) - files)\n"
-        )
-
-        assert self.run(code, url) == ["ok", "1", "0"]
-
-    def test_a_forked_child_sends_by_itself(self, url, look):
-        """
-        Parent and child send by the same transport, each for itself.
-        """
-        code = (
-            "import os, sys\n"
-            "from consentkit.testing.transport import make_batch\n"
-            "from consentkit.transports import transport_from_url\n"
-            "made = transport_from_url(sys.argv[1])\n"
-            "made.send(make_batch())\n"
-            "child = os.fork()\n"
-            "problem = made.send(make_batch()).problem\n"
-            "made.close()\n"
-            "if child == 0:\n"
-            "    os._exit(1 if problem else 0)\n"
-            "print(problem or 'ok', os.waitpid(child, 0)[1])\n"
-        )
-
-        assert self.run(code, url) == ["ok", "0"]
-        assert len(look.entries()) == 3
+    @pytest.fixture(autouse=True)
+    def _server(self, url, look):
+        self.sends = (url,)
+        self.received = look.received

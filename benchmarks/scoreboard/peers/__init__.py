@@ -11,14 +11,17 @@ from typing import Final
 from benchmarks.scoreboard.peers.base import Options, Peer
 
 
-__all__ = ["FLOOR", "NAMES", "OURS", "Options", "Peer", "load_peer"]
+__all__ = ["APART", "FLOOR", "NAMES", "OURS", "Options", "Peer", "load_peer"]
 
 OURS: Final = "consentkit"
+#: The same, delivered by another process.
+APART: Final = "consentkit_apart"
 FLOOR: Final = "floor"
 
 #: In the order of the tables.
 NAMES: Final = (
     OURS,
+    APART,
     FLOOR,
     "amplitude",
     "mixpanel",

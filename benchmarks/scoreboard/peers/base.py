@@ -108,6 +108,13 @@ class Peer:
         """
         raise NotImplementedError
 
+    def processor_beside(self) -> float:
+        """
+        Tell what processes beside this one took of the processor so far, in
+        seconds.
+        """
+        return 0.0
+
     @classmethod
     def versions(cls) -> str:
         """

@@ -449,18 +449,8 @@ class MetricExporter(_Gate):
     are the same without their undeclared attributes become one.
     """
 
-    def __init__(
-        self,
-        kit: Kit,
-        make: Callable[[], Any],
-        *,
-        attributes: Mapping[str, str] | None = None,
-        event: str = "service_log",
-        identity: str = "user_id",
-    ) -> None:
-        super().__init__(
-            kit, make, attributes=attributes, event=event, identity=identity
-        )
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         from opentelemetry.sdk.metrics import (
             Counter,
             Histogram,
@@ -659,14 +649,12 @@ def _gate_exporter(exporter: Any, lease: Lease) -> None:
     Let *exporter* send nothing without asking *lease*.
     """
     export = exporter.export
+    # Now: an import while the interpreter ends can start no thread.
+    done = _done(exporter)
 
     def gated_export(batch: Any, *args: Any, **options: Any) -> Any:
         # To the SDK it is done, else it would be tried again.
-        return (
-            export(batch, *args, **options)
-            if lease.is_live
-            else _done(exporter)
-        )
+        return export(batch, *args, **options) if lease.is_live else done
 
     exporter.export = gated_export
     transport = getattr(getattr(exporter, "_client", None), "_transport", None)
@@ -727,13 +715,14 @@ def span_processor(
         kit: The app's kit; a function of its policy has
             ``sdk = "opentelemetry"``.
 
-        make: Makes the SDK's own, such as ``BatchSpanProcessor(OTLPSpanExporter())``; called with the first
+        make: Makes the SDK's own, such as
+            ``BatchSpanProcessor(OTLPSpanExporter())``; called with the first
             permit, and again after a withdrawal.
 
-        attributes: Data types of attributes by name, of spans, events, links and of the
-            resource; a name counts for all that begin with it and a full
-            stop. What the SDK adds to the resource, and exceptions, have
-            theirs already.
+        attributes: Data types of attributes by name, of spans, events, links
+            and of the resource; a name counts for all that begin with it and
+            a full stop. What the SDK adds to the resource, and exceptions,
+            have theirs already.
 
         event: Data type of names and texts. Nothing is sent without it.
 
@@ -762,26 +751,9 @@ def log_processor(
     """
     Make what stands for a processor of log records.
 
-    Args:
-        kit: The app's kit; a function of its policy has
-            ``sdk = "opentelemetry"``.
-
-        make: Makes the SDK's own, such as ``BatchLogRecordProcessor(OTLPLogExporter())``; called with the first
-            permit, and again after a withdrawal.
-
-        attributes: Data types of attributes by name, of records and of the
-            resource; a name counts for all that begin with it and a full
-            stop. What the SDK adds to the resource, and exceptions, have
-            theirs already.
-
-        event: Data type of names and texts. Nothing is sent without it.
-
-        identity: Data type of the person's id.
-
-    Raises:
-        MissingExtraError: If ``opentelemetry-sdk`` is not installed.
-
-        ValueError: If a data type is not in the vocabulary.
+    *make* makes the SDK's own, such as
+    ``BatchLogRecordProcessor(OTLPLogExporter())``, and *attributes* has those
+    of records and of the resource; all else is as with `span_processor`.
 
     .. versionadded:: 26.1.0
     """
@@ -801,26 +773,9 @@ def metric_exporter(
     """
     Make what stands for an exporter of measurements.
 
-    Args:
-        kit: The app's kit; a function of its policy has
-            ``sdk = "opentelemetry"``.
-
-        make: Makes the SDK's own, such as ``OTLPMetricExporter()``; called with the first
-            permit, and again after a withdrawal.
-
-        attributes: Data types of attributes by name, of points and of the
-            resource; a name counts for all that begin with it and a full
-            stop. What the SDK adds to the resource, and exceptions, have
-            theirs already.
-
-        event: Data type of names and texts. Nothing is sent without it.
-
-        identity: Data type of the person's id.
-
-    Raises:
-        MissingExtraError: If ``opentelemetry-sdk`` is not installed.
-
-        ValueError: If a data type is not in the vocabulary.
+    *make* makes the SDK's own, such as ``OTLPMetricExporter()``, and
+    *attributes* has those of points and of the resource; all else is as with
+    `span_processor`.
 
     .. versionadded:: 26.1.0
     """

@@ -239,12 +239,13 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, *, indent: int | None = 2) -> None:
     """
-    Print *value* as JSON, in ASCII where the output cannot take more.
+    Print *value* as JSON, in ASCII where the output cannot take more; in one
+    line without *indent*.
     """
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    print(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8"))
+    print(json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8"))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

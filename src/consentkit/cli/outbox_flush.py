@@ -14,7 +14,7 @@ import time
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from attrs import asdict
 
@@ -22,6 +22,7 @@ from consentkit.cli._common import (
     add_json,
     add_place,
     count,
+    ended_by_signals,
     print_json,
     warn,
 )
@@ -32,6 +33,7 @@ from consentkit.transports import Transport, route
 
 if TYPE_CHECKING:
     from consentkit import FlushProgress, FlushReport
+    from consentkit.kit import Kit
 
 
 __all__ = ["add"]
@@ -41,6 +43,10 @@ The gate is asked for each batch, as by the app itself: what may not leave
 waits on. What a function demands of the app's own conditions is not known
 here, and holds for none; what waits for such a function is the app's to send.
 While the app delivers, this waits for its turn, as long as --timeout.
+
+With --every it is a process that delivers beside the app, until it is
+interrupted: it prints a line where something left, and a problem once. A
+backend that fails is left alone for a while, longer each time.
 
 exit codes:
   0  nothing waits any more
@@ -108,6 +114,13 @@ def add(actions: Any) -> None:
         help="when to stop between two batches (default: "
         f"{Limits().flush_seconds:g})",
     )
+    flush.add_argument(
+        "--every",
+        type=_seconds,
+        metavar="SECONDS",
+        help="go on, and rest so long between two times, until interrupted; "
+        "with --json, one JSON object a line",
+    )
     add_place(flush)
     add_json(flush)
     flush.set_defaults(run=_flush, acts=True)
@@ -149,14 +162,11 @@ def _flush(arguments: argparse.Namespace) -> int:
         arguments.seal_for, policy.controller.id
     ):
         keys.setdefault(recipient, []).append(key)
-    bar, begun = _Bar(), time.monotonic()
+    begun = time.monotonic()
     with kit_of(arguments, transport=transports, seal_for=keys) as kit:
-        try:
-            report = kit.flush(
-                timeout_seconds=arguments.timeout, progress=bar.show
-            )
-        finally:
-            bar.end()
+        if arguments.every is not None:
+            _go_on(kit, arguments)
+        report = _flushed(kit, arguments)
         erasures = kit.status().erasures
     _tell(report, erasures, as_json=arguments.json)
     for problem in report.problems:
@@ -176,6 +186,48 @@ def _flush(arguments: argparse.Namespace) -> int:
     return 1
 
 
+def _flushed(
+    kit: Kit, arguments: argparse.Namespace, *, patient: bool = False
+) -> FlushReport:
+    """
+    Flush, with a bar for who looks.
+    """
+    bar = _Bar()
+    try:
+        return kit.flush(
+            timeout_seconds=arguments.timeout,
+            progress=bar.show,
+            patient=patient,
+        )
+    finally:
+        bar.end()
+
+
+def _go_on(kit: Kit, arguments: argparse.Namespace) -> NoReturn:
+    """
+    Flush until interrupted.
+    """
+    known: tuple[str, ...] = ()
+    with ended_by_signals():
+        while True:
+            report = _flushed(kit, arguments, patient=True)
+            if (
+                report.delivered
+                or report.duplicates
+                or report.rejected
+                or report.expired
+                or report.erased
+            ):
+                erasures = kit.status().erasures
+                _tell(report, erasures, as_json=arguments.json, indent=None)
+                sys.stdout.flush()
+            if report.problems != known:
+                known = report.problems
+                for problem in known:
+                    warn(problem)
+            time.sleep(arguments.every)
+
+
 def _by_recipient(
     given: Iterable[str], controller: str
 ) -> Iterable[tuple[str, str]]:
@@ -187,11 +239,18 @@ def _by_recipient(
         yield (found[1], found[2]) if found else (controller, text)
 
 
-def _tell(report: FlushReport, erasures: int, *, as_json: bool) -> None:
+def _tell(
+    report: FlushReport,
+    erasures: int,
+    *,
+    as_json: bool,
+    indent: int | None = 2,
+) -> None:
     if as_json:
         print_json(
             asdict(report)
-            | {"problems": list(report.problems), "erasures": erasures}
+            | {"problems": list(report.problems), "erasures": erasures},
+            indent=indent,
         )
         return
     done = (

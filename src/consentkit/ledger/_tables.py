@@ -9,12 +9,19 @@ import re
 
 from typing import Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from consentkit.exceptions import StoreError
 
 
-__all__ = ["FORMAT", "AbsentError", "Statements", "UnsureError"]
+__all__ = [
+    "FORMAT",
+    "AbsentError",
+    "Schema",
+    "Statements",
+    "UnsureError",
+    "statement",
+]
 
 #: Number of the format of the tables.
 FORMAT: Final = 1
@@ -91,7 +98,7 @@ class UnsureError(StoreError):
     """
 
 
-def _text(template: str) -> str:
+def statement(template: str) -> str:
     """
     Declare a statement in which ``{s}`` is the schema.
     """
@@ -99,84 +106,17 @@ def _text(template: str) -> str:
 
 
 @frozen
-class Statements:
+class Schema:
     """
-    The statements for the tables of one schema.
+    The name of a schema, and statements for the tables in it.
+
+    Members declare theirs by `statement`.
 
     Attributes:
         schema: Its name.
     """
 
     schema: str
-
-    exists: str = _text("SELECT to_regclass('{s}.head') IS NOT NULL")
-    head: str = _text(
-        "SELECT format, origin, size, last, frontier, checkpoint, erased "
-        "FROM {s}.head WHERE one = 1"
-    )
-    any_entry: str = _text("SELECT seq FROM {s}.entries LIMIT 1")
-    # A person's link together with the entries, which are asked for next:
-    # one answer of the server to wait for, instead of two.
-    person: str = _text(
-        "SELECT s.tag, s.key, t.hash, e.seq, e.body, e.hash "
-        "FROM {s}.subjects s "
-        "LEFT JOIN {s}.tails t ON t.subject = s.tag "
-        "LEFT JOIN {s}.entries e ON e.subject = s.tag "
-        "WHERE s.id = %s ORDER BY e.seq"
-    )
-    entries_of: str = _text(
-        "SELECT t.hash, e.seq, e.body, e.hash "
-        "FROM (VALUES (%s::text)) AS s (subject) "
-        "LEFT JOIN {s}.tails t ON t.subject = s.subject "
-        "LEFT JOIN {s}.entries e ON e.subject = s.subject "
-        "ORDER BY e.seq"
-    )
-    touched: str = _text(
-        "SELECT DISTINCT subject FROM {s}.entries WHERE seq > %s LIMIT %s"
-    )
-    nodes: str = _text(
-        "SELECT seq, nodes FROM {s}.entries WHERE seq = ANY(%s)"
-    )
-    bodies: str = _text(
-        "SELECT seq, body FROM {s}.entries WHERE seq = ANY(%s)"
-    )
-    hash: str = _text("SELECT hash FROM {s}.entries WHERE seq = %s")
-    walk: str = _text(
-        "DECLARE walk NO SCROLL CURSOR FOR "
-        "SELECT seq, convert_to(body, 'UTF8'), hash, subject, nodes "
-        "FROM {s}.entries ORDER BY seq"
-    )
-    tails: str = _text(
-        "DECLARE walk NO SCROLL CURSOR FOR "
-        "SELECT subject, seq, hash FROM {s}.tails ORDER BY seq"
-    )
-    add_entry: str = _text(
-        "INSERT INTO {s}.entries (seq, body, hash, subject, nodes) "
-        "VALUES (%s, %s, %s, %s, %s)"
-    )
-    set_tail: str = _text(
-        "INSERT INTO {s}.tails (subject, seq, hash) VALUES (%s, %s, %s) "
-        "ON CONFLICT (subject) DO UPDATE "
-        "SET seq = EXCLUDED.seq, hash = EXCLUDED.hash"
-    )
-    set_head: str = _text(
-        "UPDATE {s}.head SET origin = %s, size = %s, last = %s, "
-        "frontier = %s, checkpoint = %s WHERE one = 1"
-    )
-    policy: str = _text("SELECT body FROM {s}.policies WHERE digest = %s")
-    add_policy: str = _text(
-        "INSERT INTO {s}.policies (digest, body) VALUES (%s, %s) "
-        "ON CONFLICT DO NOTHING"
-    )
-    add_subject: str = _text(
-        "INSERT INTO {s}.subjects (tag, id, key) VALUES (%s, %s, %s) "
-        "ON CONFLICT DO NOTHING"
-    )
-    erase: str = _text("DELETE FROM {s}.subjects WHERE id = %s")
-    note_erasure: str = _text(
-        "UPDATE {s}.head SET erased = erased + 1 WHERE one = 1"
-    )
-    migrate: str = _text(_MIGRATE)
 
     def __attrs_post_init__(self) -> None:
         if not _NAME.fullmatch(self.schema):
@@ -185,9 +125,84 @@ class Statements:
                 f"'_', not {self.schema!r}"
             )
             raise ValueError(msg)
-        for name in Statements.__annotations__:
-            if name != "schema":
-                text = getattr(self, name)
+        for one in fields(type(self)):
+            if not one.init:
+                text = getattr(self, one.name)
                 text = text.replace("{s}", f'"{self.schema}"')
-                text = text.replace("{format}", str(FORMAT))
-                object.__setattr__(self, name, text)
+                object.__setattr__(self, one.name, text)
+
+
+@frozen
+class Statements(Schema):
+    """
+    The statements for the tables of one schema.
+    """
+
+    exists: str = statement("SELECT to_regclass('{s}.head') IS NOT NULL")
+    head: str = statement(
+        "SELECT format, origin, size, last, frontier, checkpoint, erased "
+        "FROM {s}.head WHERE one = 1"
+    )
+    any_entry: str = statement("SELECT seq FROM {s}.entries LIMIT 1")
+    # A person's link together with the entries, which are asked for next:
+    # one answer of the server to wait for, instead of two.
+    person: str = statement(
+        "SELECT s.tag, s.key, t.hash, e.seq, e.body, e.hash "
+        "FROM {s}.subjects s "
+        "LEFT JOIN {s}.tails t ON t.subject = s.tag "
+        "LEFT JOIN {s}.entries e ON e.subject = s.tag "
+        "WHERE s.id = %s ORDER BY e.seq"
+    )
+    entries_of: str = statement(
+        "SELECT t.hash, e.seq, e.body, e.hash "
+        "FROM (VALUES (%s::text)) AS s (subject) "
+        "LEFT JOIN {s}.tails t ON t.subject = s.subject "
+        "LEFT JOIN {s}.entries e ON e.subject = s.subject "
+        "ORDER BY e.seq"
+    )
+    touched: str = statement(
+        "SELECT DISTINCT subject FROM {s}.entries WHERE seq > %s LIMIT %s"
+    )
+    nodes: str = statement(
+        "SELECT seq, nodes FROM {s}.entries WHERE seq = ANY(%s)"
+    )
+    bodies: str = statement(
+        "SELECT seq, body FROM {s}.entries WHERE seq = ANY(%s)"
+    )
+    hash: str = statement("SELECT hash FROM {s}.entries WHERE seq = %s")
+    walk: str = statement(
+        "DECLARE walk NO SCROLL CURSOR FOR "
+        "SELECT seq, convert_to(body, 'UTF8'), hash, subject, nodes "
+        "FROM {s}.entries ORDER BY seq"
+    )
+    tails: str = statement(
+        "DECLARE walk NO SCROLL CURSOR FOR "
+        "SELECT subject, seq, hash FROM {s}.tails ORDER BY seq"
+    )
+    add_entry: str = statement(
+        "INSERT INTO {s}.entries (seq, body, hash, subject, nodes) "
+        "VALUES (%s, %s, %s, %s, %s)"
+    )
+    set_tail: str = statement(
+        "INSERT INTO {s}.tails (subject, seq, hash) VALUES (%s, %s, %s) "
+        "ON CONFLICT (subject) DO UPDATE "
+        "SET seq = EXCLUDED.seq, hash = EXCLUDED.hash"
+    )
+    set_head: str = statement(
+        "UPDATE {s}.head SET origin = %s, size = %s, last = %s, "
+        "frontier = %s, checkpoint = %s WHERE one = 1"
+    )
+    policy: str = statement("SELECT body FROM {s}.policies WHERE digest = %s")
+    add_policy: str = statement(
+        "INSERT INTO {s}.policies (digest, body) VALUES (%s, %s) "
+        "ON CONFLICT DO NOTHING"
+    )
+    add_subject: str = statement(
+        "INSERT INTO {s}.subjects (tag, id, key) VALUES (%s, %s, %s) "
+        "ON CONFLICT DO NOTHING"
+    )
+    erase: str = statement("DELETE FROM {s}.subjects WHERE id = %s")
+    note_erasure: str = statement(
+        "UPDATE {s}.head SET erased = erased + 1 WHERE one = 1"
+    )
+    migrate: str = statement(_MIGRATE.replace("{format}", str(FORMAT)))

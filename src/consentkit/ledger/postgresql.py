@@ -125,7 +125,7 @@ class PostgreSQLLedger:
         connections: int = 8,
     ) -> None:
         self._sql = Statements(schema)
-        self._server = _server(url, timeout_seconds, connections)
+        self._server = server_at(url, timeout_seconds, connections)
         self.name: str = f"{self._server.name} {schema}"
         self._keeper = Keeper.of(keys, where=self.name, cure=_CURE)
         self._keys = None if isinstance(keys, SigningKey) else keys
@@ -732,19 +732,26 @@ class PostgreSQLLedger:
             yield connection, head
 
 
-def _server(url: str, timeout_seconds: float, connections: int) -> Server:
+def server_at(url: str, timeout_seconds: float, connections: int) -> Server:
+    """
+    Give the database of *url*; nothing is connected yet.
+
+    Raises:
+        ValueError: If it cannot be read.
+
+        MissingExtraError: If the extra ``postgresql`` is not installed.
+    """
     try:
         load("psycopg")
-        from consentkit.ledger._server import Server
+        module = load("consentkit.ledger._server")
     except ImportError:
-        found = None
-    else:
-        found = Server(
-            url, timeout_seconds=timeout_seconds, connections=connections
-        )
-    if found is None:
+        module = None
+    if module is None:
         raise MissingExtraError(extra="postgresql", package="psycopg")
-    return found
+    server: Server = module.Server(
+        url, timeout_seconds=timeout_seconds, connections=connections
+    )
+    return server
 
 
 def _check_text(id: str) -> None:  # noqa: A002 - the word of the ledger

@@ -8,7 +8,8 @@ from __future__ import annotations
 from consentkit.outbox.drops import Dropped, DropReport
 from consentkit.outbox.keys import Protection
 from consentkit.outbox.records import Batch, Erasure, Record
-from consentkit.outbox.store import LaneStatus, OutboxStatus, OutboxStore
+from consentkit.outbox.status import LaneStatus, OutboxStatus
+from consentkit.outbox.store import OutboxStore
 
 
 __all__ = [

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import sqlite3
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from typing import Final, NamedTuple
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from consentkit.outbox.rows import HEADER
+from consentkit.outbox.rows import HEADER, end_and_purpose
 
 
 __all__ = [
+    "LATER",
     "SCHEMA",
     "Chunk",
     "Entry",
+    "Fresh",
+    "delete_orphans",
     "each",
     "entries_of",
     "evict",
+    "has_orphans",
     "insert",
     "name",
     "of_batch",
@@ -77,7 +83,56 @@ CREATE TABLE kinds (
     number INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     PRIMARY KEY (lane, number)
-) WITHOUT ROWID"""
+) WITHOUT ROWID;
+
+CREATE TABLE portions (
+    place INTEGER NOT NULL,
+    purpose INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (place, purpose)
+) WITHOUT ROWID;
+
+INSERT INTO portions SELECT place, 0, records, bytes FROM chunks;
+
+CREATE INDEX portions_by_purpose ON portions (purpose, place);
+
+CREATE TABLE purposes (
+    number INTEGER PRIMARY KEY,
+    sealed BLOB NOT NULL,
+    records INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TRIGGER portions_in AFTER INSERT ON portions BEGIN
+    UPDATE purposes SET records = records + NEW.records,
+        bytes = bytes + NEW.bytes WHERE number = NEW.purpose; END;
+
+CREATE TRIGGER portions_out AFTER DELETE ON portions BEGIN
+    UPDATE purposes SET records = records - OLD.records,
+        bytes = bytes - OLD.bytes WHERE number = OLD.purpose; END;
+
+CREATE TRIGGER portions_of_chunks AFTER DELETE ON chunks BEGIN
+    DELETE FROM portions WHERE place = OLD.place; END"""
+
+#: Of these, what the first outboxes lack.
+LATER: Final = (
+    "portions",
+    "portions_by_purpose",
+    "portions_in",
+    "portions_of_chunks",
+    "portions_out",
+    "purposes",
+)
+
+
+# What is not on its way, by place and purpose.
+_OLDEST: Final = (
+    "SELECT portions.place, lane, purpose FROM portions "
+    "JOIN chunks ON chunks.place = portions.place "
+    "WHERE COALESCE(batch, '') NOT IN (SELECT batch FROM under_way)"
+)
+_IN_ORDER: Final = "ORDER BY portions.place"
 
 
 class Entry(NamedTuple):
@@ -92,6 +147,8 @@ class Entry(NamedTuple):
         high, low: The halves of its id.
 
         expires: In milliseconds since 1970.
+
+        purpose: Number of its purpose.
     """
 
     raw: bytes
@@ -99,6 +156,7 @@ class Entry(NamedTuple):
     high: int
     low: int
     expires: int
+    purpose: int
 
     @property
     def sealed(self) -> bytes:
@@ -134,12 +192,13 @@ def entries_of(body: bytes) -> tuple[Entry, ...]:
     found = []
     at, end_of_all, size = 0, len(body), HEADER.size
     while end_of_all - at > size:
-        length, _, high, low, expires = HEADER.unpack_from(body, at)
+        length, _, high, low, joined = HEADER.unpack_from(body, at)
         end = at + size + length
         if end > end_of_all:
             break
+        header = body[at : at + size]
         found.append(
-            Entry(body[at:end], body[at : at + size], high, low, expires)
+            Entry(body[at:end], header, high, low, *end_and_purpose(joined))
         )
         at = end
     return tuple(found)
@@ -167,6 +226,61 @@ def insert(
         _put(db, place, lane, None, raw[start : start + most])
 
 
+@define
+class Fresh:
+    """
+    Entries that go into the table at the end of a transaction.
+
+    Attributes:
+        count, size: How many, and their bytes.
+    """
+
+    by_lane: dict[int, list[bytes]] = field(factory=dict)
+    count: int = 0
+    size: int = 0
+    _counts: Counter[int] = field(factory=Counter)
+    _sizes: Counter[int] = field(factory=Counter)
+    _uncounted: list[bytes] = field(factory=list)
+
+    def add(self, lane: int, raw: Sequence[bytes]) -> None:
+        """
+        Add entries of a lane behind the others.
+        """
+        self.by_lane.setdefault(lane, []).extend(raw)
+        self._uncounted.extend(raw)
+        self.count += len(raw)
+        self.size += sum(map(len, raw))
+
+    def of(self, purpose: int) -> tuple[int, int]:
+        """
+        Tell how many are of a purpose, and their bytes.
+
+        Args:
+            purpose: Its number.
+        """
+        counts, sizes = _by_purpose(self._uncounted)
+        self._counts.update(counts)
+        self._sizes.update(sizes)
+        self._uncounted.clear()
+        return self._counts[purpose], self._sizes[purpose]
+
+    def insert(self, db: sqlite3.Connection, most: int) -> None:
+        """
+        Put all of them into the table.
+
+        Args:
+            db: The file.
+
+            most: How many one chunk holds at most.
+        """
+        for lane, raw in self.by_lane.items():
+            insert(db, lane, raw, most)
+        for counted in (self.by_lane, self._counts, self._sizes):
+            counted.clear()
+        self._uncounted.clear()
+        self.count = self.size = 0
+
+
 def _put(
     db: sqlite3.Connection,
     place: int,
@@ -174,14 +288,43 @@ def _put(
     batch: str | None,
     raw: Sequence[bytes],
 ) -> None:
-    ends = [HEADER.unpack_from(one)[4] for one in raw]
+    joined = [HEADER.unpack_from(one)[4] for one in raw]
+    first, purpose = end_and_purpose(min(joined))
+    last, other = end_and_purpose(max(joined))
     body = b"".join(raw)
+    counts, sizes = {purpose: len(raw)}, {purpose: len(body)}
+    if purpose != other:
+        counts, sizes = _by_purpose(raw)
+        ends = [end_and_purpose(one)[0] for one in joined]
+        first, last = min(ends), max(ends)
     # Apart, since SQLite writes a row anew of which anything changes.
     db.execute("INSERT INTO bodies VALUES (?, ?)", (place, body))
     db.execute(
         "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (place, lane, batch, len(raw), min(ends), max(ends), len(body)),
+        (place, lane, batch, len(raw), first, last, len(body)),
     )
+    db.executemany(
+        "INSERT INTO portions VALUES (?, ?, ?, ?)",
+        [
+            (place, number, count, sizes[number])
+            for number, count in counts.items()
+        ],
+    )
+
+
+def _by_purpose(
+    raw: Sequence[bytes],
+) -> tuple[Counter[int], Counter[int]]:
+    """
+    Count entries, and their bytes, by the number of their purpose.
+    """
+    counts: Counter[int] = Counter()
+    sizes: Counter[int] = Counter()
+    for one in raw:
+        _, purpose = end_and_purpose(HEADER.unpack_from(one)[4])
+        counts[purpose] += 1
+        sizes[purpose] += len(one)
+    return counts, sizes
 
 
 def oldest(
@@ -293,21 +436,50 @@ def each(
             yield chunk
 
 
-def evict(db: sqlite3.Connection) -> tuple[int, int] | None:
+def evict(
+    db: sqlite3.Connection,
+    *,
+    of: int = 0,
+    but_not_of: Collection[int] = (),
+    most: int,
+) -> tuple[int, int] | None:
     """
-    Take out the oldest chunk that is not on its way; give its lane and how
-    many records were in it, or ``None`` if there is none.
+    Take out the oldest records that are not on their way; give their lane
+    and how many those were, or ``None`` if there are none.
+
+    Args:
+        db: The file.
+
+        of: Number of their purpose; 0 for any.
+
+        but_not_of: Those of the purposes whose records stay.
+
+        most: How many go at most; they are of one chunk.
     """
-    row = db.execute(
-        "SELECT place, lane, records FROM chunks WHERE "
-        "COALESCE(batch, '') NOT IN (SELECT batch FROM under_way) "
-        "ORDER BY place LIMIT 1"
-    ).fetchone()
-    if row is None:
+    rows = (
+        db.execute(f"{_OLDEST} AND purpose = ? {_IN_ORDER}", (of,))
+        if of
+        else db.execute(f"{_OLDEST} {_IN_ORDER}")
+    )
+    with closing(rows):
+        found = next((row for row in rows if row[2] not in but_not_of), None)
+    if found is None:
         return None
-    place, lane, records = row
+    place, lane, _ = found
+    chunk = read(db, place)
+    entries = chunk.entries if chunk else ()
+    doomed = [
+        one
+        for one in entries
+        if of in (0, one.purpose) and one.purpose not in but_not_of
+    ][:most]
+    gone = frozenset(one.raw for one in doomed)
+    left = [one.raw for one in entries if one.raw not in gone]
+    # Also where it is damaged, and nothing is what it was counted as.
     _take_out(db, place)
-    return lane, records
+    if chunk and left:
+        _put(db, place, lane, chunk.batch, left)
+    return lane, len(doomed)
 
 
 def rewrite(
@@ -332,3 +504,30 @@ def name(db: sqlite3.Connection, chunk: Chunk, batch: str | None) -> None:
     db.execute(
         "UPDATE chunks SET batch = ? WHERE place = ?", (batch, chunk.place)
     )
+
+
+def has_orphans(db: sqlite3.Connection) -> bool:
+    """
+    Tell whether there is a chunk whose lane has ended.
+    """
+    row = db.execute(
+        "SELECT 1 FROM chunks WHERE lane NOT IN (SELECT id FROM lanes) LIMIT 1"
+    ).fetchone()
+    return row is not None
+
+
+def delete_orphans(db: sqlite3.Connection, *, most: int) -> int:
+    """
+    Delete chunks whose lane has ended, up to *most* of them; give how many.
+    """
+    places = db.execute(
+        "SELECT place FROM chunks WHERE lane NOT IN "
+        "(SELECT id FROM lanes) LIMIT ?",
+        (most,),
+    ).fetchall()
+    if places:
+        db.executemany("DELETE FROM chunks WHERE place = ?", places)
+        db.execute(
+            "DELETE FROM kinds WHERE lane NOT IN (SELECT id FROM lanes)"
+        )
+    return len(places)

@@ -18,7 +18,7 @@ import errno
 import os
 import threading
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from attrs import frozen
 from consentkit._fork import watch_forks
 from consentkit._sqlite import make_private_folder
 from consentkit.exceptions import StoreError, UnwritableError
+from consentkit.outbox.allowance import Allowance, take
 from consentkit.outbox.rows import HEADER
 
 
@@ -114,16 +115,28 @@ class Journal:
 
     # Appending
 
-    def append(self, entries: bytes) -> None:
+    def append(self, entries: bytes, *allowed: Allowance) -> bool:
         """
         Append to the file of this process.
+
+        Args:
+            entries: What is appended.
+
+            allowed: What has to allow it, one for each entry of a purpose
+                that has a bound.
+
+        Returns:
+            Whether it was appended: not where one of *allowed* is used up.
 
         Raises:
             UnwritableError: If it cannot be written; then nothing of it is
                 there.
         """
         with self._lock:
-            if self._pid != os.getpid():
+            is_child = self._pid != os.getpid()
+            if allowed and (is_child or not take(allowed)):
+                return False
+            if is_child:
                 self._let_go()
             if self._handle < 0 or self._size >= _MOST_BYTES:
                 self._begin()
@@ -134,7 +147,7 @@ class Journal:
             else:
                 if written == len(entries):
                     self._size += written
-                    return
+                    return True
                 problem = _FULL
             with suppress(OSError):
                 os.ftruncate(self._handle, self._size)
@@ -143,6 +156,17 @@ class Journal:
             problem=f"the outbox cannot be written: {problem}",
             cure="free some space, or let this user write there",
         )
+
+    def call_in(self, allowed: Iterable[Allowance]) -> None:
+        """
+        Take back what was allowed; what it was used for is in the file.
+        """
+        with self._lock:
+            if self._pid != os.getpid():
+                self._let_go()
+                self._pid = os.getpid()
+            for one in allowed:
+                one.left = 0
 
     def _begin(self) -> None:
         self._let_go()

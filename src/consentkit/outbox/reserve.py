@@ -13,7 +13,7 @@ import logging
 import threading
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,13 +21,16 @@ from attrs import evolve
 
 from consentkit._fork import watch_forks
 from consentkit.gate import Reason
+from consentkit.outbox.clock import SeenClock
 from consentkit.outbox.records import new_id
+from consentkit.outbox.room import Full, full_of
 from consentkit.outbox.rows import instant
 
 
 if TYPE_CHECKING:
     from consentkit.exceptions import StoreError
-    from consentkit.outbox.store import Draft
+    from consentkit.limits import Limits
+    from consentkit.outbox.draft import Draft
 
 
 __all__ = ["Lost", "Reserve"]
@@ -61,15 +64,21 @@ class Reserve:
     Records in memory, in the order in which they were captured.
 
     Args:
-        most_bytes: How much they may take.
+        limits: How much they may take.
     """
 
-    def __init__(self, *, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._lock = threading.Lock()
         self._drafts: dict[str, Draft] = {}
         self._bytes = 0
+        #: How many are in it by purpose, and on the disk beside it.
+        self._purposes: Counter[str] = Counter()
+        self._on_disk: Mapping[str, int] = {}
         self._counted: Counter[Lost] = Counter()
+        self._clock = SeenClock()
+        #: What the clock has seen, as a table of the outbox has it.
+        self._seen: dict[str, str] = {}
         self._until = 0.0
         #: What the disk said last.
         self.problem: str = ""
@@ -89,8 +98,12 @@ class Reserve:
         return bool(self._drafts) and monotonic() < self._until
 
     def keep(
-        self, drafts: Sequence[Draft], problem: StoreError | None = None
-    ) -> tuple[str | Reason, ...]:
+        self,
+        drafts: Sequence[Draft],
+        problem: StoreError | None = None,
+        *,
+        on_disk: Mapping[str, int] | None = None,
+    ) -> tuple[str | Reason | Full, ...]:
         """
         Keep records; beyond the bound none is.
 
@@ -99,11 +112,20 @@ class Reserve:
 
             problem: What the disk said just now, if it was tried.
 
+            on_disk: How many records wait there, by purpose, where they
+                have a bound; as before if ``None``.
+
         Returns:
             For each, its id, or why it was not kept.
         """
         with self._lock:
             was_empty = not self._drafts
+            if was_empty:
+                self._seen = {}
+                last = max(draft.time for draft in drafts)
+                self._clock.begin(self._seen, last // 1000)
+            if on_disk is not None:
+                self._on_disk = on_disk
             told = tuple(self._keep(draft) for draft in drafts)
             if problem is not None:
                 self.problem = f"{problem}; the memory for that is full"
@@ -115,16 +137,50 @@ class Reserve:
             )
         return told
 
-    def _keep(self, draft: Draft) -> str | Reason:
-        size = len(draft.text) + _OVERHEAD
-        if not draft.text or self._bytes + size > self._most_bytes:
-            self._counted[_lost("outbox_full", draft, draft.time)] += 1
-            return Reason.OUTBOX_UNUSABLE
+    def _keep(self, draft: Draft) -> str | Reason | Full:
         made = draft.id or new_id(instant(draft.time))
-        if made not in self._drafts:
-            self._drafts[made] = evolve(draft, id=made)
-            self._bytes += size
+        if made in self._drafts:
+            return made
+        size = len(draft.text) + _OVERHEAD
+        if not draft.text or self._bytes + size > self._limits.memory_bytes:
+            self._lose("outbox_full", draft, draft.time)
+            return Reason.OUTBOX_UNUSABLE
+        purpose = draft.permit.purpose
+        most = self._limits.purposes.get(purpose)
+        if most is not None and not self._has_place(draft, most):
+            self._lose("outbox_full", draft, draft.time)
+            return full_of(purpose, most)
+        self._drafts[made] = evolve(draft, id=made)
+        self._bytes += size
+        self._purposes[purpose] += 1
         return made
+
+    def _has_place(self, draft: Draft, most: int) -> bool:
+        """
+        Tell whether a record has a place among those of its purpose, made if
+        the limits say that the oldest go for it.
+
+        Those on the disk can go for it no sooner than the disk takes
+        something again.
+        """
+        purpose = draft.permit.purpose
+        if self._limits.when_full == "refuse":
+            most -= self._on_disk.get(purpose, 0)
+        if self._purposes[purpose] < most:
+            return True
+        if self._limits.when_full == "refuse":
+            return False
+        oldest, it = next(
+            (record, one)
+            for record, one in self._drafts.items()
+            if one.permit.purpose == purpose
+        )
+        self._remove(oldest)
+        self._lose("evicted", it, draft.time)
+        return True
+
+    def _lose(self, reason: str, draft: Draft, at: int) -> None:
+        self._counted[_lost(reason, draft, at)] += 1
 
     def drafts(self) -> tuple[Draft, ...]:
         """
@@ -160,6 +216,7 @@ class Reserve:
         draft = self._drafts.pop(record, None)
         if draft is not None:
             self._bytes -= len(draft.text) + _OVERHEAD
+            self._purposes[draft.permit.purpose] -= 1
 
     def end(self, grants: frozenset[str]) -> None:
         """
@@ -172,16 +229,19 @@ class Reserve:
 
     def expire(self, now: int) -> None:
         """
-        Destroy what has expired.
+        Destroy what has expired; where the clock has leapt ahead, once a
+        second look agrees, as on the disk.
 
         Args:
             now: In milliseconds since 1970.
         """
         with self._lock:
+            if not self._clock.trusts(self._seen, now // 1000):
+                return
             for record, draft in list(self._drafts.items()):
                 if draft.expires <= now:
                     self._remove(record)
-                    self._counted[_lost("expired", draft, now)] += 1
+                    self._lose("expired", draft, now)
 
     # Forks
 
@@ -198,6 +258,7 @@ class Reserve:
             # Another thread of the parent may have held it.
             self._lock = threading.Lock()
             self._drafts, self._bytes = {}, 0
+            self._purposes.clear()
             self._counted.clear()
 
 

@@ -8,9 +8,11 @@ others as it is: between capture and backend no value is read again.
 
 An entry is a row as it lies on disk::
 
-    length u32 | lane u32 | id u128 | expires u64 | nonce | ciphertext and tag
+    length u32 | lane u32 | id u128 | purpose u16 | expires u48 | sealed
+    sealed = nonce | ciphertext and tag
 
 All numbers are big-endian, and `expires` is in milliseconds since 1970.
+`purpose` is a number that stands for one in this outbox alone; 0 for none.
 """
 
 from __future__ import annotations
@@ -33,15 +35,22 @@ __all__ = [
     "Row",
     "Rows",
     "encode",
+    "end_and_purpose",
     "id_text",
     "instant",
     "kind_of",
     "milliseconds",
+    "tagged",
     "written",
 ]
 
-#: Length of what follows, lane, the two halves of the id, expiry.
+#: Length of what follows, lane, the two halves of the id, and what `tagged`
+#: gives.
 HEADER: Final = struct.Struct(">IIQQQ")
+
+# Until the end of the calendar an expiry needs no more.
+_END_BITS: Final = 48
+_END_MASK: Final = (1 << _END_BITS) - 1
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -303,3 +312,22 @@ def instant(at: int) -> datetime:
     Give the instant that `milliseconds` was given.
     """
     return _START + at * _MILLISECOND
+
+
+def tagged(expires: int, purpose: int) -> int:
+    """
+    Join an expiry and the number of a purpose, as a header has them.
+
+    Args:
+        expires: In milliseconds since 1970.
+
+        purpose: Its number in the outbox.
+    """
+    return purpose << _END_BITS | expires
+
+
+def end_and_purpose(joined: int) -> tuple[int, int]:
+    """
+    Take apart what `tagged` joined.
+    """
+    return joined & _END_MASK, joined >> _END_BITS

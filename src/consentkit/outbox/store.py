@@ -7,15 +7,17 @@ Records are kept and taken out lane by lane, oldest first. Everything that
 must be true together is one transaction: what is in a journal comes into the
 table only while its lane exists, and a withdrawal ends the lane and bars its
 grant for ever, so that nothing that a process kept after it ever goes out.
+
+Here is what an app's kit asks of it, and each transaction. What is done
+inside of them is said elsewhere: `schema` has the file, `lanes` the keys,
+`journal` and `intake` the way into it, `room` the bounds, `reserve` what
+waits in memory, `leases` what is on its way, `expiry` and `ending` what is
+destroyed, `status` what is told.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
 import logging
-import math
-import os
 import sqlite3
 
 from collections import Counter
@@ -28,74 +30,44 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
-
-from attrs import define, field, frozen
-from cryptography.exceptions import InvalidTag
+from typing import Final
 
 from consentkit._fork import watch_forks
-from consentkit._sqlite import Database, waiting_at_most
+from consentkit._sqlite import waiting_at_most
 from consentkit.consent.results import Destroyed
-from consentkit.exceptions import (
-    DamagedError,
-    StoreError,
-    UnwritableError,
-)
+from consentkit.exceptions import StoreError, UnwritableError
 from consentkit.gate import Permit, Reason
-from consentkit.ledger.entries import LOCAL
 from consentkit.limits import Limits
-from consentkit.outbox import chunks, drops
-from consentkit.outbox.chunks import Chunk, Entry
-from consentkit.outbox.clock import SeenClock
+from consentkit.outbox import drops, ending, expiry, leases
+from consentkit.outbox.chunks import Fresh
+from consentkit.outbox.clock import Meta, SeenClock
+from consentkit.outbox.counts import count, lose
+from consentkit.outbox.draft import Draft
 from consentkit.outbox.drops import Drops
-from consentkit.outbox.journal import Journal, Part, entries_in
+from consentkit.outbox.ending import Endings
+from consentkit.outbox.intake import Intake
+from consentkit.outbox.journal import Journal
 from consentkit.outbox.kekplaces import KEKPlaces
-from consentkit.outbox.keys import (
-    KEK,
-    SEAL_BYTES,
-    Lane,
-    Protection,
-    make_lane,
-)
+from consentkit.outbox.keys import Lane
+from consentkit.outbox.lanes import Lanes, OpenLane, OpenLanes
 from consentkit.outbox.places import Places
+from consentkit.outbox.purposes import Purposes
 from consentkit.outbox.reads import Reads
-from consentkit.outbox.records import Batch, Erasure, Record, new_id
+from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.outbox.reserve import Lost, Reserve
-from consentkit.outbox.rows import (
-    HEADER,
-    Row,
-    Rows,
-    encode,
-    id_text,
-    milliseconds,
-)
+from consentkit.outbox.room import OVERHEAD, Full, Room
+from consentkit.outbox.rows import encode, milliseconds, tagged
+from consentkit.outbox.schema import file_of
+from consentkit.outbox.status import LaneStatus, OutboxStatus, lanes_waiting
 from consentkit.outbox.tally import Tally
-from consentkit.typing import JSON
 
 
-__all__ = ["Draft", "LaneStatus", "OpenLane", "OutboxStatus", "OutboxStore"]
+__all__ = ["OutboxStore"]
 
 logger: logging.Logger = logging.getLogger("consentkit")
-
-_VERSION = 1
-
-# How many lanes are kept open; an app that serves many has one a person.
-_MOST_LANES: Final = 4096
-
-#: And how many kinds of records of each.
-_MOST_KINDS: Final = 1024
-
-#: By how much an entry is longer than its row.
-_OVERHEAD: Final = HEADER.size + SEAL_BYTES
-
-# The journal takes so much before the outbox is measured anew, and of what
-# there is room for a share, as other processes fill it too.
-_MOST_AT_ONCE: Final = 2_000
-_MOST_BYTES_AT_ONCE: Final = 1024 * 1024
-_SHARES: Final = 16
 
 # How often a capture waits for the disk at most.
 _RARELY_SECONDS: Final = 1.0
@@ -109,256 +81,6 @@ _TIDY_SECONDS: Final = 10.0
 # How long a file is believed to be the one that it was.
 _LOOK_SECONDS: Final = 0.05
 
-# How many chunks of ended lanes a withdrawal deletes while somebody waits.
-# Their keys are gone; what is left goes at the next delivery or start.
-_SWEPT_AT_ONCE: Final = 2
-
-#: What a sealed value that was damaged on disk raises, whatever SQLite made
-#: of its type.
-_NOT_OURS: Final = (InvalidTag, TypeError, ValueError)
-
-_SCHEMA = f"""\
-{chunks.SCHEMA};
-
-{drops.SCHEMA};
-
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
-CREATE TABLE lanes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    element TEXT NOT NULL,
-    grant_hash TEXT NOT NULL,
-    recipient TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    wrapped BLOB NOT NULL,
-    attempted INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (grant_hash, recipient)
-);
-
-CREATE TABLE ended (grant_hash TEXT PRIMARY KEY) WITHOUT ROWID;
-
-CREATE TABLE under_way (
-    batch TEXT PRIMARY KEY,
-    lane INTEGER NOT NULL,
-    grant_hash TEXT NOT NULL,
-    records INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE parked (
-    batch TEXT PRIMARY KEY,
-    tries INTEGER NOT NULL,
-    until INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE erasures (
-    id TEXT PRIMARY KEY,
-    recipient TEXT NOT NULL,
-    token TEXT NOT NULL,
-    requested TEXT NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE reads (
-    subject TEXT NOT NULL,
-    function TEXT NOT NULL,
-    data_type TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (subject, function, data_type)
-) WITHOUT ROWID;
-
-CREATE TABLE places (
-    subject TEXT PRIMARY KEY,
-    sealed BLOB NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE promoted (
-    id TEXT PRIMARY KEY,
-    expires INTEGER NOT NULL
-) WITHOUT ROWID;
-
-CREATE TABLE counts (
-    reason TEXT NOT NULL,
-    element TEXT NOT NULL,
-    n INTEGER NOT NULL,
-    PRIMARY KEY (reason, element)
-) WITHOUT ROWID"""
-
-
-@frozen(kw_only=True)
-class LaneStatus:
-    """
-    What waits under one grant for one recipient.
-
-    Attributes:
-        subject: Whose grant, as the ledger's entries name the person.
-    """
-
-    element: str
-    grant: str
-    recipient: str
-    waiting: int
-    attempted: bool
-    subject: str = LOCAL
-
-
-@frozen(kw_only=True)
-class OutboxStatus:
-    """
-    What is in the outbox.
-
-    Attributes:
-        waiting: Records that wait.
-
-        in_memory: How many of them this process has in memory, since the
-            disk takes nothing now.
-
-        sealed_bytes: Their size on disk.
-
-        erasures: Erasure requests that wait.
-
-        counts: By reason (``delivered``, ``duplicate``, ``rejected``,
-            ``expired``, ``withdrawn``, ...), how many records so far.
-
-        kek: Where the key is that wraps all others, and what that protects
-            against; ``None`` before there is one.
-    """
-
-    waiting: int = 0
-    in_memory: int = 0
-    sealed_bytes: int = 0
-    erasures: int = 0
-    lanes: tuple[LaneStatus, ...] = ()
-    counts: Mapping[str, int] = {}
-    kek: Protection | None = None
-
-
-@define
-class _Fresh:
-    """
-    Entries that go into the table at the end of a transaction.
-    """
-
-    by_lane: dict[int, list[bytes]] = field(factory=dict)
-    count: int = 0
-    size: int = 0
-
-    def add(self, lane: int, raw: Sequence[bytes]) -> None:
-        """
-        Add entries of a lane behind the others.
-        """
-        self.by_lane.setdefault(lane, []).extend(raw)
-        self.count += len(raw)
-        self.size += sum(map(len, raw))
-
-
-@frozen
-class _Known:
-    lane: Lane
-    kinds: Mapping[int, Mapping[str, JSON]]
-
-
-def rests_on(held: str, grants: frozenset[str]) -> bool:
-    """
-    Tell whether what is held under some grants rests on one of *grants*.
-
-    Args:
-        held: The grants of a lane, as a permit names them.
-
-        grants: Hashes of grants.
-    """
-    return not grants.isdisjoint(held.split())
-
-
-@frozen(kw_only=True)
-class Draft:
-    """
-    A protected observation that is to be kept.
-
-    Attributes:
-        permit: What it was read under.
-
-        kind: What `consentkit.outbox.rows.kind_of` gives.
-
-        text: The value as JSON; of an event a list of its fields' values.
-
-        time: When it was captured, in milliseconds since 1970.
-
-        expires: The same of its end.
-
-        id: Its id, where it has one already; that tells the same time.
-
-        news: What stands for a place that is kept only if it is another one
-            than the last.
-    """
-
-    permit: Permit
-    kind: Mapping[str, JSON]
-    text: str = field(repr=False)
-    time: int
-    expires: int
-    id: str = ""
-    news: str = ""
-
-
-@define(eq=False)
-class OpenLane:
-    """
-    A lane that this process keeps records in.
-
-    Its ids follow one another, which makes them short on the wire; where they
-    begin is random, and another one in each lane, so that nobody can join
-    what went to two recipients.
-
-    Attributes:
-        lane: Its keys.
-
-        numbers: What stands in front of a value, by its kind as JSON.
-    """
-
-    lane: Lane
-    numbers: dict[str, bytes] = field(factory=dict)
-    _era: object = None
-    _mark: int = field(init=False)
-    _lows: Iterator[int] = field(init=False)
-
-    @_mark.default
-    def _version_and_random(self) -> int:
-        return 0x7000 | int.from_bytes(os.urandom(2), "big") & 0xFFF
-
-    @_lows.default
-    def _from_a_random_start(self) -> Iterator[int]:
-        start = int.from_bytes(os.urandom(8), "big") & ((1 << 61) - 1)
-        return itertools.count(0b10 << 62 | start)
-
-    def entry(
-        self, plain: bytes, time: int, expires: int, given: str = ""
-    ) -> tuple[str, bytes]:
-        """
-        Seal a row; give its id and the entry, or nothing if that cannot be
-        done.
-
-        Args:
-            plain: The row.
-
-            time: When it was captured, in milliseconds since 1970.
-
-            expires: The same of its end.
-
-            given: An id that it has already.
-        """
-        if given:
-            number = int(given.replace("-", ""), 16)
-            high, low = number >> 64, number & ((1 << 64) - 1)
-        else:
-            high, low = time << 16 | self._mark, next(self._lows)
-        lane = self.lane
-        size = len(plain) + SEAL_BYTES
-        header = HEADER.pack(size, lane.id, high, low, expires)
-        try:
-            entry = header + lane.seal(plain, header)
-        except Exception:  # noqa: BLE001 - its frames hold the value
-            return "", b""
-        return id_text(high, low), entry
-
 
 class OutboxStore:
     """
@@ -370,39 +92,43 @@ class OutboxStore:
 
     def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
         self.path = path
-        self._db = Database(
-            path,
-            schema=_SCHEMA,
-            version=_VERSION,
-            is_private=True,
-        )
+        self._db = file_of(path)
         self._journal = Journal(path.with_name("captured"))
+        self._intake = Intake(self._journal, record_bytes=limits.record_bytes)
         self._keys = KEKPlaces(keys)
+        self._lanes = Lanes(path, self._keys)
+        self._open = OpenLanes()
         self._limits = limits
-        self._kek: KEK | None = None
-        #: Lanes that were opened, by what they were opened from: another
-        #: file may have another lane under the same id.
-        self._lanes: dict[bytes, Lane] = {}
-        #: Those that this process keeps records in, by grant and recipient.
-        #: An era ends when any of them may have ended.
-        self._open: dict[tuple[str, str], OpenLane] = {}
-        self._era = object()
-        #: How much may go into the journal before the outbox is measured.
-        self._room = self._room_bytes = 0
+        self._purposes = Purposes(kek=self._lanes.load_kek)
+        self._room = Room(
+            path,
+            limits=limits,
+            purposes=self._purposes,
+            lost=_note_evicted,
+        )
+        #: How often the log was found cut short, as far as it is counted.
+        self._cuts = 0
         #: How many records this process was given to keep so far.
         self.captured: int = 0
         self._looked = 0.0
         self._waited = -_RARELY_SECONDS
         self._tidied = -_TIDY_SECONDS
         self._clock = SeenClock()
-        self._reserve = Reserve(most_bytes=limits.memory_bytes)
+        self._reserve = Reserve(limits)
         #: When what has a frequency was read last.
         self.reads: Reads = Reads(self._db)
         #: What was dropped and is still to be told.
         self.drops: Drops = Drops(self._db)
         #: In which cell everybody was last.
         self.places: Places = Places(
-            self._db, lane=self._lane, kek=self._load_kek
+            self._db, lane=self._lanes.of, kek=self._lanes.load_kek
+        )
+        self._endings = Endings(
+            self._db,
+            lanes=self._lanes,
+            keys=self._keys,
+            places=self.places,
+            purposes=self._purposes,
         )
         #: How often everything was obtained, in a file of its own.
         self.tally: Tally = Tally(path.with_name("tally.sqlite3"))
@@ -418,12 +144,20 @@ class OutboxStore:
         Let a child have ids and a journal of its own.
         """
         if in_child:
-            self._end_era()
+            # Not by the journal's lock, which another thread may have held.
+            self._room.leave()
+            self._open.end_era()
 
     def _end_era(self) -> None:
-        self._era = object()
-        self._open = {}
-        self._room = 0
+        self._open.end_era()
+        self._call_in()
+
+    def _call_in(self) -> None:
+        """
+        Let nothing go into the journal before the outbox is measured.
+        """
+        self._room.records = self._room.bytes = 0
+        self._journal.call_in(self._room.allowances.values())
 
     def exists(self) -> bool:
         """
@@ -437,6 +171,9 @@ class OutboxStore:
         """
         with suppress(StoreError), waiting_at_most(_CLOSE_SECONDS):
             self.recover()
+        if self._room.has_reserved:
+            with suppress(StoreError), waiting_at_most(_CLOSE_SECONDS):
+                self._give_back()
         if self._reserve:
             logger.warning(
                 "%s: %d records that the disk did not take are lost",
@@ -447,8 +184,12 @@ class OutboxStore:
         self._journal.close()
         self._db.close()
         self.tally.close()
-        self._kek = None
-        self._lanes.clear()
+        self._lanes.close()
+
+    def _give_back(self) -> None:
+        self._call_in()
+        with self._db.writing(is_hurried=True) as db:
+            self._room.release(db)
 
     # Keeping
 
@@ -462,15 +203,20 @@ class OutboxStore:
         # A look is enough for one that is open and has not ended.
         if self._lanes and self.exists():
             with self._db.reading() as db:
-                row = _lane_row(db, permit)
-            known = None if row is None else self._lanes.get(row[4])
+                known = self._lanes.known(db, permit)
             if known is not None:
                 return known
         with self._db.writing() as db:
-            return self._lane(db, permit)
+            return self._lanes.of(db, permit)
 
     def append(
-        self, lane: OpenLane, plain: bytes, *, time: int, expires: int
+        self,
+        lane: OpenLane,
+        plain: bytes,
+        *,
+        time: int,
+        expires: int,
+        purpose: str,
     ) -> str | None:
         """
         Keep one row at the least cost: one system call.
@@ -482,15 +228,20 @@ class OutboxStore:
 
             time: When it was captured, in milliseconds since 1970.
 
-            expires: The same of its end.
+            expires: Its end, and the number that *lane* has for *purpose*,
+                as `consentkit.outbox.rows.tagged` joins them.
+
+            purpose: What it is kept for.
 
         Returns:
             The record's id; or ``None`` where only `keep` can tell.
         """
-        room = self._room_bytes - len(plain) - _OVERHEAD
+        room = self._room
+        own = room.allowances.get(purpose) if room.allowances else None
+        left = room.bytes - len(plain) - OVERHEAD
         if (
-            self._room < 1
-            or room < 0
+            (room.records if own is None else own.left) < 1
+            or left < 0
             or len(plain) > self._limits.record_bytes
             or not self._is_of_now(lane)
         ):
@@ -499,12 +250,15 @@ class OutboxStore:
         if not entry:
             return None
         try:
-            self._journal.append(entry)
+            if own is None:
+                self._journal.append(entry)
+                room.records -= 1
+            elif not self._journal.append(entry, own):
+                return None
         except UnwritableError:
-            self._room = 0
+            self._call_in()
             return None
-        self._room -= 1
-        self._room_bytes = room
+        room.bytes = left
         self.captured += 1
         return made
 
@@ -512,13 +266,13 @@ class OutboxStore:
         """
         Give the lane of *permit*, if this process keeps records in it now.
         """
-        return self._open.get((permit.grant, permit.recipient))
+        return self._open.of(permit)
 
     def _is_of_now(self, lane: OpenLane) -> bool:
         """
         Tell whether *lane* was opened in this file, by this process.
         """
-        if lane._era is not self._era:  # noqa: SLF001 - of this module
+        if lane.era is not self._open.era:
             return False
         now = monotonic()
         if now - self._looked < _LOOK_SECONDS:
@@ -533,7 +287,7 @@ class OutboxStore:
 
     def keep(
         self, drafts: Sequence[Draft], *, now: datetime
-    ) -> tuple[str | Reason, ...]:
+    ) -> tuple[str | Reason | Full, ...]:
         """
         Keep records, all or none.
 
@@ -566,12 +320,27 @@ class OutboxStore:
         if not can_wait:
             # Whether it is a new place only the disk knows.
             raise problem
-        self._room = 0
-        return self._reserve.keep(drafts, problem)
+        on_disk = None if self._reserve else self._on_disk()
+        return self._reserve.keep(drafts, problem, on_disk=on_disk)
+
+    def _on_disk(self) -> Mapping[str, int]:
+        """
+        Tell how many records wait there for each purpose with a bound, as
+        far as that can be told.
+        """
+        if self._limits.purposes and self._db.is_same():
+            with suppress(StoreError), self._db.reading() as db:
+                pending = Counter(
+                    entry.purpose
+                    for entries in self._intake.pending(db).values()
+                    for entry in entries
+                )
+                return self._room.waiting(db, pending)
+        return {}
 
     def _kept(
         self, drafts: Sequence[Draft], now: datetime
-    ) -> tuple[str | Reason, ...]:
+    ) -> tuple[str | Reason | Full, ...]:
         quick = self._appended(drafts)
         if quick is not None:
             return quick
@@ -581,15 +350,11 @@ class OutboxStore:
         # What was appended since has not waited for the disk, either.
         begun = monotonic()
         is_hurried = begun - self._waited < _RARELY_SECONDS
-        with self._db.writing(is_hurried=is_hurried) as db:
-            moved, waiting = self._gather(db)
-            self._clock.begin(db, int(now.timestamp()))
-            back = self._take_back(db, waiting)
+        with self._moving(is_hurried=is_hurried, keeps=True) as (db, waiting):
+            self._clock.begin(Meta(db), int(now.timestamp()))
             told = tuple(self._keep(db, draft, waiting) for draft in drafts)
-            self._insert(db, waiting)
-            self._measure(db)
-        self._retire(moved)
-        self._reserve.let_go(*back)
+            waiting.insert(db, self._limits.batch_records)
+            self._room.measure(db, {d.permit.purpose for d in drafts})
         if not is_hurried:
             self._waited = begun
         return told
@@ -605,57 +370,79 @@ class OutboxStore:
             number = lane and lane.numbers.get(encode(draft.kind))
             if lane is None or not number or draft.news or draft.id:
                 return None
-            plain = _plain(number, draft.text)
+            plain = draft.plain(number)
             if not draft.text or len(plain) > limits.record_bytes:
                 return None
             rows.append((lane, plain, draft))
-        size = sum(len(plain) + _OVERHEAD for _, plain, _ in rows)
+        room = self._room
+        size = sum(len(plain) + OVERHEAD for _, plain, _ in rows)
+        own = [
+            room.allowances[draft.permit.purpose]
+            for draft in drafts
+            if draft.permit.purpose in room.allowances
+        ]
+        others = len(rows) - len(own)
         if (
-            self._room < len(rows)
-            or self._room_bytes < size
+            room.records < others
+            or room.bytes < size
             or not all(self._is_of_now(lane) for lane, _, _ in rows)
         ):
             return None
         made = [
-            lane.entry(plain, draft.time, draft.expires)
+            lane.entry(
+                plain,
+                draft.time,
+                tagged(draft.expires, lane.purposes[draft.permit.purpose]),
+            )
             for lane, plain, draft in rows
         ]
         if not all(entry for _, entry in made):
             return None
-        self._journal.append(b"".join(entry for _, entry in made))
-        self._room -= len(rows)
-        self._room_bytes -= size
+        joined = b"".join(entry for _, entry in made)
+        if not self._journal.append(joined, *own):
+            return None
+        room.records -= others
+        room.bytes -= size
         return tuple(name for name, _ in made)
 
     def _keep(
         self,
         db: sqlite3.Connection,
         draft: Draft,
-        fresh: _Fresh,
-    ) -> str | Reason:
+        fresh: Fresh,
+    ) -> str | Reason | Full:
         permit = draft.permit
-        lane = self._lane(db, permit)
+        lane = self._lanes.of(db, permit)
         if lane is None:
             return Reason.CONSENT_CHANGED
-        opened = self._opened_lane(permit, lane)
-        number = self._number(db, opened, draft.kind)
-        plain = _plain(number, draft.text)
-        if (
-            not draft.text
-            or not number
-            or len(plain) > self._limits.record_bytes
-            or not self._has_room(db, len(plain), fresh, draft.time)
-        ):
-            _lose(db, "outbox_full", lane, 1, at=draft.time // 1000)
-            return Reason.OUTBOX_FULL
+        opened = self._open.open(permit, lane)
+        # Before the kind, which others take for the sign that both are there.
+        if permit.purpose not in opened.purposes:
+            opened.purposes[permit.purpose] = self._purposes.number(
+                db, permit.purpose
+            )
+        number = self._lanes.number(db, opened, draft.kind)
+        plain = draft.plain(number)
+        at = draft.time // 1000
+        full: Full | None = Full("it cannot be written")
+        if len(plain) > self._limits.record_bytes:
+            full = Full(f"Limits.record_bytes is {self._limits.record_bytes}")
+        elif draft.text and number:
+            full = self._room.make(
+                db, permit.purpose, len(plain), fresh, at=at
+            )
+        if full is not None:
+            lose(db, "outbox_full", lane, 1, at=at)
+            return full
         if draft.news and not self.places.is_news(
             db, permit, lane, draft.news
         ):
             return Reason.NO_VALUE
-        made, entry = opened.entry(plain, draft.time, draft.expires, draft.id)
+        expires = tagged(draft.expires, opened.purposes[permit.purpose])
+        made, entry = opened.entry(plain, draft.time, expires, draft.id)
         if not entry:
-            _lose(db, "outbox_full", lane, 1, at=draft.time // 1000)
-            return Reason.OUTBOX_FULL
+            lose(db, "outbox_full", lane, 1, at=at)
+            return Full("it cannot be written")
         if (
             draft.id
             and not db.execute(
@@ -667,129 +454,62 @@ class OutboxStore:
         fresh.add(lane.id, [entry])
         return made
 
-    def _has_room(
-        self, db: sqlite3.Connection, length: int, fresh: _Fresh, time: int
-    ) -> bool:
-        """
-        Tell whether a row of so many bytes has room, made if the limits say
-        that the oldest go for it.
-        """
-        limits = self._limits
-        while True:
-            count, size = self._totals(db)
-            size += fresh.size + length + _OVERHEAD
-            is_full = (
-                count + fresh.count >= limits.records
-                or size > limits.outbox_bytes
-            )
-            if not is_full or limits.when_full == "refuse":
-                return not is_full
-            evicted = chunks.evict(db)
-            if evicted is None:
-                return False
-            lane, records = evicted
-            row = db.execute(
-                "SELECT element FROM lanes WHERE id = ?", (lane,)
-            ).fetchone()
-            if row is not None:
-                _count(db, "evicted", row[0], records)
-                drops.note(db, lane, "evicted", records, at=time // 1000)
-
-    def _opened_lane(self, permit: Permit, lane: Lane) -> OpenLane:
-        key = permit.grant, permit.recipient
-        known = self._open.get(key)
-        if known is None or known.lane is not lane:
-            if len(self._open) >= _MOST_LANES:
-                self._open = {}
-            known = OpenLane(lane, era=self._era)
-            self._open[key] = known
-        return known
-
-    def _number(
-        self,
-        db: sqlite3.Connection,
-        opened: OpenLane,
-        kind: Mapping[str, JSON],
-    ) -> bytes:
-        """
-        Give what stands in front of values of *kind*.
-        """
-        text = encode(kind)
-        known = opened.numbers.get(text)
-        if known is not None:
-            return known
-        lane = opened.lane
-        there = self._kinds(db, lane, consent="")
-        number = next(
-            (n for n, it in there.items() if it == {**kind, "consent": ""}), 0
-        )
-        if not number:
-            (last,) = db.execute(
-                "SELECT COALESCE(MAX(number), 0) FROM kinds WHERE lane = ?",
-                (lane.id,),
-            ).fetchone()
-            number = last + 1
-            try:
-                sealed = lane.seal(text.encode(), _beside(number))
-            except Exception:  # noqa: BLE001 - of a value that is on its way
-                return b""
-            db.execute(
-                "INSERT INTO kinds VALUES (?, ?, ?)",
-                (lane.id, number, sealed),
-            )
-        made = b"%d," % number
-        if len(opened.numbers) < _MOST_KINDS:
-            opened.numbers[text] = made
-        return made
-
-    def _kinds(
-        self, db: sqlite3.Connection, lane: Lane, *, consent: str
-    ) -> dict[int, dict[str, JSON]]:
-        """
-        Open the kinds of a lane.
-
-        Args:
-            db: The file.
-
-            lane: Whose.
-
-            consent: What stands for the ledger's entry in its records.
-        """
-        found = {}
-        for number, sealed in db.execute(
-            "SELECT number, sealed FROM kinds WHERE lane = ?", (lane.id,)
-        ).fetchall():
-            try:
-                text = lane.open(sealed, _beside(number))
-                found[number] = {**json.loads(text), "consent": consent}
-            except _NOT_OURS:
-                continue  # it is damaged, and what is of it too
-            except Exception:  # noqa: BLE001 - nobody can tell now
-                break
-        else:
-            return found
-        raise self._not_now()
-
     @contextmanager
-    def _changing(
-        self, *, is_hurried: bool = False
-    ) -> Generator[sqlite3.Connection]:
+    def _changing(self) -> Generator[sqlite3.Connection]:
         """
         Begin a transaction for which nothing is in a journal any more.
+        """
+        with self._moving() as (db, waiting):
+            waiting.insert(db, self._limits.batch_records)
+            yield db
+
+    @contextmanager
+    def _moving(
+        self, *, is_hurried: bool = False, keeps: bool = False
+    ) -> Generator[tuple[sqlite3.Connection, Fresh]]:
+        """
+        Begin a transaction to which all that is in a journal, or in memory,
+        is given; what of it is not inserted before its end is then.
 
         Args:
             is_hurried: As of `consentkit._sqlite.Database.writing`.
+
+            keeps: Whether something is to be kept in it.
         """
-        with self._db.writing(is_hurried=is_hurried) as db:
-            moved, waiting = self._gather(db)
-            back = self._take_back(db, waiting)
-            self._insert(db, waiting)
-            yield db
-        self._retire(moved)
+        try:
+            with self._db.writing(is_hurried=is_hurried) as db:
+                if keeps or self._reserve:
+                    # What was allowed is in the journal now, or never comes.
+                    self._call_in()
+                cuts = self._count_cuts(db)
+                moved, waiting = self._intake.gather(db)
+                back = self._take_back(db, waiting)
+                yield db, waiting
+                waiting.insert(db, self._limits.batch_records)
+        except BaseException:
+            # What was numbered, and reserved, may be in no table.
+            self._end_era()
+            raise
+        if cuts != self._cuts:
+            self._cuts = cuts
+            logger.warning(
+                "%s: the end of its log was damaged; records may be missing",
+                self.path,
+            )
+        self._intake.retire(moved)
         self._reserve.let_go(*back)
 
+    def _count_cuts(self, db: sqlite3.Connection) -> int:
+        """
+        Count how often the log was found cut short since the last time; it
+        is counted once this is committed.
+        """
+        cuts = self._db.cuts
+        count(db, "unreadable", "", cuts - self._cuts)
+        return cuts
+
     def _take_back(
-        self, db: sqlite3.Connection, waiting: _Fresh
+        self, db: sqlite3.Connection, waiting: Fresh
     ) -> tuple[tuple[Draft, ...], Counter[Lost]]:
         """
         Take what waits in memory to the rest, since the disk takes it now.
@@ -800,15 +520,15 @@ class OutboxStore:
         drafts, counted = self._reserve.drafts(), self._reserve.counted()
         for draft in drafts:
             if self._keep(db, draft, waiting) is Reason.CONSENT_CHANGED:
-                _count(db, "withdrawn", draft.permit.element, 1)
-        for lost, count in counted.items():
-            _count(db, lost.reason, lost.element, count)
+                count(db, "withdrawn", draft.permit.element, 1)
+        for lost, number in counted.items():
+            count(db, lost.reason, lost.element, number)
             row = db.execute(
                 "SELECT id FROM lanes WHERE grant_hash = ? AND recipient = ?",
                 (lost.grant, lost.recipient),
             ).fetchone()
             if row is not None:
-                drops.note(db, row[0], lost.reason, count, at=lost.hour)
+                drops.note(db, row[0], lost.reason, number, at=lost.hour)
         return drafts, counted
 
     @property
@@ -835,176 +555,6 @@ class OutboxStore:
             with self._changing():
                 pass
 
-    def _insert(self, db: sqlite3.Connection, waiting: _Fresh) -> None:
-        for lane, raw in waiting.by_lane.items():
-            chunks.insert(db, lane, raw, self._limits.batch_records)
-
-    def _retire(self, moved: Iterable[tuple[Part, int]]) -> None:
-        for part, end in moved:
-            self._journal.retire(part, end)
-
-    def _gather(
-        self, db: sqlite3.Connection
-    ) -> tuple[list[tuple[Part, int]], _Fresh]:
-        """
-        Take what is in the journals, for it to be put into the table in the
-        same transaction.
-
-        What comes from a process that had not seen yet that its lane ended
-        goes nowhere.
-        """
-        if self._db.is_cut_short:
-            self._db.is_cut_short = False
-            _count(db, "unreadable", "", 1)
-            logger.warning(
-                "%s: the end of its log was damaged; records may be missing",
-                self.path,
-            )
-        self._journal.belong(self._origin(db))
-        done = dict(db.execute("SELECT name, done FROM journals").fetchall())
-        names = self._journal.names()
-        for name in done.keys() - set(names):
-            db.execute("DELETE FROM journals WHERE name = ?", (name,))
-        if not names:
-            return [], _Fresh()
-        lanes = {lane for (lane,) in db.execute("SELECT id FROM lanes")}
-        moved = []
-        waiting = _Fresh()
-        for part in self._journal.parts(done):
-            by_lane: dict[int, list[bytes]] = {}
-            end = passed_over = 0
-            for start, stop, lane in self._entries_in(db, part):
-                by_lane.setdefault(lane, []).append(part.body[start:stop])
-                passed_over += start - end
-                end = stop
-            for lane, raws in by_lane.items():
-                if lane in lanes:
-                    waiting.add(lane, raws)
-                else:
-                    _count(db, "withdrawn", "", len(raws))
-            _count(db, "unreadable", "", int(passed_over > 0))
-            db.execute(
-                "INSERT OR REPLACE INTO journals VALUES (?, ?)",
-                (part.name, part.done + end),
-            )
-            moved.append((part, part.done + end))
-        return moved, waiting
-
-    def _done(self, db: sqlite3.Connection) -> dict[str, int]:
-        """
-        Tell up to where each journal was moved.
-        """
-        row = db.execute(
-            "SELECT value FROM meta WHERE name = 'origin'"
-        ).fetchone()
-        if row is not None:
-            self._journal.belong(str(row[0]))
-        return dict(db.execute("SELECT name, done FROM journals").fetchall())
-
-    def _origin(self, db: sqlite3.Connection) -> str:
-        """
-        Give what tells this outbox from others that were in its place.
-        """
-        row = db.execute(
-            "SELECT value FROM meta WHERE name = 'origin'"
-        ).fetchone()
-        if row is not None:
-            return str(row[0])
-        made = os.urandom(8).hex()
-        db.execute("INSERT INTO meta VALUES ('origin', ?)", (made,))
-        return made
-
-    def _entries_in(
-        self, db: sqlite3.Connection, part: Part
-    ) -> Iterator[tuple[int, int, int]]:
-        row = db.execute(
-            "SELECT seq FROM sqlite_sequence WHERE name = 'lanes'"
-        ).fetchone()
-        return entries_in(
-            part.body,
-            last_lane=0 if row is None else int(row[0]),
-            most_bytes=self._limits.record_bytes + SEAL_BYTES,
-        )
-
-    def _pending(self, db: sqlite3.Connection) -> dict[int, list[Entry]]:
-        """
-        Read what is in the journals, by lane, and leave it there.
-        """
-        found: dict[int, list[Entry]] = {}
-        for part in self._journal.parts(self._done(db)):
-            for start, stop, lane in self._entries_in(db, part):
-                entries = chunks.entries_of(part.body[start:stop])
-                found.setdefault(lane, []).extend(entries)
-        return found
-
-    def _measure(self, db: sqlite3.Connection) -> None:
-        """
-        See how much may go into the journal before this is done again.
-
-        It is a part of what is left, since other processes take theirs.
-        """
-        count, size = self._totals(db)
-        limits = self._limits
-        self._room = min((limits.records - count) // _SHARES, _MOST_AT_ONCE)
-        self._room_bytes = min(
-            (limits.outbox_bytes - size) // _SHARES, _MOST_BYTES_AT_ONCE
-        )
-
-    def _lane(self, db: sqlite3.Connection, permit: Permit) -> Lane | None:
-        row = _lane_row(db, permit)
-        if row is not None:
-            known = self._lanes.get(row[4])
-            if known is None:
-                known = self._unwrap(self._load_kek(db), row)
-                if len(self._lanes) >= _MOST_LANES:
-                    self._lanes.clear()
-                self._lanes[row[4]] = known
-            return known
-        barred = any(
-            db.execute(
-                "SELECT 1 FROM ended WHERE grant_hash = ?", (grant,)
-            ).fetchone()
-            for grant in permit.grant.split()
-        )
-        return None if barred else self._make_lane(db, permit)
-
-    def _make_lane(self, db: sqlite3.Connection, permit: Permit) -> Lane:
-        fresh = make_lane(
-            element=permit.element,
-            grant=permit.grant,
-            recipient=permit.recipient,
-        )
-        kek = self._load_kek(db)
-        db.execute(
-            "INSERT INTO lanes "
-            "(element, grant_hash, recipient, subject, wrapped) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (
-                fresh.element,
-                fresh.grant,
-                fresh.recipient,
-                permit.entry.subject,
-                kek.wrap(fresh),
-            ),
-        )
-        row = db.execute(
-            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
-            "WHERE id = last_insert_rowid()"
-        ).fetchone()
-        return self._unwrap(kek, row)
-
-    def _load_kek(self, db: sqlite3.Connection) -> KEK:
-        row = db.execute(
-            "SELECT value FROM meta WHERE name = 'kek'"
-        ).fetchone()
-        if row is None:
-            self._kek = self._keys.make()
-            db.execute("INSERT INTO meta VALUES ('kek', ?)", (self._kek.id,))
-        elif self._kek is None or self._kek.id != row[0]:
-            self._lanes.clear()
-            self._kek = self._keys.load(row[0])
-        return self._kek
-
     # Delivering
 
     def has_work(self) -> bool:
@@ -1019,9 +569,7 @@ class OutboxStore:
             row = db.execute(
                 "SELECT 1 FROM chunks UNION ALL SELECT 1 FROM erasures LIMIT 1"
             ).fetchone()
-            if row is not None:
-                return True
-            return self._journal.waiting_bytes(self._done(db)) > 0
+            return row is not None or self._intake.waiting_bytes(db) > 0
 
     def lanes(self) -> tuple[LaneStatus, ...]:
         """
@@ -1030,38 +578,7 @@ class OutboxStore:
         if not self.exists():
             return ()
         with self._db.reading() as db:
-            rows = db.execute(
-                "SELECT lanes.id, element, grant_hash, recipient, "
-                "SUM(records), attempted, subject "
-                "FROM chunks JOIN lanes ON lanes.id = chunks.lane "
-                "GROUP BY lanes.id ORDER BY MIN(place)"
-            ).fetchall()
-            pending = self._pending(db)
-            seen = {row[0] for row in rows}
-            for lane in pending.keys() - seen:
-                rows += db.execute(
-                    "SELECT id, element, grant_hash, recipient, 0, "
-                    "attempted, subject FROM lanes WHERE id = ?",
-                    (lane,),
-                ).fetchall()
-        if not all(
-            isinstance(text, str)
-            for row in rows
-            for text in (*row[1:4], row[6])
-        ):
-            problem = "whose records wait cannot be read"
-            raise self._damaged(problem)
-        return tuple(
-            LaneStatus(
-                element=element,
-                grant=grant,
-                recipient=recipient,
-                waiting=waiting + len(pending.get(lane, ())),
-                attempted=bool(attempted),
-                subject=subject,
-            )
-            for lane, element, grant, recipient, waiting, attempted, subject in rows
-        )
+            return lanes_waiting(db, self._intake, self.path)
 
     def claim(
         self, lane: LaneStatus, *, most: int, now: datetime
@@ -1076,94 +593,19 @@ class OutboxStore:
             ``None`` if the lane has ended or is empty.
         """
         with self._changing() as db:
-            row = db.execute(
-                "SELECT id, element, grant_hash, recipient, wrapped "
-                "FROM lanes WHERE grant_hash = ? AND recipient = ?",
-                (lane.grant, lane.recipient),
-            ).fetchone()
-            if row is None:
+            held = self._lanes.held(db, lane.grant, lane.recipient)
+            if held is None:
                 return None
-            held = self._unwrap(self._load_kek(db), row)
-            batch, records = self._next_batch(db, held, most, now)
-            if not records:
-                return None
-            db.execute(
-                "UPDATE lanes SET attempted = 1 WHERE id = ?", (held.id,)
+            return leases.claim(
+                db, self.path, self._lanes, held, most=most, now=now
             )
-            db.execute(
-                "INSERT OR REPLACE INTO under_way VALUES (?, ?, ?, ?)",
-                (batch, held.id, held.grant, len(records)),
-            )
-            return Batch(
-                id=batch,
-                recipient=held.recipient,
-                erase=held.erase,
-                records=records,
-            )
-
-    def _next_batch(
-        self, db: sqlite3.Connection, lane: Lane, most: int, now: datetime
-    ) -> tuple[str, Sequence[Record]]:
-        """
-        Open the oldest batch that can be read; without records at the end.
-        """
-        tried: set[int] = set()
-        moment = milliseconds(now)
-        kinds = self._kinds(db, lane, consent=lane.reference)
-        while True:
-            chunk = chunks.oldest(db, lane.id, most=most, now=moment)
-            if chunk is None:
-                return "", ()
-            if chunk.place in tried:
-                # In a damaged file, what was deleted may still be there.
-                problem = "damaged records cannot be taken out"
-                raise self._damaged(problem)
-            tried.add(chunk.place)
-            rows = self._rows(db, lane, chunk, kinds, moment)
-            if rows:
-                batch = chunk.batch or new_id()
-                if batch != chunk.batch:
-                    chunks.name(db, chunk, batch)
-                return batch, Rows(rows, kinds, lane.recipient)
-
-    def _rows(
-        self,
-        db: sqlite3.Connection,
-        lane: Lane,
-        chunk: Chunk,
-        kinds: Mapping[int, object],
-        moment: int,
-    ) -> list[Row]:
-        """
-        Open what is in *chunk* and has not expired.
-        """
-        rows: list[Row] = []
-        lost: set[Entry] = set()
-        fronts = {b"%d" % number for number in kinds}
-        live = [one for one in chunk.entries if one.expires > moment]
-        for entry, plain in zip(live, self._opened(lane, live), strict=True):
-            if plain is None or plain[: plain.find(b",")] not in fronts:
-                lost.add(entry)
-            else:
-                rows.append(Row(entry.high, entry.low, entry.expires, plain))
-        if lost or not chunk.entries:
-            # They can never be read again; they must not hold up the rest.
-            chunks.rewrite(db, chunk, lambda entry: entry not in lost)
-            lost_now = len(lost) or 1
-            _lose(db, "unreadable", lane, lost_now, at=moment // 1000)
-        return rows
 
     def is_live(self, batch: Batch) -> bool:
         """
         Tell whether *batch* may still go out: its lane has not ended.
         """
         with self._db.reading() as db:
-            row = db.execute(
-                "SELECT 1 FROM under_way JOIN lanes "
-                "ON lanes.id = under_way.lane WHERE batch = ?",
-                (batch.id,),
-            ).fetchone()
-        return row is not None
+            return leases.is_live(db, batch)
 
     def settle(
         self,
@@ -1189,46 +631,14 @@ class OutboxStore:
         """
         at = int(now.timestamp())
         with self._db.writing() as db:
-            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
-            db.execute("DELETE FROM parked WHERE batch = ?", (batch.id,))
-            if isinstance(done, str):
-                lanes = db.execute(
-                    "SELECT lane FROM chunks WHERE batch = ?", (batch.id,)
-                ).fetchall()
-                gone = db.execute(
-                    "DELETE FROM chunks WHERE batch = ?", (batch.id,)
-                ).rowcount
-                # What a withdrawal took first is counted there.
-                number = gone * len(batch.records)
-                _count(db, done, element, number)
-                for (lane,) in lanes:
-                    drops.note(db, lane, done, number, at=at)
-                return
-            chunk = chunks.of_batch(db, batch.id) if done else None
-            if chunk is None:
-                return
-            ids = [id_text(one.high, one.low) for one in chunk.entries]
-            for reason, n in Counter(
-                done[one] for one in ids if one in done
-            ).items():
-                _count(db, reason, element, n)
-                drops.note(db, chunk.lane, reason, n, at=at)
-            gone_ids = {
-                entry
-                for entry, one in zip(chunk.entries, ids, strict=True)
-                if one in done
-            }
-            chunks.rewrite(db, chunk, lambda entry: entry not in gone_ids)
+            leases.settle(db, batch, element=element, done=done, at=at)
 
     def split(self, batch: Batch) -> None:
         """
         Dissolve *batch*, so that its records go out in smaller ones.
         """
         with self._db.writing() as db:
-            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
-            chunk = chunks.of_batch(db, batch.id)
-            if chunk is not None:
-                chunks.name(db, chunk, None)
+            leases.split(db, batch)
 
     def park(
         self, batch: Batch, *, now: datetime, wait: Callable[[int], float]
@@ -1247,29 +657,15 @@ class OutboxStore:
             How often it was tried so far.
         """
         with self._db.writing() as db:
-            db.execute("DELETE FROM under_way WHERE batch = ?", (batch.id,))
-            row = db.execute(
-                "SELECT tries FROM parked WHERE batch = ?", (batch.id,)
-            ).fetchone()
-            tries = 1 if row is None else int(row[0]) + 1
-            until = math.ceil(now.timestamp() + wait(tries))
-            db.execute(
-                "INSERT OR REPLACE INTO parked VALUES (?, ?, ?)",
-                (batch.id, tries, until),
-            )
-        return tries
+            return leases.park(db, batch, now=now, wait=wait)
 
     def forget_under_way(self) -> None:
         """
         Clear what a killed process left; only for who delivers alone.
         """
         with self._db.writing() as db:
-            db.execute("DELETE FROM under_way")
-            db.execute(
-                "DELETE FROM parked WHERE batch NOT IN "
-                "(SELECT batch FROM chunks WHERE batch IS NOT NULL)"
-            )
-        while self._delete_orphans():
+            leases.forget(db)
+        while self._endings.delete_orphans():
             pass
 
     def is_under_way(self, grants: frozenset[str]) -> bool:
@@ -1277,8 +673,7 @@ class OutboxStore:
         Tell whether a batch of an ended grant is still on its way.
         """
         with self._db.reading() as db:
-            rows = db.execute("SELECT grant_hash FROM under_way").fetchall()
-        return any(rests_on(held, grants) for (held,) in rows)
+            return leases.is_under_way(db, grants)
 
     def erasures(self) -> tuple[Erasure, ...]:
         """
@@ -1287,24 +682,7 @@ class OutboxStore:
         if not self.exists():
             return ()
         with self._db.reading() as db:
-            rows = db.execute(
-                "SELECT id, recipient, token, requested FROM erasures "
-                "ORDER BY id"
-            ).fetchall()
-        try:
-            return tuple(
-                Erasure(
-                    id=id_,
-                    recipient=recipient,
-                    token=bytes.fromhex(token).hex(),
-                    requested_at=datetime.fromisoformat(requested),
-                )
-                for id_, recipient, token, requested in rows
-            )
-        except _NOT_OURS:
-            pass
-        problem = "an erasure request cannot be read"
-        raise self._damaged(problem)
+            return ending.erasures(db, self.path)
 
     def settle_erasure(self, erasure: Erasure) -> None:
         """
@@ -1312,7 +690,7 @@ class OutboxStore:
         """
         with self._db.writing() as db:
             db.execute("DELETE FROM erasures WHERE id = ?", (erasure.id,))
-            _count(db, "erasure_confirmed", "", 1)
+            count(db, "erasure_confirmed", "", 1)
 
     # Ending
 
@@ -1329,175 +707,13 @@ class OutboxStore:
         # Whatever the disk says to the rest.
         self._reserve.end(named)
         with self._changing() as db:
-            kek = self._old_kek(db)
-            rows = db.execute(
-                "SELECT id, element, grant_hash, recipient, wrapped, "
-                "attempted FROM lanes"
-            ).fetchall()
-            doomed = [row for row in rows if rests_on(row[2], named)]
-            destroyed = self._end(db, kek, doomed, now)
-            self.places.forget(db)
-            db.executemany(
-                "INSERT OR IGNORE INTO ended VALUES (?)",
-                [(grant,) for grant in named],
-            )
-            if doomed:
-                self._rotate(db, kek, [r for r in rows if r not in doomed])
+            destroyed, is_left = self._endings.end(db, named, now=now)
         # Another thread may have opened a lane again before it was ended.
         self._end_era()
-        if doomed:
-            self._sweep()
+        if is_left:
+            self._room.may_be_swept = True
+            self._endings.sweep()
         return destroyed
-
-    def _rotate_late(self) -> None:
-        """
-        Replace a KEK that could not be read when it had to go.
-        """
-        with self._db.writing() as db:
-            rows = db.execute(
-                "SELECT id, element, grant_hash, recipient, wrapped FROM lanes"
-            ).fetchall()
-            self._rotate(db, self._old_kek(db), rows)
-        self._sweep()
-
-    def _old_kek(self, db: sqlite3.Connection) -> KEK | None:
-        """
-        Give the KEK that is to go, or ``None`` if there is none to be had.
-
-        Without it the lanes are unreadable already; ending them must not
-        fail for that.
-        """
-        row = db.execute(
-            "SELECT value FROM meta WHERE name = 'kek'"
-        ).fetchone()
-        if row is None:
-            return None
-        if self._kek is not None and self._kek.id == row[0]:
-            return self._kek
-        with suppress(StoreError):
-            return self._keys.load(row[0], is_to_go=True)
-        return None
-
-    def _end(
-        self,
-        db: sqlite3.Connection,
-        kek: KEK | None,
-        doomed: list[Any],
-        now: datetime,
-    ) -> Destroyed:
-        records = in_flight = erasures = 0
-        for row in doomed:
-            lane, element = row[:2]
-            (waiting,) = db.execute(
-                "SELECT COALESCE(SUM(records), 0) FROM chunks WHERE lane = ?",
-                (lane,),
-            ).fetchone()
-            (moving,) = db.execute(
-                "SELECT COALESCE(SUM(records), 0) FROM under_way "
-                "WHERE lane = ?",
-                (lane,),
-            ).fetchone()
-            _count(db, "withdrawn", element, waiting)
-            _count(db, "perhaps_delivered", element, moving)
-            if row[5]:
-                erasures += self._queue_erasure(db, kek, row, now)
-            db.execute("DELETE FROM lanes WHERE id = ?", (lane,))
-            drops.forget(db, lane)
-            self._lanes.pop(row[4], None)
-            records += waiting
-            in_flight += moving
-        return Destroyed(
-            records=records, in_flight=in_flight, erasures=erasures
-        )
-
-    def _queue_erasure(
-        self,
-        db: sqlite3.Connection,
-        kek: KEK | None,
-        row: Any,
-        now: datetime,
-    ) -> int:
-        lane = None
-        if kek is not None:
-            with suppress(DamagedError):
-                lane = self._unwrap(kek, row[:5])
-        if lane is None:
-            _count(db, "erasure_impossible", row[1], 1)
-            return 0
-        token = lane.erasure_token.hex()
-        db.execute(
-            "INSERT INTO erasures VALUES (?, ?, ?, ?)",
-            (new_id(), row[3], token, now.astimezone(UTC).isoformat()),
-        )
-        return 1
-
-    def _rotate(
-        self, db: sqlite3.Connection, old: KEK | None, rest: list[Any]
-    ) -> None:
-        if old is None and rest:
-            # It may come back, as out of a locked key store; then it goes.
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('rotate', 'due')")
-            return
-        if old is None:
-            # Nothing is wrapped any more; the next lane gets a new one.
-            db.execute("DELETE FROM meta WHERE name IN ('kek', 'rotate')")
-            return
-        # Inside the transaction: no other process can take the new key for
-        # one that a crash left behind.
-        new = self._keys.make()
-        for row in rest:
-            # A lane that is damaged stays so; it is no other's concern.
-            with suppress(DamagedError):
-                lane = self._unwrap(old, row[:5])
-                db.execute(
-                    "UPDATE lanes SET wrapped = ? WHERE id = ?",
-                    (new.wrap(lane), lane.id),
-                )
-        self.places.rewrap(db, old, new)
-        db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
-        db.execute("DELETE FROM meta WHERE name = 'rotate'")
-
-    def _sweep(self) -> None:
-        """
-        Destroy old KEKs and the rows that no key opens any more.
-        """
-        try:
-            # Old pages, with the wrapped keys in them, are in the log until
-            # then; and as long as an old KEK is there, this is done again.
-            self._db.checkpoint()
-        finally:
-            self._destroy_keys()
-        self._db.checkpoint()
-
-    def _destroy_keys(self) -> None:
-        with self._db.writing() as db:
-            row = db.execute(
-                "SELECT value FROM meta WHERE name = 'kek'"
-            ).fetchone()
-            if row is not None:
-                self._keys.keep_only(row[0])
-            elif db.execute("SELECT 1 FROM lanes LIMIT 1").fetchone() is None:
-                self._keys.keep_only("")
-        self._delete_orphans()
-
-    def _delete_orphans(self) -> bool:
-        """
-        Delete some of what no key opens any more; tell whether more is left.
-        """
-        with self._db.reading() as db:
-            places = db.execute(
-                "SELECT place FROM chunks WHERE lane NOT IN "
-                "(SELECT id FROM lanes) LIMIT ?",
-                (_SWEPT_AT_ONCE,),
-            ).fetchall()
-        if places:
-            with self._db.writing() as db:
-                db.executemany("DELETE FROM chunks WHERE place = ?", places)
-                db.execute(
-                    "DELETE FROM kinds WHERE lane NOT IN "
-                    "(SELECT id FROM lanes)"
-                )
-        return len(places) == _SWEPT_AT_ONCE
 
     def forget(self, subject: str) -> None:
         """
@@ -1530,28 +746,11 @@ class OutboxStore:
 
             now: When.
         """
-        with self._db.reading() as db:
-            rows = db.execute(
-                "SELECT subject, grant_hash FROM lanes"
-            ).fetchall()
-            orphans = db.execute(
-                "SELECT 1 FROM chunks WHERE lane NOT IN "
-                "(SELECT id FROM lanes) LIMIT 1"
-            ).fetchone()
-            meta = dict(db.execute("SELECT name, value FROM meta"))
-        stale: set[str] = set()
-        for subject in {subject for subject, _ in rows}:
-            valid = standing(subject)
-            if valid is None:
-                continue
-            held = (g for s, g in rows if s == subject)
-            stale.update({h for g in held for h in g.split()} - valid)
+        stale = self._endings.stale(standing)
         if stale:
             self.destroy(stale, now=now)
-        elif "rotate" in meta:
-            self._rotate_late()
-        elif orphans is not None or self._keys.has_others(meta.get("kek", "")):
-            self._sweep()
+        else:
+            self._endings.complete()
 
     def expire(self, now: datetime) -> int:
         """
@@ -1561,42 +760,21 @@ class OutboxStore:
         ahead by more than a year, they are destroyed once a second look
         agrees: at another start, or ten minutes later.
         """
+        moment, over = int(now.timestamp()), milliseconds(now)
         if self._reserve:
-            self._reserve.expire(milliseconds(now))
+            self._reserve.expire(over)
         if not self.exists():
             return 0
-        moment, over = int(now.timestamp()), milliseconds(now)
         with self._db.reading() as db:
-            due = db.execute(
-                "SELECT 1 FROM chunks WHERE first_end <= ? LIMIT 1",
-                (over,),
-            ).fetchone() or any(
-                entry.expires <= over
-                for entries in self._pending(db).values()
-                for entry in entries
-            )
-            settled = self._clock.is_settled(db, moment)
-        if not due and settled:
-            return 0
-        counted: Counter[int] = Counter()
-        with self._changing() as db:
-            if not self._clock.trusts(db, moment):
+            is_due = expiry.is_due(db, self._intake, over)
+            if not is_due and self._clock.is_settled(Meta(db), moment):
                 return 0
-            elements = dict(
-                db.execute("SELECT id, element FROM lanes").fetchall()
-            )
-            db.execute("DELETE FROM promoted WHERE expires <= ?", (over,))
-            for chunk in chunks.each(db, expired_at=over):
-                gone = chunks.rewrite(
-                    db, chunk, lambda entry: entry.expires > over
-                )
-                if chunk.lane in elements:
-                    counted[chunk.lane] += gone
-            for lane, count in counted.items():
-                _count(db, "expired", elements[lane], count)
-                drops.note(db, lane, "expired", count, at=moment)
+        with self._changing() as db:
+            if not self._clock.trusts(Meta(db), moment):
+                return 0
+            gone = expiry.expire(db, over)
         self._db.checkpoint()
-        return counted.total()
+        return gone
 
     def discard(self, doomed: Callable[[Record], bool], *, reason: str) -> int:
         """
@@ -1609,36 +787,11 @@ class OutboxStore:
         """
         if not self.exists():
             return 0
-        counted: Counter[str] = Counter()
         with self._changing() as db:
-            for lane, chunk, rows in self._all(db):
-                found = {
-                    row.id: one
-                    for row, one in zip(
-                        rows,
-                        self._records(lane, rows),
-                        strict=True,
-                    )
-                    if doomed(one)
-                }
-                for one in found.values():
-                    counted[one.function] += 1
-                if found:
-                    chunks.rewrite(
-                        db,
-                        chunk,
-                        lambda entry, gone=found: (
-                            id_text(  # type: ignore[misc]
-                                entry.high, entry.low
-                            )
-                            not in gone
-                        ),
-                    )
-            for function, count in counted.items():
-                _count(db, reason, function, count)
-        if counted:
+            gone = expiry.discard(db, self._lanes, doomed, reason=reason)
+        if gone:
             self._db.checkpoint()
-        return counted.total()
+        return gone
 
     # Looking
 
@@ -1651,7 +804,7 @@ class OutboxStore:
             return OutboxStatus(waiting=in_memory, in_memory=in_memory)
         lanes = self.lanes()
         with self._db.reading() as db:
-            _, size = self._totals(db)
+            _, size = self._room.totals(db)
             (erasures,) = db.execute(
                 "SELECT COUNT(*) FROM erasures"
             ).fetchone()
@@ -1661,7 +814,7 @@ class OutboxStore:
             kek = db.execute(
                 "SELECT value FROM meta WHERE name = 'kek'"
             ).fetchone()
-            in_journals = self._journal.waiting_bytes(self._done(db))
+            in_journals = self._intake.waiting_bytes(db)
         return OutboxStatus(
             waiting=sum(lane.waiting for lane in lanes) + len(self._reserve),
             in_memory=len(self._reserve),
@@ -1679,138 +832,17 @@ class OutboxStore:
         if not self.exists():
             return
         with self._changing() as db:
-            found = list(self._all(db))
+            found = list(self._lanes.each(db))
         for lane, _, rows in found:
-            yield from self._records(lane, rows)
-
-    def _records(self, lane: _Known, rows: list[Row]) -> tuple[Record, ...]:
-        """
-        Read records.
-
-        Raises:
-            StoreError: If they cannot be read now.
-        """
-        with suppress(ValueError):
-            return tuple(Rows(rows, lane.kinds, lane.lane.recipient))
-        raise self._not_now()
-
-    def _not_now(self) -> StoreError:
-        return StoreError(
-            self.path,
-            problem="a record cannot be opened now",
-            cure="try again, with more memory",
-        )
-
-    def _all(
-        self, db: sqlite3.Connection
-    ) -> Iterator[tuple[_Known, Chunk, list[Row]]]:
-        """
-        Open all chunks, oldest first.
-        """
-        kek = self._load_kek(db)
-        known = {}
-        for row in db.execute(
-            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes"
-        ).fetchall():
-            lane = self._unwrap(kek, row)
-            known[row[0]] = _Known(
-                lane, self._kinds(db, lane, consent=lane.grant)
-            )
-        for chunk in chunks.each(db):
-            held = known.get(chunk.lane)
-            if held is None:
-                continue
-            plains = self._opened(held.lane, chunk.entries)
-            yield (
-                held,
-                chunk,
-                [
-                    Row(one.high, one.low, one.expires, plain)
-                    for one, plain in zip(chunk.entries, plains, strict=True)
-                    if plain and int(plain.partition(b",")[0]) in held.kinds
-                ],
-            )
-
-    def _totals(self, db: sqlite3.Connection) -> tuple[int, int]:
-        row = db.execute("SELECT records, bytes FROM totals").fetchone()
-        if row is None or not all(isinstance(n, int) for n in row):
-            problem = "its totals are gone"
-            raise self._damaged(problem)
-        return row[0], row[1]
-
-    def _unwrap(self, kek: KEK, row: Any) -> Lane:
-        lane, element, grant, recipient, wrapped = row
-        try:
-            return kek.unwrap(
-                wrapped,
-                id=lane,
-                element=element,
-                grant=grant,
-                recipient=recipient,
-            )
-        except _NOT_OURS:
-            pass
-        problem = "the keys of a grant cannot be opened"
-        raise self._damaged(problem)
-
-    def _opened(
-        self, lane: Lane, entries: Sequence[Entry]
-    ) -> list[bytes | None]:
-        """
-        Open entries, with ``None`` for one that is not what was sealed.
-
-        Raises:
-            StoreError: If nobody can tell now; then they wait on.
-        """
-        with suppress(Exception):  # its frames hold values
-            return list(
-                lane.open_all((one.header, one.sealed) for one in entries)
-            )
-        raise self._not_now()
-
-    def _damaged(self, problem: str) -> DamagedError:
-        return DamagedError(
-            self.path,
-            problem=problem,
-            cure="restore the file and its key folder together, or move "
-            "both away to start anew",
-        )
+            yield from self._lanes.records(lane, rows)
 
 
-def _lane_row(db: sqlite3.Connection, permit: Permit) -> Any:
-    return db.execute(
-        "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
-        "WHERE grant_hash = ? AND recipient = ?",
-        (permit.grant, permit.recipient),
+def _note_evicted(
+    db: sqlite3.Connection, lane: int, number: int, at: int
+) -> None:
+    row = db.execute(
+        "SELECT element FROM lanes WHERE id = ?", (lane,)
     ).fetchone()
-
-
-def _plain(number: bytes, text: str) -> bytes:
-    # Half of a surrogate pair, as file names may hold, is written as JSON
-    # escapes it.
-    return number + text.encode(errors="backslashreplace")
-
-
-def _beside(number: int) -> bytes:
-    return b"kind %d" % number
-
-
-def _lose(
-    db: sqlite3.Connection, reason: str, lane: Lane, number: int, *, at: int
-) -> None:
-    """
-    Count what is lost, here and for who would have got it.
-    """
-    _count(db, reason, lane.element, number)
-    drops.note(db, lane.id, reason, number, at=at)
-
-
-def _count(
-    db: sqlite3.Connection, reason: str, element: str, number: int
-) -> None:
-    if number:
-        db.execute(
-            "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT "
-            "DO UPDATE SET n = n + excluded.n",
-            (reason, element, number),
-        )
+    if row is not None:
+        count(db, "evicted", row[0], number)
+        drops.note(db, lane, "evicted", number, at=at)

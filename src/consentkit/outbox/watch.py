@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from consentkit.exceptions import DamagedError
 from consentkit.limits import Limits
 from consentkit.outbox import chunks
+from consentkit.outbox.intake import Intake
 from consentkit.outbox.journal import Journal
-from consentkit.outbox.rows import HEADER, Row
-from consentkit.outbox.store import OutboxStore, _Known
+from consentkit.outbox.kekplaces import KEKPlaces
+from consentkit.outbox.lanes import Lanes, ReadLane
+from consentkit.outbox.rows import HEADER
+from consentkit.outbox.schema import file_of
 
 
 if TYPE_CHECKING:
@@ -50,11 +53,9 @@ class _StillJournal(Journal):
         self._origin = origin
 
 
-class Watch(OutboxStore):
+class Watch:
     """
     The waiting records of a data folder, each given once.
-
-    Of the outbox's methods, only `fresh` and `close` are to be used.
 
     Args:
         folder: The data folder; it need not be there yet.
@@ -62,10 +63,21 @@ class Watch(OutboxStore):
 
     def __init__(self, folder: Path) -> None:
         path = folder / "outbox.sqlite3"
-        super().__init__(path, keys=folder / "keys", limits=Limits())
-        self._journal = _StillJournal(path.with_name("captured"))
+        self._db = file_of(path)
+        self._lanes = Lanes(path, KEKPlaces(folder / "keys"))
+        self._intake = Intake(
+            _StillJournal(path.with_name("captured")),
+            record_bytes=Limits().record_bytes,
+        )
         self._chunks: dict[_Mark, frozenset[_Id]] = {}
         self._given: frozenset[_Id] = frozenset()
+
+    def close(self) -> None:
+        """
+        Close the file and forget the keys.
+        """
+        self._db.close()
+        self._lanes.close()
 
     def fresh(self, *, most: int | None = None) -> tuple[Record, ...]:
         """
@@ -87,7 +99,7 @@ class Watch(OutboxStore):
         return ()
 
     def _fresh(self, most: int | None) -> tuple[Record, ...]:
-        if not self.exists():
+        if not self._db.exists():
             self._chunks, self._given = {}, frozenset()
             return ()
         with self._db.reading() as db:
@@ -95,7 +107,7 @@ class Watch(OutboxStore):
             # not missed.
             found = {
                 (entry.high, entry.low): (lane, entry)
-                for lane, entries in self._pending(db).items()
+                for lane, entries in self._intake.pending(db).items()
                 for entry in entries
             }
             db.execute("BEGIN")
@@ -144,27 +156,13 @@ class Watch(OutboxStore):
         """
         Open entries in their order; one that cannot be read is left out.
         """
-        held: dict[int, _Known | None] = {}
+        held: dict[int, ReadLane | None] = {}
         records: list[Record] = []
         for number, entry in entries:
             if number not in held:
-                held[number] = self._held(db, number)
+                held[number] = self._lanes.readable(db, number)
             lane = held[number]
-            if lane is None:  # it ended meanwhile
-                continue
-            (plain,) = self._opened(lane.lane, [entry])
-            if plain and int(plain.partition(b",")[0]) in lane.kinds:
-                row = Row(entry.high, entry.low, entry.expires, plain)
-                records += self._records(lane, [row])
+            if lane is not None:  # else it ended meanwhile
+                rows = self._lanes.rows(lane, [entry])
+                records += self._lanes.records(lane, rows)
         return tuple(records)
-
-    def _held(self, db: sqlite3.Connection, number: int) -> _Known | None:
-        row = db.execute(
-            "SELECT id, element, grant_hash, recipient, wrapped FROM lanes "
-            "WHERE id = ?",
-            (number,),
-        ).fetchone()
-        if row is None:
-            return None
-        lane = self._unwrap(self._load_kek(db), row)
-        return _Known(lane, self._kinds(db, lane, consent=lane.grant))

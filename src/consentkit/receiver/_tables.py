@@ -7,19 +7,17 @@ A record's columns stand in order of their size, so that none is padded.
 
 from __future__ import annotations
 
-import re
-
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
+
+from consentkit.ledger._tables import Schema, statement
 
 
 __all__ = ["FORMAT", "Statements"]
 
 #: Number of the format of the tables.
 FORMAT: Final = 1
-
-_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 # Schemas are made one at a time, so that two processes can begin at once.
 _MIGRATE: Final = """\
@@ -89,30 +87,18 @@ CREATE TABLE IF NOT EXISTS {s}.head (
 INSERT INTO {s}.head VALUES (1, {format}) ON CONFLICT DO NOTHING"""
 
 
-def _text(template: str) -> str:
-    """
-    Declare a statement in which ``{s}`` is the schema.
-    """
-    return field(init=False, default=template)
-
-
 @frozen
-class Statements:
+class Statements(Schema):
     """
     The statements for the tables of one schema.
-
-    Attributes:
-        schema: Its name.
     """
 
-    schema: str
-
-    exists: str = _text("SELECT to_regclass('{s}.head') IS NOT NULL")
-    format: str = _text("SELECT format FROM {s}.head WHERE one = 1")
+    exists: str = statement("SELECT to_regclass('{s}.head') IS NOT NULL")
+    format: str = statement("SELECT format FROM {s}.head WHERE one = 1")
     # A lock for the grant comes before the look whether it is erased: what
     # is committed by then is seen, and an erasure waits for the end of this.
     # Answered has to mean durable, whatever this user's default is.
-    begin: str = _text(
+    begin: str = statement(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
         "SELECT CASE WHEN current_setting('synchronous_commit') = 'off' "
         "THEN set_config('synchronous_commit', 'on', true) END; "
@@ -122,7 +108,7 @@ class Statements:
     # In order of the ids, so that two processes with the same records wait
     # for each other and not both; numbered in the order of the batch. What
     # many records share comes once.
-    add: str = _text(
+    add: str = statement(
         "WITH arrived AS MATERIALIZED (SELECT nextval('{s}.arrivals') AS n) "
         "INSERT INTO {s}.records (id, batch, n, captured_at, expires_at, "
         "received_at, erase, consent, function, data_type, purpose, "
@@ -140,35 +126,35 @@ class Statements:
         "policy_version, number) ON kind.number = one.kind "
         "ORDER BY one.id ON CONFLICT (id) DO NOTHING RETURNING id::text"
     )
-    known: str = _text(
+    known: str = statement(
         "SELECT id::text FROM {s}.records WHERE id = ANY(%s::uuid[])"
     )
     # Rows are added and summed up later: one row that all processes change
     # would let them wait for each other.
-    tally: str = _text("INSERT INTO {s}.tally VALUES (%s, %s)")
-    erase: str = _text("DELETE FROM {s}.records WHERE erase = %s")
-    note_erased: str = _text(
+    tally: str = statement("INSERT INTO {s}.tally VALUES (%s, %s)")
+    erase: str = statement("DELETE FROM {s}.records WHERE erase = %s")
+    note_erased: str = statement(
         "INSERT INTO {s}.erased VALUES (%s, %s, %s) ON CONFLICT (erase) "
         "DO UPDATE SET records = EXCLUDED.records"
     )
     # What another transaction deletes just now is left to it.
-    purge: str = _text(
+    purge: str = statement(
         "DELETE FROM {s}.records WHERE id = ANY (ARRAY("
         "SELECT id FROM {s}.records WHERE expires_at <= %s "
         "ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED))"
     )
-    sum_up: str = _text(
+    sum_up: str = statement(
         "WITH gone AS (DELETE FROM {s}.tally RETURNING name, n) "
         "INSERT INTO {s}.tally SELECT name, sum(n) FROM gone GROUP BY name"
     )
-    forget_reports: str = _text(
+    forget_reports: str = statement(
         "DELETE FROM {s}.reports WHERE received_at <= %s"
     )
-    add_report: str = _text(
+    add_report: str = statement(
         "INSERT INTO {s}.reports (id, recipient, since, until, received_at) "
         "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
     )
-    add_drops: str = _text(
+    add_drops: str = statement(
         "INSERT INTO {s}.drops (report, place, function, reason, count) "
         "SELECT %s::uuid, place, function, reason, count FROM unnest("
         "%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY "
@@ -176,45 +162,31 @@ class Statements:
     )
     # Instants in UTC: those at the edges of the calendar have no form in
     # some zones that a server may be set to.
-    reports: str = _text(
+    reports: str = statement(
         "SELECT r.id::text, r.recipient, r.since AT TIME ZONE 'UTC', "
         "r.until AT TIME ZONE 'UTC', d.function, d.reason, d.count FROM {s}.reports r JOIN {s}.drops d "
         "ON d.report = r.id ORDER BY r.n, d.place"
     )
-    records: str = _text(
+    records: str = statement(
         "SELECT batch::text, erase, received_at AT TIME ZONE 'UTC', id::text, "
         "captured_at AT TIME ZONE 'UTC', expires_at AT TIME ZONE 'UTC', "
         "consent, function, data_type, purpose, recipient, "
         "protection, class, policy_version, value FROM {s}.records "
         "WHERE function = coalesce(%s, function) ORDER BY n"
     )
-    functions: str = _text(
+    functions: str = statement(
         "SELECT function, count(*) FROM {s}.records "
         "GROUP BY function ORDER BY function"
     )
-    others: str = _text(
+    others: str = statement(
         "SELECT (SELECT count(DISTINCT batch) FROM {s}.records), "
         "(SELECT count(*) FROM {s}.erased)"
     )
-    tallied: str = _text(
+    tallied: str = statement(
         "SELECT name, sum(n)::bigint FROM {s}.tally GROUP BY name"
     )
-    dropped: str = _text(
+    dropped: str = statement(
         "SELECT reason, sum(count)::bigint FROM {s}.drops "
         "GROUP BY reason ORDER BY reason"
     )
-    migrate: str = _text(_MIGRATE)
-
-    def __attrs_post_init__(self) -> None:
-        if not _NAME.fullmatch(self.schema):
-            msg = (
-                "a schema is named in at most 63 small letters, digits and "
-                f"'_', not {self.schema!r}"
-            )
-            raise ValueError(msg)
-        for name in Statements.__annotations__:
-            if name != "schema":
-                text = getattr(self, name)
-                text = text.replace("{s}", f'"{self.schema}"')
-                text = text.replace("{format}", str(FORMAT))
-                object.__setattr__(self, name, text)
+    migrate: str = statement(_MIGRATE.replace("{format}", str(FORMAT)))

@@ -19,7 +19,6 @@ import ssl
 import threading
 import time
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -40,19 +39,13 @@ from consentkit.receiver.limits import RequestLimits
 from consentkit.receiver.metrics import Metrics
 from consentkit.receiver.tenants import Tenant
 from consentkit.seal import MEDIA_TYPE, KeyRing
-from consentkit.transports._broker import (
-    Trust,
-    check_text,
-    need_library,
-    read_url,
-)
+from consentkit.transports._broker import Trust
+from consentkit.transports._nats import Login, Loop
 
 
 __all__ = ["Consumer"]
 
 logger: logging.Logger = logging.getLogger("consentkit")
-
-_FORM: Final = "nats://host[:port]/SUBJECT"
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_*-]+)*(\.>)?")
 _GROUP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: When a message comes again that the store, or a key, was missing for.
@@ -145,41 +138,28 @@ class Consumer:
         certificate: str | Path | None = None,
         key: str | Path | None = None,
     ) -> None:
-        place = read_url(url, _FORM, {"nats": 4222})
-        trust = Trust(verify=verify, certificate=certificate, key=key)
-        trust.check()
-        secrets = {"user": user, "password": password, "token": token}
-        for name, text in secrets.items():
-            check_text(name, text)
-        if tls is None:
-            tls = trust.is_given or not place.is_loopback
+        login = Login.of(
+            url,
+            _SUBJECT,
+            Trust(verify=verify, certificate=certificate, key=key),
+            tls=tls,
+            user=user,
+            password=password,
+            token=token,
+        )
         msg = ""
-        if not _SUBJECT.fullmatch(place.what):
-            msg = f"the URL is not of the form {_FORM}"
-        elif not _GROUP.fullmatch(group):
+        if not _GROUP.fullmatch(group):
             msg = "a group is named in at most 64 letters, digits, - and _"
-        elif not tls and not place.is_loopback:
-            msg = f"nats://{place.host} is not encrypted; leave out tls=False"
-        elif not tls and trust.is_given:
-            msg = "verify, certificate and key need TLS; leave out tls=False"
-        elif (user is None) != (password is None):
-            msg = "user and password go together; pass both or none"
-        elif user is not None and token is not None:
-            msg = "pass user and password, or a token, not both"
         elif not 1 <= again_seconds <= 86_400:
             msg = "again_seconds must be from 1 to 86,400"
         if msg:
             raise TransportError(msg)
-        need_library("nats", extra="nats", package="nats-py")
         limits = limits or RequestLimits()
-        self.name: str = f"{place.origin}/{place.what}"
+        self.name: str = f"{login.place.origin}/{login.place.what}"
         self.metrics: Metrics = metrics or Metrics()
-        self._subject = place.what
-        self._origin = place.origin
+        self._login = login
         self._group = group
         self._again_seconds = again_seconds
-        self._secrets = secrets
-        self._trust = trust if tls else None
         self._limits = limits
         self._opener = (
             None if keys is None else Opener(keys, limits.opened_bytes)
@@ -231,7 +211,7 @@ class Consumer:
             load(name)
         while not self._stopping.is_set():
             try:
-                with asyncio.Runner(loop_factory=_Loop) as runner:
+                with asyncio.Runner(loop_factory=Loop) as runner:
                     runner.run(self._read())
             except Exception as error:  # noqa: BLE001 - its text may hold anything
                 _log(error)
@@ -272,51 +252,24 @@ class Consumer:
         async def quiet(*_: object) -> None:
             pass
 
-        context = self._trust.context() if self._trust is not None else None
+        login = self._login
         await client.connect(
-            f"nats://{self._origin.partition('://')[2]}",
+            login.url,
             error_cb=quiet,
             # A new connection begins anew, with all checks.
             allow_reconnect=False,
-            tls=context,
-            **self._credentials(),
+            tls=login.trust.context() if login.trust is not None else None,
+            **login.credentials(),
         )
-        self._check_encrypted()
+        login.check_encrypted()
         config = load("nats.js.api").ConsumerConfig(
             ack_policy=load("nats.js.api").AckPolicy.EXPLICIT,
             ack_wait=self._again_seconds,
             max_ack_pending=1_000,
         )
         return await client.jetstream().pull_subscribe(
-            self._subject, durable=self._group, config=config
+            login.place.what, durable=self._group, config=config
         )
-
-    def _credentials(self) -> dict[str, Callable[[], str]]:
-        """
-        Give what the library asks for when it is about to log in.
-        """
-
-        def when_encrypted(text: str) -> Callable[[], str]:
-            def give() -> str:
-                self._check_encrypted()
-                return text
-
-            return give
-
-        return {
-            name: when_encrypted(text)
-            for name, text in self._secrets.items()
-            if text is not None
-        }
-
-    def _check_encrypted(self) -> None:
-        """
-        Stop in the clear: the library speaks TLS only if the server says so.
-        """
-        loop = asyncio.get_running_loop()
-        if self._trust is not None and not getattr(loop, "is_encrypted", None):
-            msg = "the connection is not encrypted"
-            raise ConnectionError(msg)
 
     async def _take_some(
         self, subscription: Any, workers: ThreadPoolExecutor
@@ -392,27 +345,6 @@ class Consumer:
             _log(error)
             return "failed", _KEY_SECONDS
         return "done", None
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """
-    An event loop that knows whether its connection is encrypted.
-
-    Attributes:
-        is_encrypted: Whether TLS is spoken, and the server is the right one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_encrypted = False
-
-    async def start_tls(self, *args: Any, **options: Any) -> Any:
-        """
-        Begin TLS, and note that it is spoken.
-        """
-        made = await super().start_tls(*args, **options)
-        self.is_encrypted = True
-        return made
 
 
 def _log(error: Exception) -> None:

@@ -21,26 +21,33 @@ import threading
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from consentkit._fork import load
 from consentkit.exceptions import (
     DamagedError,
-    MissingExtraError,
     NewerFormatError,
     StoreError,
 )
 from consentkit.ledger._tables import AbsentError
+from consentkit.ledger.postgresql import server_at
 from consentkit.outbox.records import Batch, Record
 from consentkit.receiver._tables import FORMAT, Statements
-from consentkit.receiver.drops import Dropped, DropReport
-from consentkit.receiver.store import Counts, Erased, StoredRecord, Verdict
+from consentkit.receiver.drops import DropReport
+from consentkit.receiver.store import (
+    REPORT_AGE,
+    Counts,
+    Erased,
+    StoredRecord,
+    Verdict,
+    counted,
+    gathered,
+)
 
 
 if TYPE_CHECKING:
-    from consentkit.ledger._server import Connection, Server
+    from consentkit.ledger._server import Connection
 
 
 __all__ = ["SCHEMA", "PostgreSQLStore"]
@@ -50,7 +57,6 @@ SCHEMA: Final = "consentkit_receiver"
 
 #: How many expired records go in one transaction.
 _PURGED: Final = 10_000
-_REPORT_AGE: Final = timedelta(days=90)
 
 _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -99,7 +105,7 @@ class PostgreSQLStore:
         connections: int = 8,
     ) -> None:
         self._sql = Statements(schema)
-        self._server = _make_server(url, timeout_seconds, connections)
+        self._server = server_at(url, timeout_seconds, connections)
         self._name = f"{self._server.name} {schema}"
         self._making = threading.Lock()
         self._is_there = False
@@ -349,7 +355,7 @@ class PostgreSQLStore:
                 self._tally(connection, "expired", gone)
                 connection.execute(self._sql.sum_up)
                 connection.execute(
-                    self._sql.forget_reports, (at - _REPORT_AGE,)
+                    self._sql.forget_reports, (at - REPORT_AGE,)
                 )
             total += gone
         return total
@@ -375,8 +381,8 @@ class PostgreSQLStore:
             return StoredRecord(
                 record=Record(
                     id=row[3],
-                    captured_at=row[4].replace(tzinfo=UTC),
-                    expires_at=row[5].replace(tzinfo=UTC),
+                    captured_at=_utc(row[4]),
+                    expires_at=_utc(row[5]),
                     consent=row[6].hex(),
                     function=row[7],
                     data_type=row[8],
@@ -389,7 +395,7 @@ class PostgreSQLStore:
                 ),
                 batch=row[0],
                 erase=row[1].hex(),
-                received_at=row[2].replace(tzinfo=UTC),
+                received_at=_utc(row[2]),
             )
         raise DamagedError(
             self._name,
@@ -403,23 +409,10 @@ class PostgreSQLStore:
         """
         with self._using() as connection:
             rows = connection.execute(self._sql.reports).fetchall()
-        heads: dict[str, tuple[Any, ...]] = {}
-        found: dict[str, list[Dropped]] = {}
-        for id_, recipient, since, until, function, reason, count in rows:
-            heads[id_] = recipient, since, until
-            found.setdefault(id_, []).append(
-                Dropped(function=function, reason=reason, count=count)
-            )
-        return [
-            DropReport(
-                id=id_,
-                recipient=recipient,
-                since=since.replace(tzinfo=UTC),
-                until=until.replace(tzinfo=UTC),
-                drops=tuple(found[id_]),
-            )
-            for id_, (recipient, since, until) in heads.items()
-        ]
+        return gathered(
+            (id_, recipient, _utc(since), _utc(until), *drop)
+            for id_, recipient, since, until, *drop in rows
+        )
 
     def counts(self) -> Counts:
         """
@@ -433,17 +426,7 @@ class PostgreSQLStore:
             batches, erasures = _row(connection.execute(self._sql.others))
             tally = _pairs(connection.execute(self._sql.tallied))
             dropped = _pairs(connection.execute(self._sql.dropped))
-        return Counts(
-            records=sum(functions.values()),
-            batches=batches,
-            functions=functions,
-            duplicates=tally.get("duplicates", 0),
-            rejected=tally.get("rejected", 0),
-            erased=tally.get("erased", 0),
-            expired=tally.get("expired", 0),
-            erasures=erasures,
-            dropped=dropped,
-        )
+        return counted(functions, batches, erasures, tally, dropped)
 
     def check(self) -> None:
         """
@@ -465,25 +448,16 @@ class PostgreSQLStore:
         self._server.close()
 
 
-def _make_server(url: str, timeout_seconds: float, connections: int) -> Server:
-    try:
-        module = load("consentkit.ledger._server")
-    except ImportError:
-        module = None
-    if module is None:
-        raise MissingExtraError(extra="postgresql", package="psycopg")
-    server: Server = module.Server(
-        url, timeout_seconds=timeout_seconds, connections=connections
-    )
-    return server
-
-
 def _lock_of(name: bytes) -> int:
     """
     Give the number of an advisory lock; two grants seldom share one.
     """
     digest = sha256(b"consentkit receiver\0" + name).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC)
 
 
 def _row(cursor: Any) -> tuple[Any, ...]:

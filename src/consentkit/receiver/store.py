@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
@@ -77,7 +77,8 @@ CREATE TABLE drops (
 ) WITHOUT ROWID;
 """
 
-_REPORT_AGE: Final = timedelta(days=90)
+#: How long drop reports are kept.
+REPORT_AGE: Final = timedelta(days=90)
 
 
 @frozen(kw_only=True)
@@ -168,6 +169,55 @@ class Counts:
     expired: int
     erasures: int
     dropped: Mapping[str, int] = field(factory=dict)
+
+
+def counted(
+    functions: Mapping[str, int],
+    batches: int,
+    erasures: int,
+    tally: Mapping[str, int],
+    dropped: Mapping[str, int],
+) -> Counts:
+    """
+    Put together what a store has counted; *tally* is what became of the
+    rest, as far as it is not 0.
+    """
+    names = ("duplicates", "rejected", "erased", "expired")
+    return Counts(
+        records=sum(functions.values()),
+        batches=batches,
+        functions=functions,
+        erasures=erasures,
+        dropped=dropped,
+        **{name: tally.get(name, 0) for name in names},
+    )
+
+
+def gathered(rows: Iterable[tuple[Any, ...]]) -> list[DropReport]:
+    """
+    Put drop reports together, in order.
+
+    Args:
+        rows: Id, recipient, beginning and end of a report, with function,
+            reason and count of one of its drops.
+    """
+    found: dict[tuple[Any, ...], list[Dropped]] = {}
+    for *head, function, reason, count in rows:
+        drops = found.setdefault(tuple(head), [])
+        if function is not None:
+            drops.append(
+                Dropped(function=function, reason=reason, count=count)
+            )
+    return [
+        DropReport(
+            id=id_,
+            recipient=recipient,
+            since=since,
+            until=until,
+            drops=tuple(drops),
+        )
+        for (id_, recipient, since, until), drops in found.items()
+    ]
 
 
 class Store:
@@ -318,7 +368,7 @@ class Store:
 
         Drop reports go 90 days after they came.
         """
-        oldest = _millis((now or datetime.now(UTC)) - _REPORT_AGE)
+        oldest = _millis((now or datetime.now(UTC)) - REPORT_AGE)
         with self._database.writing() as rows:
             rows.execute(
                 "DELETE FROM drops WHERE report IN "
@@ -374,27 +424,15 @@ class Store:
         .. versionadded:: 26.1.0
         """
         with self._database.reading() as rows:
-            heads = rows.execute(
-                "SELECT n, id, recipient, since, until FROM reports ORDER BY n"
+            found = rows.execute(
+                "SELECT r.id, r.recipient, r.since, r.until, d.function, "
+                "d.reason, d.count FROM reports r "
+                "LEFT JOIN drops d ON d.report = r.n ORDER BY r.n, d.place"
             ).fetchall()
-            found: dict[int, list[Dropped]] = {}
-            for report, function, reason, count in rows.execute(
-                "SELECT report, function, reason, count FROM drops "
-                "ORDER BY report, place"
-            ):
-                found.setdefault(report, []).append(
-                    Dropped(function=function, reason=reason, count=count)
-                )
-        return [
-            DropReport(
-                id=id_,
-                recipient=recipient,
-                since=_instant(since),
-                until=_instant(until),
-                drops=tuple(found.get(n, ())),
-            )
-            for n, id_, recipient, since, until in heads
-        ]
+        return gathered(
+            (id_, recipient, _instant(since), _instant(until), *drop)
+            for id_, recipient, since, until, *drop in found
+        )
 
     def counts(self) -> Counts:
         """
@@ -420,17 +458,7 @@ class Store:
             erasures = rows.execute("SELECT count(*) FROM erased").fetchone()[
                 0
             ]
-        return Counts(
-            records=sum(functions.values()),
-            batches=batches,
-            functions=functions,
-            duplicates=tally.get("duplicates", 0),
-            rejected=tally.get("rejected", 0),
-            erased=tally.get("erased", 0),
-            expired=tally.get("expired", 0),
-            erasures=erasures,
-            dropped=dropped,
-        )
+        return counted(functions, batches, erasures, tally, dropped)
 
     def check(self) -> None:
         """

@@ -2,7 +2,8 @@
 """
 Whose act it is: the code on the stack, from the innermost frame outward.
 
-- Code of an SDK makes it that SDK's act.
+- Code of an SDK makes it that SDK's act. Where another SDK, which requires
+  it, calls it, it is on behalf of that one.
 - Python's own library, clients of the network, and what an SDK itself
   requires, act for the SDK that calls them; any other code acts for itself,
   the app's and this package's too.
@@ -85,11 +86,14 @@ class Owner(NamedTuple):
         module: Its module, or that of whoever else it is; or empty.
 
         is_known: Whether the stack names anybody at all.
+
+        behalf: Id of another SDK that does it by means of this one, or empty.
     """
 
     sdk: str
     module: str
     is_known: bool
+    behalf: str = ""
 
 
 #: The stack names nobody.
@@ -252,8 +256,13 @@ class Attribution:
                 # What is called by the network's code only wraps it.
                 if kind.is_network:
                     found = None
-                elif who != "sdk" or kind.name != found.sdk:
+                elif who == "own":
+                    continue  # a stand-in, which passes the call on
+                elif who != "sdk":
                     return found
+                elif kind.name != found.sdk:
+                    needs = self._needs_code_of(kind.name, found.sdk)
+                    return found._replace(behalf=kind.name if needs else "")
             if who == "sdk":
                 if others and not others.keys() <= self._needed(kind.name):
                     break
@@ -308,6 +317,11 @@ class Attribution:
         if top == "consentkit":
             return _Kind("own", top)
         return _Kind("other", top, top in _NETWORK)
+
+    def _needs_code_of(self, sdk: str, other: str) -> bool:
+        imports = self._sdks[other].imports
+        tops = {name.partition(".")[0] for name in imports}
+        return tops <= self._needed(sdk)
 
     def _needed(self, sdk: str) -> frozenset[str]:
         """

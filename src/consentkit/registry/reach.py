@@ -212,19 +212,12 @@ class ReachGuard:
         self.underway: Underway = Underway(attribution)
         self._prune_at = _MOST_CONNECTIONS
         self._told: set[tuple[str, str]] = set()
-        #: What was permitted when the kit was closed; until then ``None``.
-        self._last: frozenset[str] | None = None
+        #: Whether its kit is closed: then those of open ones decide.
+        self.is_closed = False
 
     def __repr__(self) -> str:
         does = "enforces" if self.enforces else "observes"
         return f"<ReachGuard: {does}, {len(self.declared)} SDKs>"
-
-    @property
-    def is_closed(self) -> bool:
-        """
-        Whether its kit is closed, so that no choice changes it any more.
-        """
-        return self._last is not None
 
     def put_on(self) -> None:
         """
@@ -239,14 +232,6 @@ class ReachGuard:
         Judge no more.
         """
         _remove(self)
-
-    def close(self) -> None:
-        """
-        Go on with the choices as they are: SDKs send at exit too.
-        """
-        self._last = frozenset(
-            sdk for sdk in self.declared if self._refusal(sdk) is None
-        )
 
     def cut(self, sdk: str) -> int:
         """
@@ -307,8 +292,6 @@ class ReachGuard:
         return "" if refusal is None else str(refusal)
 
     def _refusal(self, sdk: str) -> Refusal | bool | None:
-        if self._last is not None:
-            return None if sdk in self._last else True
         try:
             return self._refused(sdk)
         except Exception:  # noqa: BLE001 - in doubt it is a no
@@ -586,6 +569,10 @@ def _judge(
         if not sdk or guard not in _deciding(sdk):
             continue
         why = guard.refuses(sdk)
+        # By means of an SDK that has a permit, one without gets no further.
+        behalf = owner.behalf if owner.behalf in guard.declared else ""
+        if not why and behalf:
+            why = guard.refuses(behalf)
         if not why and guard.underway.holds(sdk, frame):
             why = "it had begun this before its consent ended"
         declared = is_code or guard.declares(sdk, names)
@@ -607,6 +594,8 @@ def _judge(
             answer = guard, _ERRORS[kind](sdk, sighting.host, reason)
         elif opened is not None and not stops and not why:
             guard.remember(sdk, opened)
+            if behalf:
+                guard.remember(behalf, opened)
             guard.opened()
             # It may have been lost since, and the others shut before.
             why = guard.refuses(sdk)

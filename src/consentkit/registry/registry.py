@@ -180,6 +180,9 @@ class Registry:
         self._platform = platform
         self._entries = entries
         self._watch: Watch | None = None
+        #: What was permitted when the kit was closed, and was not taken back
+        #: since; until then ``None``.
+        self._last: frozenset[str] | None = None
         self._oversteps: dict[tuple[str, str, str], Overstep] = {}
         self._functions: Mapping[str, str] = MappingProxyType(
             {f.sdk: f.id for f in policy.functions.values() if f.sdk}
@@ -442,7 +445,8 @@ class Registry:
                 for every name below.
 
             record: File that what was seen is written to when the kit
-                closes, for ``consentkit sdk audit --against``.
+                closes and when the process ends, for ``consentkit sdk audit
+                --against``.
 
         Raises:
             ValueError: If *hosts* names no host, or an SDK that no function
@@ -503,7 +507,7 @@ class Registry:
             level=level,
             imports=imports,
             hosts=check_hosts(hosts or {}, self._functions),
-            record=None if record is None else Path(record),
+            record=None if record is None else Path(record).absolute(),
         )
         before = self._watch
         watch = Watch(
@@ -524,7 +528,11 @@ class Registry:
         Say why *sdk* may not run now, whatever its start would need more.
         """
         answer = self._ask(self._functions[sdk])
-        return answer if isinstance(answer, Refusal) else None
+        if not isinstance(answer, Refusal):
+            return None
+        # That the kit was closed takes back nothing.
+        stands = answer.reason is Reason.CLOSED and sdk in (self._last or ())
+        return None if stands else answer
 
     @property
     def gaps(self) -> Mapping[str, str]:
@@ -557,14 +565,16 @@ class Registry:
             Ids of the SDKs that may still run, because they have no *stop*
             or it raised: they are gone with the next start of the app.
         """
+        ended = [
+            s for s, needed in self._functions.items() if needed == function
+        ]
+        with self._guard:
+            if self._last is not None:
+                self._last -= {*ended}
         # First: what a stop sends must not get out.
         if self._watch is not None:
             self._watch.settle()
-        return tuple(
-            sdk
-            for sdk, needed in self._functions.items()
-            if needed == function and not self._stop(sdk)
-        )
+        return tuple(sdk for sdk in ended if not self._stop(sdk))
 
     def settle(self) -> None:
         """
@@ -572,6 +582,10 @@ class Registry:
         it when something has changed, be it by a pause, a signal, time or
         another process.
         """
+        with self._guard:
+            if self._last is not None:
+                # A closed kit does not tell of which: in doubt of all.
+                self._last = frozenset()
         if self._watch is not None:
             self._watch.settle()
         for sdk in self.running:
@@ -581,9 +595,13 @@ class Registry:
 
     def close(self) -> None:
         """
-        Go on with the choices as they are, until the process ends.
+        Go on with the choices as they are, until the process ends or the
+        person says no: SDKs send at exit too.
         """
         if self._watch is not None:
+            self._last = frozenset(
+                sdk for sdk in self._functions if self._refused(sdk) is None
+            )
             self._watch.close()
 
     def _inside_of(self, sdk: str, without: Collection[str]) -> Refusal | None:

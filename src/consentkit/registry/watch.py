@@ -10,6 +10,7 @@ when the permit is gone.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import threading
@@ -160,6 +161,8 @@ class Watch:
                     if self._is_loaded(sdk):
                         self._lost |= {sdk}
         self._guard.put_on()
+        # Few apps close their kit, and SDKs send at exit too.
+        atexit.register(self.write)
         self.settle()
 
     def _put_on_gate(self, mode: Literal["stand-in", "error"]) -> None:
@@ -327,10 +330,10 @@ class Watch:
 
     def close(self) -> None:
         """
-        Go on with the choices as they are; write down what was seen.
+        Go on without a kit that changes; write down what was seen.
         """
         self._ended.set()
-        self._guard.close()
+        self._guard.is_closed = True
         self.write()
 
     def write(self) -> None:
@@ -353,6 +356,7 @@ class Watch:
         End: what the SDKs do is their own affair from now on.
         """
         self._ended.set()
+        atexit.unregister(self.write)
         self._guard.take_off()
         with suppress(ValueError):
             sys.meta_path.remove(self._finder)

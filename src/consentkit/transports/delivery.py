@@ -27,8 +27,10 @@ from consentkit._fork import Mutex
 from consentkit.exceptions import StoreError
 from consentkit.limits import Limits
 from consentkit.outbox.drops import DropReport, Due, Held
+from consentkit.outbox.lanes import rests_on
 from consentkit.outbox.records import Batch, Erasure
-from consentkit.outbox.store import LaneStatus, OutboxStore, rests_on
+from consentkit.outbox.status import LaneStatus
+from consentkit.outbox.store import OutboxStore
 from consentkit.transports.base import Answer, Outcome, Transport
 from consentkit.transports.retry import RetryRules, Standing, Tried
 

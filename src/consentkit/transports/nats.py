@@ -23,17 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from consentkit._fork import load
-from consentkit.exceptions import TransportError
-from consentkit.transports._broker import (
-    BrokerTransport,
-    Trust,
-    check_text,
-    explain,
-    need_library,
-    read_url,
-)
+from consentkit.transports._broker import BrokerTransport, Trust, explain
 from consentkit.transports._exchange import Exchange, Verdict
 from consentkit.transports._loopback import encrypted
+from consentkit.transports._nats import Login, Loop
 from consentkit.transports.base import Outcome
 from consentkit.transports.parcel import Parcel
 
@@ -43,8 +36,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["NATSTransport"]
-
-_FORM: Final = "nats://host[:port]/SUBJECT"
 #: Without wildcards and what servers use themselves.
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 #: How long a connection may take to close that has served, and one that is
@@ -125,44 +116,23 @@ class NATSTransport(BrokerTransport):
         key: str | Path | None = None,
         timeout_seconds: float = 30.0,
     ) -> None:
-        place = read_url(url, _FORM, {"nats": 4222})
-        trust = Trust(verify=verify, certificate=certificate, key=key)
-        trust.check()
-        for name, text in (
-            ("user", user),
-            ("password", password),
-            ("token", token),
-        ):
-            check_text(name, text)
-        if tls is None:
-            tls = trust.is_given or not place.is_loopback
-        msg = ""
-        if not _SUBJECT.fullmatch(place.what):
-            msg = (
-                f"the URL is not of the form {_FORM}: a subject is of "
-                "letters, digits, - and _, with dots between its parts"
-            )
-        elif not tls and not place.is_loopback:
-            msg = (
-                f"nats://{place.host} is not encrypted; leave out tls=False "
-                "(that is for 127.0.0.1, ::1 and localhost alone)"
-            )
-        elif not tls and trust.is_given:
-            msg = "verify, certificate and key need TLS; leave out tls=False"
-        elif (user is None) != (password is None):
-            msg = "user and password go together; pass both or none"
-        elif user is not None and token is not None:
-            msg = "pass user and password, or a token, not both"
-        if msg:
-            raise TransportError(msg)
-        need_library("nats", extra="nats", package="nats-py")
-        super().__init__(f"{place.origin}/{place.what}", timeout_seconds)
-        self._place = place
-        self.capabilities: AbstractSet[str] = encrypted(
-            is_tls=tls, is_near=place.is_loopback
+        login = Login.of(
+            url,
+            _SUBJECT,
+            Trust(verify=verify, certificate=certificate, key=key),
+            tls=tls,
+            rule=": a subject is of letters, digits, - and _, with dots "
+            "between its parts",
+            user=user,
+            password=password,
+            token=token,
         )
-        self._secrets = {"user": user, "password": password, "token": token}
-        self._trust = trust if tls else None
+        place = login.place
+        super().__init__(f"{place.origin}/{place.what}", timeout_seconds)
+        self.capabilities: AbstractSet[str] = encrypted(
+            is_tls=login.trust is not None, is_near=place.is_loopback
+        )
+        self._login = login
         self._context: ssl.SSLContext | None = None
 
     def _publish(
@@ -175,8 +145,9 @@ class NATSTransport(BrokerTransport):
             # Before the loop runs, as a fork has to wait for both.
             load("nats.aio.client")
             load("nats.js.errors")
-            if self._trust is not None and self._context is None:
-                self._context = self._trust.context()
+            trust = self._login.trust
+            if trust is not None and self._context is None:
+                self._context = trust.context()
             with asyncio.Runner(loop_factory=lambda: _Loop(exchange)) as run:
                 return run.run(self._converse(parcel, exchange))
         except Exception as error:  # noqa: BLE001 - its text may hold anything
@@ -230,16 +201,16 @@ class NATSTransport(BrokerTransport):
         note_end: Callable[..., Any],
     ) -> Verdict:
         await client.connect(
-            f"nats://{self._place.origin.partition('://')[2]}",
+            self._login.url,
             error_cb=note,
             disconnected_cb=note_end,
             allow_reconnect=False,
             connect_timeout=self._timeout_seconds,
             flush_timeout=self._timeout_seconds,
             tls=self._context,
-            **self._credentials(),
+            **self._login.credentials(),
         )
-        self._check_encrypted()
+        self._login.check_encrypted()
         headers = {
             "Nats-Msg-Id": parcel.id,
             "kind": parcel.kind,
@@ -250,7 +221,7 @@ class NATSTransport(BrokerTransport):
         if _head_bytes(headers) + len(parcel.body) > client.max_payload:
             raise load("nats.errors").MaxPayloadError
         acknowledged = await client.jetstream().publish(
-            self._place.what,
+            self._login.place.what,
             parcel.body,
             timeout=self._timeout_seconds,
             headers=headers,
@@ -261,32 +232,6 @@ class NATSTransport(BrokerTransport):
             return Verdict(outcome=Outcome.DUPLICATE)
         return Verdict(outcome=Outcome.DELIVERED)
 
-    def _credentials(self) -> dict[str, Callable[[], str]]:
-        """
-        Give what the library asks for when it is about to log in.
-        """
-
-        def when_encrypted(text: str) -> Callable[[], str]:
-            def give() -> str:
-                self._check_encrypted()
-                return text
-
-            return give
-
-        return {
-            name: when_encrypted(text)
-            for name, text in self._secrets.items()
-            if text is not None
-        }
-
-    def _check_encrypted(self) -> None:
-        """
-        Stop in the clear: the library speaks TLS only if the server says so.
-        """
-        loop = asyncio.get_running_loop()
-        if self._trust is not None and not getattr(loop, "is_encrypted", None):
-            raise _InTheClearError
-
     def _explain(self, error: Exception) -> Verdict:
         names = {kind.__name__ for kind in type(error).__mro__}
         said = str(error).lower()
@@ -294,7 +239,7 @@ class NATSTransport(BrokerTransport):
         for words, problem in _SAID.items():
             if words in said:
                 return Verdict(problem=problem)
-        if "_InTheClearError" in names:
+        if "InTheClearError" in names:
             problem = (
                 "does not ask for TLS; switch TLS on there, without "
                 "allow_non_tls"
@@ -310,10 +255,10 @@ class NATSTransport(BrokerTransport):
                 too_large=True,
             )
         elif "NoStreamResponseError" in names:
+            subject = self._login.place.what
             problem = (
-                f"no stream keeps the subject {self._place.what}; make one "
-                f"(nats stream add --subjects {self._place.what}) on a server "
-                "with JetStream"
+                f"no stream keeps the subject {subject}; make one (nats "
+                f"stream add --subjects {subject}) on a server with JetStream"
             )
         elif number == _FULL:
             problem = "the stream is full; raise its limits"
@@ -336,24 +281,14 @@ def _head_bytes(headers: Mapping[str, str]) -> int:
     return len(f"NATS/1.0\r\n{lines}\r\n".encode())
 
 
-class _InTheClearError(Exception):
-    """
-    The connection is not encrypted, and has to be.
-    """
-
-
-class _Loop(asyncio.SelectorEventLoop):
+class _Loop(Loop):
     """
     An event loop whose connections an exchange holds.
-
-    Attributes:
-        is_encrypted: Whether TLS is spoken, and the server is the right one.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__()
         self._exchange = exchange
-        self.is_encrypted = False
 
     async def getaddrinfo(
         self, host: Any, port: Any, **options: Any
@@ -375,7 +310,7 @@ class _Loop(asyncio.SelectorEventLoop):
         self, transport: Any, protocol: Any, *args: Any, **options: Any
     ) -> Any:
         """
-        Begin TLS, and note that it is spoken.
+        Begin TLS, whose end is no surprise.
         """
         end = protocol.eof_received
 
@@ -383,6 +318,4 @@ class _Loop(asyncio.SelectorEventLoop):
             end()  # asyncio would warn of its answer, for which TLS has no use
 
         protocol.eof_received = eof_received
-        made = await super().start_tls(transport, protocol, *args, **options)
-        self.is_encrypted = True
-        return made
+        return await super().start_tls(transport, protocol, *args, **options)

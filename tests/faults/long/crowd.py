@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import threading
 import time
 
@@ -24,15 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from tests.faults.long.command import broken, carry_out
 from tests.faults.long.promises import Notes, acts_of, read
-from tests.faults.long.world import (
-    App,
-    World,
-    refusals,
-    versions,
-    warm_up,
-    write_figures,
-)
+from tests.faults.long.world import App, World, refusals, versions
 from tests.faults.support import start_child
 
 
@@ -165,12 +158,7 @@ def run(folder: Path, *, captures: int, seed: int) -> dict[str, Any]:
         "exchanges": sum(faults.values()),
         "due": len(verdict.due),
         "arrived": verdict.arrived,
-        "lost": list(verdict.lost),
-        "doubled": list(verdict.doubled),
-        "withdrawn_arrived": list(verdict.withdrawn),
-        "wrong": list(verdict.wrong),
-        "unrecorded": list(verdict.unrecorded),
-        "errors": list(verdict.errors)[:20],
+        **broken(verdict),
         "doubts": doubts,
         "all_kept": verdict.is_kept and not doubts and not any(statuses),
     }
@@ -191,28 +179,7 @@ def main(arguments: list[str]) -> int:
         default=250,
         help="how many events each thread captures (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--figures", type=Path, metavar="FILE", help="keep the figures here"
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        metavar="DIR",
-        help="work in this folder, which must be empty, and leave it",
-    )
-    options = parser.parse_args(arguments)
-    warm_up()
-    with tempfile.TemporaryDirectory(prefix="consentkit-crowd-") as made:
-        figures = run(
-            options.folder or Path(made),
-            captures=options.captures,
-            seed=options.seed,
-        )
-    write_figures(options.figures, figures)
-    return 0 if figures["all_kept"] else 1
+    return carry_out(run, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import random
 import select
 import signal
 import sys
-import tempfile
 import time
 
 from collections import Counter
@@ -30,15 +29,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tests.faults.long.command import broken, carry_out
 from tests.faults.long.promises import Act, Notes, Verdict, acts_of, read
-from tests.faults.long.world import (
-    App,
-    World,
-    refusals,
-    versions,
-    warm_up,
-    write_figures,
-)
+from tests.faults.long.world import App, World, refusals, versions
 from tests.faults.support import start_child
 
 
@@ -272,12 +265,7 @@ def run(folder: Path, *, kills: int, seed: int) -> dict[str, Any]:
         "counts": json.loads(world.counts.read_text()),
         "audits": len(verdicts),
         "due": len(frozenset().union(*(one.due for one in verdicts))),
-        "lost": list(last.lost),
-        "doubled": list(last.doubled),
-        "withdrawn_arrived": list(last.withdrawn),
-        "wrong": list(last.wrong),
-        "unrecorded": list(last.unrecorded),
-        "errors": list(last.errors)[:20],
+        **broken(last),
         "hung": hunter.hung,
         "doubts": doubts,
         "all_kept": last.is_kept and not (hunter.hung or doubts),
@@ -305,25 +293,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--kills", type=int, default=1000, help="(default: %(default)s)"
     )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--figures", type=Path, metavar="FILE", help="keep the figures here"
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        metavar="DIR",
-        help="work in this folder, which must be empty, and leave it",
-    )
-    options = parser.parse_args(arguments)
-    warm_up()
-    with tempfile.TemporaryDirectory(prefix="consentkit-kills-") as made:
-        folder = options.folder or Path(made)
-        figures = run(folder, kills=options.kills, seed=options.seed)
-    write_figures(options.figures, figures)
-    return 0 if figures["all_kept"] else 1
+    return carry_out(run, parser, arguments)
 
 
 if __name__ == "__main__":

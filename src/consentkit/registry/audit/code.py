@@ -136,7 +136,11 @@ class Code:
                 module = ast.parse(raw)
             # The depth of the tree is that of the code, which has no bound.
             yield from list(
-                imports_in(module, calls=bool(_CALLED.search(raw)))
+                imports_in(
+                    module,
+                    calls=bool(_CALLED.search(raw)),
+                    known=self.catalogue.module_of,
+                )
             )
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)

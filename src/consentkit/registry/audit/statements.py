@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from consentkit.registry.audit.model import Scope
 
@@ -23,6 +23,15 @@ CALLS: Final = frozenset({"__import__", "import_module"})
 _CAUGHT: Final = frozenset(
     {"BaseException", "Exception", "ImportError", "ModuleNotFoundError"}
 )
+# What takes an import that fails for no error, as a context manager: of the
+# distribution lazy-imports, and of Optuna and Haystack, which have it too.
+_PUTS_OFF: Final = frozenset({"LazyImport", "try_import"})
+
+# Under which condition an import runs.
+_INSTALLED: Final = "only if it is installed"
+_INSTEAD: Final = "only if something else is not installed"
+_THEN: Final = "only if something else is installed"
+_FAILED: Final = "only after an error"
 
 
 @frozen
@@ -46,7 +55,9 @@ class Import:
     note: str
 
 
-def imports_in(module: ast.Module, *, calls: bool) -> Iterator[Import]:
+def imports_in(
+    module: ast.Module, *, calls: bool, known: Callable[[str], str]
+) -> Iterator[Import]:
     """
     Give the imports of *module*, wherever they stand in it.
 
@@ -57,10 +68,13 @@ def imports_in(module: ast.Module, *, calls: bool) -> Iterator[Import]:
 
         calls: Whether to look for calls that import too, which takes longer.
 
+        known: Gives what a module is a part of, or nothing: whoever tries
+            two parts of the same imports that in any case.
+
     Raises:
         RecursionError: If it is nested too deeply.
     """
-    return _Visitor(calls).visit(module.body, Scope.RUN, "")
+    return _Visitor(calls, known).visit(module.body, Scope.RUN, "")
 
 
 @frozen
@@ -70,6 +84,7 @@ class _Visitor:
     """
 
     calls: bool
+    known: Callable[[str], str]
 
     def visit(
         self, body: list[ast.stmt], scope: Scope, note: str
@@ -87,7 +102,8 @@ class _Visitor:
                 case ast.Try() | ast.TryStar():
                     yield from self._try(statement, scope, note)
                 case ast.With() if any(map(_suppresses, statement.items)):
-                    yield from self._guarded(statement.body, scope, note)
+                    found = self.visit(statement.body, scope, note)
+                    yield from self._perhaps(found, _INSTALLED)
                 case ast.If(test=test) if _is_checking(test):
                     yield from self.visit(statement.orelse, scope, note)
                 case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test)) if (
@@ -102,21 +118,49 @@ class _Visitor:
     def _try(
         self, statement: ast.Try | ast.TryStar, scope: Scope, note: str
     ) -> Iterator[Import]:
-        if any(map(_catches, statement.handlers)):
-            yield from self._guarded(statement.body, scope, note)
+        tried = [*self.visit(statement.body, scope, note)]
+        then = [*self.visit(statement.orelse, scope, note)]
+        handled = [
+            (handler, [*self.visit(handler.body, scope, note)])
+            for handler in statement.handlers
+        ]
+        # Of several handlers the first one that fits is run.
+        instead = next((found for h, found in handled if _catches(h)), None)
+        # What both import is imported in any case.
+        either = self._sure(tried) & self._sure(instead or ())
+        if instead is None:
+            yield from (*tried, *then)
         else:
-            yield from self.visit(statement.body, scope, note)
-        for handler in statement.handlers:
-            yield from self.visit(handler.body, scope, note)
-        yield from self.visit(statement.orelse, scope, note)
+            yield from self._perhaps(tried, _INSTALLED, either)
+            yield from self._perhaps(then, _THEN) if tried else then
+        for _, found in handled:
+            if tried and found is instead:
+                yield from self._perhaps(found, _INSTEAD, either)
+            else:
+                yield from self._perhaps(found, _FAILED)
         yield from self.visit(statement.finalbody, scope, note)
 
-    def _guarded(
-        self, body: list[ast.stmt], scope: Scope, note: str
+    def _sure(self, found: Iterable[Import]) -> frozenset[str]:
+        """
+        Name what of *found* is certain to be imported.
+        """
+        names = (i.module for i in found if i.scope is Scope.RUN and i.module)
+        return frozenset(filter(None, map(self.known, names)))
+
+    def _perhaps(
+        self, found: Iterable[Import], note: str, sure: Collection[str] = ()
     ) -> Iterator[Import]:
-        if scope is Scope.RUN:
-            scope, note = Scope.REACHABLE, "only if it is installed"
-        yield from self.visit(body, scope, note)
+        """
+        Give what is *found* as not certain, but for parts of what is *sure*.
+        """
+        for one in found:
+            if (
+                one.scope is Scope.RUN
+                and self.known(one.module or "") not in sure
+            ):
+                yield evolve(one, scope=Scope.REACHABLE, note=note)
+            else:
+                yield one
 
     def _function(
         self,
@@ -172,8 +216,9 @@ def _is_checking(test: ast.expr) -> bool:
 def _suppresses(item: ast.withitem) -> bool:
     match item.context_expr:
         case ast.Call(func=func, args=names):
-            return _last(func) == "suppress" and any(
-                _last(name) in _CAUGHT for name in names
+            return _last(func) in _PUTS_OFF or (
+                _last(func) == "suppress"
+                and any(_last(name) in _CAUGHT for name in names)
             )
     return False
 
