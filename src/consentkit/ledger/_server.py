@@ -67,8 +67,8 @@ class Connection(psycopg.Connection[TupleRow]):
     A connection that waits for no answer longer than until *until*.
     """
 
-    pid = 0
-    until = 0.0
+    pid: int = 0
+    until: float = 0.0
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """
@@ -111,7 +111,7 @@ class Server:
         self, url: str, *, timeout_seconds: float, connections: int
     ) -> None:
         self._parameters = _parameters(url, timeout_seconds)
-        self.name = _name_of(self._parameters)
+        self.name: str = _name_of(self._parameters)
         self.timeout_seconds = timeout_seconds
         self._most = connections
         self._begin()

@@ -25,8 +25,8 @@ class Allowance:
     __slots__ = ("left", "until")
 
     def __init__(self) -> None:
-        self.left = 0
-        self.until = 0.0
+        self.left: int = 0
+        self.until: float = 0.0
 
 
 def take(allowances: Iterable[Allowance]) -> bool:

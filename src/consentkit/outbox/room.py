@@ -131,13 +131,14 @@ class Room:
         self._token = os.urandom(8).hex()
         #: How much may go into the journal before the outbox is measured:
         #: records of purposes without a bound, and bytes of all.
-        self.records = self.bytes = 0
+        self.records: int = 0
+        self.bytes: int = 0
         #: The same of each purpose that has one.
         self.allowances: Mapping[str, Allowance] = {
             purpose: Allowance() for purpose in limits.purposes
         }
         #: Whether records of ended lanes may still be counted.
-        self.may_be_swept = True
+        self.may_be_swept: bool = True
 
     @property
     def _owner(self) -> str:
