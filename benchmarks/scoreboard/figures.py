@@ -389,7 +389,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         columns={"ns": ("ns", 0)},
         measure=_refused,
         runs=5,
-        takes=lambda _name, peer: peer.can_be_off,
+        takes=lambda name, peer: peer.can_be_off and name != APART,
     ),
     "million": Figure(
         title="A million waiting events",
