@@ -14,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from benchmarks.scoreboard import svg
-from benchmarks.scoreboard.peers import FLOOR, NAMES, OURS
+from benchmarks.scoreboard.peers import APART, FLOOR, NAMES, OURS
 from benchmarks.scoreboard.targets import Found, Line, judge, median_of
 
 
@@ -28,6 +28,7 @@ _FOOT: Final = 30
 _GAP: Final = 22
 
 _OURS: Final = "#0a66c2"
+_APART: Final = "#6ca6dd"
 _FLOOR: Final = "#c9a227"
 _PEER: Final = "#9aa5b1"
 _MET: Final = "#1a7f37"
@@ -124,7 +125,8 @@ def _lost(found: Found, figure: str, title: str) -> _Panel:
 
 
 def _colour(name: str) -> str:
-    return {OURS: _OURS, FLOOR: _FLOOR}.get(name, _PEER)
+    ours = {OURS: _OURS, APART: _APART, FLOOR: _FLOOR}
+    return ours.get(name, _PEER)
 
 
 def _rows(title: str, panels: Sequence[_Panel]) -> str:
