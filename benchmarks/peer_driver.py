@@ -17,8 +17,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from attrs import frozen
-
 import consentkit
 
 from consentkit.policy import parse_policy
@@ -32,7 +30,7 @@ from consentkit.seal import (
 from consentkit.transports.https import HTTPSTransport
 
 
-__all__ = ["DRIVER", "POLICY", "CheckoutCompleted", "Driver", "open_body"]
+__all__ = ["DRIVER", "POLICY", "Driver", "open_body"]
 
 POLICY: Final = """\
 schema = 1
@@ -100,25 +98,6 @@ _KEY: Final = OpenKey(
 _FLUSH_SECONDS: Final = 120.0
 
 
-@frozen
-class CheckoutCompleted:
-    """
-    The event that everybody sends.
-    """
-
-    event_ref: str
-    session: str
-    plan: str
-    region: str
-    path: str
-    campaign: str
-    app_version: str
-    items: int
-    total_cents: int
-    duration_ms: float
-    is_trial: bool
-
-
 class Options(Protocol):
     """
     What the harness asks for.
@@ -177,7 +156,7 @@ class Driver:
             self._answer(is_yes=options.enabled)
         self._use = self.kit.use("usage")
         self._use.__enter__()
-        self._capture = self._use.capture
+        self._capture = self._use.capture_event
 
     def _answer(self, *, is_yes: bool) -> None:
         self.kit.consent.show("usage")
@@ -190,7 +169,7 @@ class Driver:
         """
         Hand over one event.
         """
-        self._capture(CheckoutCompleted(**event[2]))
+        self._capture(event[0], event[2])
 
     def flush(self) -> None:
         """

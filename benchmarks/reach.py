@@ -13,7 +13,7 @@ The lines:
 
 ``own``
     A look-up of the app's own, found to be so: at a stack of that many
-    frames.
+    frames, each of another function, in twenty modules.
 
 ``sdk``
     A look-up of an SDK, judged and stopped, and judged and let through, in a
@@ -136,8 +136,24 @@ def _tell(what: str, seconds: list[float]) -> None:
     )
 
 
+def _write_app(folder: Path) -> None:
+    text = "\n".join(
+        f"def call_{i}(rest, act):\n"
+        "    return rest[0](rest[1:], act) if rest else act()\n"
+        for i in range(10)
+    )
+    for i in range(20):
+        (folder / f"app_{i}.py").write_text(text)
+
+
 def _deep(frames: int, act: Callable[[], float]) -> float:
-    return _deep(frames - 1, act) if frames else act()
+    # As in an app, no function calls itself.
+    first, *rest = (
+        getattr(importlib.import_module(f"app_{i % 20}"), f"call_{i // 20}")
+        for i in range(frames)
+    )
+    found: float = first(rest, act)
+    return found
 
 
 def _look_up() -> None:
@@ -162,6 +178,7 @@ def main() -> None:
         (folder / "sdks" / "acme.toml").write_text(_ENTRY)
         (folder / "site" / "acme").mkdir(parents=True)
         (folder / "site" / "acme" / "__init__.py").write_text(_ACME)
+        _write_app(folder / "site")
         (folder / "policy.toml").write_text(_POLICY)
         sys.path.insert(0, str(folder / "site"))
 
@@ -181,7 +198,7 @@ def main() -> None:
         kit.registry.enforce()
         enforce = time.perf_counter() - begun
         _tell("unwatched, with one", [_each(event, 50_000) for _ in repeats])
-        for frames in (10, 50):
+        for frames in (10, 50, 100, 150):
             _tell(
                 f"own, {frames} frames",
                 [

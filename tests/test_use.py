@@ -1346,6 +1346,160 @@ class TestEvents:
             assert len(waiting(kit)) == bool(got)
 
 
+class TestDictionaries:
+    """
+    Tests for events that an app has as dictionaries.
+    """
+
+    @given(
+        # The second goes the short way, if the first was kept.
+        events=st.lists(
+            st.builds(
+                BindingFinished,
+                seconds=st.one_of(st.floats(), st.integers(), st.text()),
+                outcome=st.sampled_from(["ok", "failed", "13800138000", 1]),
+                note=st.one_of(st.text(), st.just("call 13800138000")),
+                again=st.one_of(st.booleans(), st.integers()),
+                tries=st.one_of(st.integers(), st.floats(), st.booleans()),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+        wrap=st.sampled_from([dict, types.MappingProxyType]),
+    )
+    @settings(max_examples=40, deadline=None)
+    def test_are_kept_as_instances_are(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        events: list[BindingFinished],
+        wrap: Any,
+    ) -> None:
+        """
+        A dictionary of the fields is kept, or refused, as an instance is,
+        whichever mapping it is.
+        """
+        folders = (
+            tmp_path_factory.mktemp("one"),
+            tmp_path_factory.mktemp("two"),
+        )
+        told: list[list[object]] = []
+        for folder, as_mapping in zip(folders, (True, False), strict=True):
+            with (
+                make_kit(folder, "connect") as kit,
+                kit.use("connect") as use,
+            ):
+                answers = [
+                    use.capture_event(
+                        "binding_finished", wrap(attrs.asdict(event))
+                    )
+                    if as_mapping
+                    else use.capture(event)
+                    for event in events
+                ]
+                told.append(
+                    [
+                        [
+                            a if isinstance(a, Refusal) else True
+                            for a in answers
+                        ],
+                        [record.value for record in waiting(kit)],
+                    ]
+                )
+
+        assert told[0] == told[1]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"second": 4}, {"seconds": 4, "phone": "13900139000"}],
+        ids=["missing", "wrong", "extra"],
+    )
+    def test_other_fields_are_refused(
+        self, kit: consentkit.Kit, fields: dict[str, object]
+    ) -> None:
+        """
+        Missing, wrong and extra fields are refused at the first event and
+        behind one that was kept, and no value is shown.
+        """
+        with kit.use("improve") as use:
+            first = use.capture_event("session_ended", fields)
+            assert use.capture_event("session_ended", {"seconds": 4})
+            assert use.capture_event("session_ended", {"seconds": 5})
+            second = use.capture_event("session_ended", fields)
+            assert use.capture_event("session_ended", {"seconds": 6})
+
+        for refused in (first, second):
+            assert reason(refused) is Reason.UNDECLARED_EVENT
+            assert "session_ended: its fields are seconds" in str(refused)
+            assert "13900139000" not in str(refused)
+        assert len(waiting(kit)) == 3
+
+    def test_has_the_name_that_is_declared(self, kit: consentkit.Kit) -> None:
+        """
+        The name is the event's own, not that of a class.
+        """
+        with kit.use("improve") as use:
+            refused = use.capture_event("SessionEnded", {"seconds": 4})
+
+        assert reason(refused) is Reason.UNDECLARED_EVENT
+        assert "SessionEnded" in str(refused)
+
+    def test_is_for_the_named_recipient(self, kit: consentkit.Kit) -> None:
+        """
+        Each recipient has records of its own, the short way too.
+        """
+        with kit.use("improve") as use:
+            for recipient in ("helper", "maker", "helper", "maker"):
+                assert use.capture_event(
+                    "session_ended", {"seconds": 4}, recipient=recipient
+                )
+
+        assert sorted(r.recipient for r in waiting(kit)) == [
+            "helper",
+            "helper",
+            "maker",
+            "maker",
+        ]
+
+    def test_withdrawal_ends_the_short_way(self, kit: consentkit.Kit) -> None:
+        """
+        After a withdrawal nothing is kept, and nothing waits.
+        """
+        with kit.use("improve") as use:
+            for seconds in (4, 5, 6):
+                assert use.capture_event("session_ended", {"seconds": seconds})
+            kit.consent.withdraw("improve")
+            refused = [
+                use.capture_event("session_ended", {"seconds": seconds})
+                for seconds in (7, 8)
+            ]
+
+        assert [reason(one) for one in refused] == [Reason.WITHDRAWN] * 2
+        assert waiting(kit) == []
+
+    @pytest.mark.parametrize(
+        ("name", "fields"),
+        [
+            (SessionEnded(4), {"seconds": 4}),
+            (["session_ended"], {"seconds": 4}),
+            ("session_ended", [("seconds", 4)]),
+            ("session_ended", SessionEnded(4)),
+        ],
+    )
+    def test_anything_else_is_a_slip(
+        self, kit: consentkit.Kit, name: Any, fields: Any
+    ) -> None:
+        """
+        What is no name and no mapping is told at once, without its value.
+        """
+        with (
+            kit.use("improve") as use,
+            pytest.raises(
+                TypeError, match=r"capture_event\(\) takes the name"
+            ),
+        ):
+            use.capture_event(name, fields)
+
+
 class TestOSAnswer:
     """
     What the app says of the operating system.

@@ -106,7 +106,7 @@ class Consequences:
                 if grants:
                     now = self._kit.now()
                     destroyed = self._outlet.store.destroy(grants, now=now)
-                    self._outlet.delivery.cut_short(grants)
+                    self._outlet.cut_short(grants)
         finally:
             self._kit.event_paths = {}
             # Last, as it runs code of others; but whatever came before.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,9 @@ class EventPath:
         number: What stands in front of their values.
 
         store: The outbox.
+
+        is_mapping: Whether they come as dictionaries, and not as instances
+            of a class.
     """
 
     __slots__ = (
@@ -77,6 +80,7 @@ class EventPath:
         "_number",
         "_purpose",
         "_second",
+        "_size",
         "_step",
         "_store",
         "day",
@@ -92,13 +96,19 @@ class EventPath:
         lane: OpenLane,
         number: bytes,
         store: OutboxStore,
+        *,
+        is_mapping: bool,
     ) -> None:
         self.state = state
         self._store = store
         self.permit = permit
         names = tuple(spec.fields)
-        self._get: Callable[[Any], Any] = attrgetter(*names)
+        get = itemgetter if is_mapping else attrgetter
+        self._get: Callable[[Any], Any] = get(*names)
         self._is_one = len(names) == 1
+        #: Of a dictionary how many fields it has; of an instance that is
+        #: known.
+        self._size = len(names) if is_mapping else 0
         self._clean = Cleaner(permit.clause, spec).clean
         self._lane = lane
         self._number = number
@@ -124,7 +134,7 @@ class EventPath:
         Keep *event*.
 
         Args:
-            event: An instance of the class.
+            event: An instance of the class, or the fields.
 
             now: When; the system's time if ``None``.
 
@@ -134,7 +144,14 @@ class EventPath:
         Raises:
             StoreError: If it cannot be written.
         """
-        values = self._get(event)
+        if self._size and (
+            type(event) is not dict or len(event) != self._size
+        ):
+            return None
+        try:
+            values = self._get(event)
+        except KeyError:
+            return None
         made = self._clean((values,) if self._is_one else values)
         if made is None:
             return None

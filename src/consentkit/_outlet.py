@@ -138,6 +138,14 @@ class Outlet:
                 )
             return self._delivery
 
+    def cut_short(self, grants: frozenset[str]) -> None:
+        """
+        End the transfer of ended *grants*, of whichever process.
+        """
+        # Without one of its own, it only has to wait for others'.
+        if self._delivery is not None or self.store.is_under_way(grants):
+            self.delivery.cut_short(grants)
+
     def close(self) -> None:
         """
         Close what was opened; nothing is sent, and nothing is lost.

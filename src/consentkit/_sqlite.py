@@ -30,7 +30,14 @@ from consentkit.exceptions import (
 )
 
 
-__all__ = ["Database", "Pulse", "make_private_folder", "waiting_at_most"]
+__all__ = [
+    "CorruptError",
+    "Database",
+    "ForeignFileError",
+    "Pulse",
+    "make_private_folder",
+    "waiting_at_most",
+]
 
 T = TypeVar("T")
 
@@ -89,6 +96,18 @@ def waiting_at_most(seconds: float) -> Generator[None]:
         yield
     finally:
         _patience.reset(token)
+
+
+class CorruptError(DamagedError):
+    """
+    What is in a file of ours is not what was written, whoever reads it.
+    """
+
+
+class ForeignFileError(DamagedError):
+    """
+    A file in our place is another program's, and whole.
+    """
 
 
 class Pulse:
@@ -221,17 +240,23 @@ class Database:
         Raises:
             StoreError: If nobody can tell, since the folder is closed.
         """
-        return self._identity() is not None
+        return self.identity() is not None
 
     def is_same(self) -> bool:
         """
         Tell whether the file that was opened last is still in its place.
         """
         with suppress(StoreError):
-            return self._file is not None and self._identity() == self._file
+            return self._file is not None and self.identity() == self._file
         return False
 
-    def _identity(self) -> tuple[int, int] | None:
+    def identity(self) -> tuple[int, int] | None:
+        """
+        Tell which file it is; ``None`` if there is none.
+
+        Raises:
+            StoreError: If nobody can tell.
+        """
         try:
             # It is asked at each decision, and a path's own way is longer.
             found = os.stat(self._name)  # noqa: PTH116 - as above
@@ -246,6 +271,29 @@ class Database:
             problem=problem,
             cure="let this user read the folder, or choose another",
         )
+
+    def is_damaged(self) -> bool:
+        """
+        Look through the whole file for damage.
+        """
+        try:
+            with self.reading() as connection:
+                (said,) = connection.execute(
+                    "PRAGMA quick_check(1)"
+                ).fetchone()
+                is_all = not self._missing(connection, self._made())
+        except CorruptError:
+            return True
+        except StoreError:
+            return False
+        return said != "ok" or not is_all
+
+    def _made(self) -> frozenset[str]:
+        """
+        Name what the schema makes.
+        """
+        found = map(_MADE.match, self._schema.split(";\n\n"))
+        return frozenset(made[1] for made in found if made)
 
     def before_fork(self) -> None:
         """
@@ -284,7 +332,7 @@ class Database:
         """
         self._forget_over_fork()
         with self._lock:
-            identity = self._identity()
+            identity = self.identity()
             if identity is None:
                 return None
             opened = self._connection
@@ -365,6 +413,17 @@ class Database:
             ).fetchone()
         return not is_busy
 
+    def fold(self) -> bool:
+        """
+        Fold the write-ahead log into the file, as far as nobody has to be
+        waited for; tell whether that is all of it.
+        """
+        with self.reading() as connection:
+            (is_busy, there, folded) = connection.execute(
+                "PRAGMA wal_checkpoint(PASSIVE)"
+            ).fetchone()
+        return not is_busy and there == folded
+
     def close(self) -> None:
         """
         Close the file; it opens again at the next use.
@@ -390,7 +449,7 @@ class Database:
             self._depth -= 1
 
     def _open(self, *, create: bool) -> sqlite3.Connection:
-        identity = self._identity()
+        identity = self.identity()
         # Of a file that cannot be locked nothing is relied upon for long.
         is_old = self._is_still and self._depth == 1
         if self._connection and identity == self._file and not is_old:
@@ -408,7 +467,7 @@ class Database:
         self._connection = self._prepared()
         if not self._for_reading and is_cut_short(self._connection, self.path):
             self.cuts += 1
-        self._file = self._identity()
+        self._file = self.identity()
         self.generation += 1
         return self._connection
 
@@ -530,7 +589,7 @@ class Database:
         """
         Make what the build which made the file did not have.
         """
-        if not self._missing(connection):
+        if not self._missing(connection, self._later):
             return
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -539,16 +598,18 @@ class Database:
                 raise
             return  # for what it is read for, it was complete
         # Another process may have made them in between.
-        missing = self._missing(connection)
+        missing = self._missing(connection, self._later)
         for statement in self._schema.split(";\n\n"):
             made = _MADE.match(statement)
             if made is not None and made[1] in missing:
                 connection.execute(statement)
         connection.execute("COMMIT")
 
-    def _missing(self, connection: sqlite3.Connection) -> frozenset[str]:
+    def _missing(
+        self, connection: sqlite3.Connection, wanted: frozenset[str]
+    ) -> frozenset[str]:
         rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
-        return self._later.difference(name for (name,) in rows)
+        return wanted.difference(name for (name,) in rows)
 
     def _check_that_it_is_ours(self, connection: sqlite3.Connection) -> None:
         """
@@ -560,7 +621,7 @@ class Database:
         # Another process may have filled it in between.
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and not found:
-            raise DamagedError(
+            raise ForeignFileError(
                 self.path,
                 problem="the file is another program's",
                 cure="move it away, or choose another data folder",
@@ -588,7 +649,7 @@ class Database:
         code = _code(error)
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return DamagedError(
+            return CorruptError(
                 self.path,
                 problem=f"the file is damaged ({name})",
                 cure="move it away or restore it from a backup",

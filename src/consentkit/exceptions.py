@@ -15,6 +15,7 @@ All errors of consentkit, split by what the caller can do about them.
     ├── ProofError              believe neither this receipt nor checkpoint
     ├── NoticeNeededError       show the notice before the yes
     ├── TooYoungError           the policy bars people of this age
+    ├── TooOftenError           look for a loop in the app
     ├── ClosedError             open the kit again before the yes
     ├── ForgedPermitError       a permit that the gate did not make
     ├── DeadPermitError         a permit that holds no more
@@ -35,7 +36,7 @@ from __future__ import annotations
 import errno
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ __all__ = [
     "ProofError",
     "RegistryError",
     "SDKNotPermittedError",
+    "SDKStoppedError",
     "StoreError",
+    "TooOftenError",
     "TooYoungError",
     "TransportError",
     "UnknownKeyError",
@@ -71,7 +74,32 @@ __all__ = [
 class ConsentKitError(Exception):
     """
     Root of all errors that consentkit raises on purpose.
+
+    They can be copied and pickled, so that they pass between processes.
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by `__init__`: it has arguments of its own, which `args` lacks.
+        held = {
+            name: value
+            for name in _HELD
+            if (value := getattr(self, name, None)) is not None
+        }
+        return _blank, (type(self),), {**vars(self), **held}
+
+
+#: What Python's own errors hold beside their attributes.
+_HELD: Final = (
+    *("args", "errno", "strerror", "filename", "filename2"),
+    *("msg", "name", "path"),
+)
+
+
+def _blank(kind: type[ConsentKitError]) -> ConsentKitError:
+    """
+    Make an error that has nothing yet; its state is set after that.
+    """
+    return kind.__new__(kind)
 
 
 class PolicyError(ConsentKitError):

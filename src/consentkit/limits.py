@@ -54,6 +54,12 @@ class Limits:
 
         batch_records: Most records of one batch.
 
+        outlives: What a record outlives once its capture returned: the end
+            of the process, by ``kill -9`` too (``crash``), or the power as
+            well (``power_cut``), for which each capture waits for the disk.
+            With ``crash`` a power cut may take what the system had not
+            written yet: on Linux as it is set up, that of 30 seconds.
+
         memory_bytes: Most bytes of what is captured while the disk takes
             nothing; a capture beyond is refused.
 
@@ -80,6 +86,9 @@ class Limits:
     )
     record_bytes: int = 64 * 1024
     batch_records: int = 200
+    outlives: Literal["crash", "power_cut"] = field(
+        default="crash", validator=in_(("crash", "power_cut"))
+    )
     memory_bytes: int = 4 * 1024 * 1024
     held_records: int = 1_000
     held_seconds: int = 7 * 86_400

@@ -9,10 +9,11 @@ import math
 import re
 import threading
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
@@ -914,15 +915,11 @@ class Use:
         Raises:
             TypeError: If *what* is neither.
         """
-        known = self._refused_events.get((type(what), recipient))
-        if known is not None:
-            until, generation, refusal = known
-            if (
-                monotonic() < until
-                and generation == self._kit.consent.generation
-            ):
-                return refusal
-        kept = self._kept_quickly(what, recipient)
+        kind: Any = type(what)
+        refusal = self._refused_just_now(kind, recipient)
+        if refusal is not None:
+            return refusal
+        kept = self._kept_quickly(kind, what, recipient)
         if kept is not None:
             return kept
         from consentkit.collectors.source import (
@@ -935,9 +932,75 @@ class Use:
             return self._no(Reason.NO_VALUE, what.data_type, what.reason)
         if hasattr(what, "protected_values"):
             return self._keep(what.protected_values())
-        key, state = self._path_key(what, recipient), self._kit.gate().state
-        event = self._event(what, recipient)
+        if not attrs.has(kind):
+            msg = (
+                "capture() takes what a read returned, or an instance of an "
+                f"attrs class; {kind.__name__} is neither"
+            )
+            raise TypeError(msg)
+        state = self._kit.gate().state
+        names = tuple(a.name for a in attrs.fields(kind))
+        event = self._event(
+            _snake_case(kind.__name__),
+            partial(_fields_of, what, names),
+            recipient,
+        )
         del what  # as it is raw, no frame from here on holds it
+        return self._keep_event(kind, state, event, recipient)
+
+    def capture_event(
+        self,
+        name: str,
+        fields: Mapping[str, object],
+        *,
+        recipient: str | None = None,
+    ) -> Kept | Refusal:
+        """
+        Keep an event of the app's own, as `capture` keeps an instance of its
+        class.
+
+        It is for an app whose events are dictionaries already; a refused one
+        costs no object.
+
+        Args:
+            name: Of the event, as the policy declares it.
+
+            fields: Exactly the fields that it declares, by name.
+
+            recipient: For whom.
+
+        Raises:
+            TypeError: If *name* is no text, or *fields* no mapping.
+
+        .. versionadded:: 26.1.0
+        """
+        if type(name) is str:
+            refusal = self._refused_just_now(name, recipient)
+            if refusal is not None:
+                return refusal
+            kept = self._kept_quickly(name, fields, recipient)
+            if kept is not None:
+                return kept
+        if type(name) is not str or not isinstance(fields, Mapping):
+            msg = (
+                "capture_event() takes the name of an event and a mapping of "
+                f"its fields, not {type(name).__name__} and "
+                f"{type(fields).__name__}"
+            )
+            raise TypeError(msg)
+        state = self._kit.gate().state
+        event = self._event(name, partial(dict, fields), recipient)
+        del fields  # as it is raw, no frame from here on holds it
+        return self._keep_event(name, state, event, recipient)
+
+    def _keep_event(
+        self,
+        kind: object,
+        state: State,
+        event: tuple[tuple[Protected], EventSpec] | Refusal,
+        recipient: str | None,
+    ) -> Kept | Refusal:
+        key = self.function, self.purpose, kind, recipient
         if isinstance(event, Refusal):
             self._note_refusal(key, event)
             return event
@@ -945,6 +1008,18 @@ class Use:
         if kept:
             self._note_path(key, state, *event)
         return kept
+
+    def _refused_just_now(
+        self, kind: object, recipient: str | None
+    ) -> Refusal | None:
+        known = self._refused_events.get((kind, recipient))
+        if (
+            known is not None
+            and monotonic() < known[0]
+            and known[1] == self._kit.consent.generation
+        ):
+            return known[2]
+        return None
 
     def _note_refusal(self, key: tuple[object, ...], refusal: Refusal) -> None:
         """
@@ -962,20 +1037,22 @@ class Use:
         generation = self._kit.consent.generation
         self._refused_events[key[2:]] = (until, generation, refusal)
 
-    def _path_key(
-        self, event: object, recipient: str | None
-    ) -> tuple[object, ...]:
-        return self.function, self.purpose, type(event), recipient
-
     def _kept_quickly(
-        self, event: object, recipient: str | None
+        self, kind: object, event: object, recipient: str | None
     ) -> Kept | Refusal | None:
         """
         Keep *event* as the one before it, if there is nothing else to it.
+
+        Args:
+            kind: Its class, or its name where it is a mapping.
+
+            event: What is told.
+
+            recipient: For whom.
         """
         kit = self._kit
         path = kit.event_paths.get(
-            (self.function, self.purpose, type(event), recipient)
+            (self.function, self.purpose, kind, recipient)
         )
         if (
             path is None
@@ -1028,25 +1105,25 @@ class Use:
         ):
             return  # it only had to be measured how much has room
         kit.event_paths[key] = EventPath(
-            state, permit, spec, lane, number, kit.store
+            state,
+            permit,
+            spec,
+            lane,
+            number,
+            kit.store,
+            is_mapping=isinstance(key[2], str),
         )
 
     def _event(
-        self, event: object, recipient: str | None
+        self,
+        name: str,
+        read: Callable[[], Mapping[str, object]],
+        recipient: str | None,
     ) -> tuple[tuple[Protected], EventSpec] | Refusal:
         from consentkit.anonymise.protect import (
             protect_event,
         )
 
-        kind: Any = type(event)
-        attributes = attrs.fields(kind) if attrs.has(kind) else None
-        if attributes is None:
-            msg = (
-                "capture() takes what a read returned, or an instance of an "
-                f"attrs class; {type(event).__name__} is neither"
-            )
-            raise TypeError(msg)
-        name = _snake_case(type(event).__name__)
         found = self._kit.policy.functions.get(self.function)
         spec = found.events.get(name) if found else None
         if spec is None:
@@ -1055,7 +1132,7 @@ class Use:
                 return decided
             return self._no(Reason.UNDECLARED_EVENT, detail=name)
         permit = self.permit(spec.type, recipient=recipient)
-        fields = {a.name: getattr(event, a.name) for a in attributes}
+        fields = read()
         if isinstance(permit, Refusal):
             return self._hold(permit, found, spec, fields, recipient)
         made = self._or_refusal(
@@ -1312,6 +1389,10 @@ def _beside(raw: object, protection: Protection) -> dict[str, Any]:
         "accuracy_m": accuracy,
         "time": None if at is None else time_of(at, protection),
     }
+
+
+def _fields_of(event: object, names: Iterable[str]) -> dict[str, object]:
+    return {name: getattr(event, name) for name in names}
 
 
 def _snake_case(name: str) -> str:

@@ -357,17 +357,23 @@ class TestErrors:
         arguments: list[str],
         place: list[str],
         capsys: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         """
-        A damaged outbox is told once, by its path and with the cure.
+        A damaged outbox is mended, which is told by its path; where the
+        damaged one is now is in the status.
         """
         with make_kit(Path(place[-1]), "connect"):
             pass
         Path(place[-1], "outbox.sqlite3").write_bytes(b"no database" * 99)
 
-        assert main([*arguments, *place]) == 2
-        said = one_line(capsys.readouterr().err)
-        assert "outbox.sqlite3: the file is damaged" in said
+        assert main([*arguments, *place]) == 0
+        (said,) = [one for one in caplog.messages if "was damaged" in one]
+        assert "outbox.sqlite3 was damaged: 0 records were saved" in said
+        capsys.readouterr()
+        assert main(["outbox", "status", *place]) == 0
+        (aside,) = Path(place[-1]).glob("damaged-*")
+        assert f"was set aside in {aside};" in capsys.readouterr().out
 
     @pytest.mark.parametrize("harm", ["gone", "short"])
     def test_damaged_key(

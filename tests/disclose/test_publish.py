@@ -533,7 +533,7 @@ class TestJSON:
         assert data["policy"]["digest"] == made.policy.digest
         assert umeng["mode"] == {
             "id": "embedded",
-            "label": "嵌入第三方 SDK，由其自行收集",
+            "label": "嵌入第三方 SDK",
         }
         assert umeng["given"][0] == {
             "id": "imei",

@@ -55,6 +55,18 @@ class TestVocabulary:
             assert has_chinese(ZH.of(kind, id_)), id_
             assert not has_chinese(EN.of(kind, id_)), id_
 
+    def test_an_embedded_sdk_may_collect_nothing(self) -> None:
+        """
+        That an SDK is embedded says in neither language that it collects;
+        only the way of sharing that a policy calls so is anonymous.
+        """
+        assert ZH.of("modes", "embedded") == "嵌入第三方 SDK"
+        assert EN.of("modes", "embedded") == "Embedded third-party SDK"
+        for id_ in WORDS.modes:
+            for words, name in ((ZH, "匿名"), (EN, "anonym")):
+                calls = name in words.of("modes", id_)
+                assert calls is (id_ == "aggregate_only"), id_
+
     @pytest.mark.parametrize("kind", ["data_types", "permissions"])
     def test_types_are_named(self, kind: Any) -> None:
         """

@@ -34,15 +34,20 @@ class Slow(Backend):
     def after(self, batch):
         time.sleep(0.002)
 
-def capture_for_ever(first):
+def capture_for_ever(number):
     kit = open_kit(data_dir, transport=Slow(folder / "backend.sqlite3"))
-    os.write(begun, b"1")
+    # On a slow machine the first capture takes longer than the rest of a
+    # life, so every other one is counted from behind it.
+    if number % 2:
+        os.write(begun, b"1")
     log = os.open(noted, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    n = first
+    n = first = number * 100_000
     while True:
         with kit.use("stats") as use:
             kept = use.capture(Ticked(n))
         os.write(log, f"{kept.ids[0]} {n}\n".encode())
+        if n == first and not number % 2:
+            os.write(begun, b"1")
         n += 1
         if n % 3 == 0:
             kit.flush()
@@ -61,7 +66,7 @@ def is_enough():
     return late or (rounds >= 10 and lines >= 10)
 
 while time.monotonic() < end or not is_enough():
-    pid = start_child(lambda: capture_for_ever(rounds * 100_000))
+    pid = start_child(lambda: capture_for_ever(rounds))
     os.read(ready, 1)
     time.sleep(pick.uniform(0, 0.08))
     os.kill(pid, signal.SIGKILL)

@@ -11,10 +11,13 @@ import sys
 import textwrap
 import threading
 
+from pathlib import Path
+
 import pytest
 
 from consentkit import Kept, Reason
 from consentkit.consent.state import Status
+from consentkit.transports.base import Outcome
 from tests.faults.support import (
     ROOT,
     Backend,
@@ -25,6 +28,17 @@ from tests.faults.support import (
     run,
     tick,
 )
+
+
+def lines(folder: Path) -> list[str]:
+    """
+    Give the id in each line of a record that a file transport wrote.
+    """
+    return [
+        json.loads(line)["id"]
+        for path in folder.glob("*.jsonl")
+        for line in path.read_text().splitlines()[1:]
+    ]
 
 
 class TestProcesses:
@@ -153,6 +167,91 @@ class TestProcesses:
                 assert in_child(judge) == 0, turn
         """
         run(program, tmp_path)
+
+    def test_each_goes_out_once(self, tmp_path):
+        """
+        Of five processes one captures; the others deliver, and have children
+        that capture and end. Each record is handed over once: a backend that
+        knows no record by its id has it in one line.
+        """
+        program = r"""
+            import os, sys, time
+            from pathlib import Path
+            from tests.faults.support import *
+
+            folder = Path(sys.argv[1])
+
+            def open_here(*grants):
+                url = f"file://{folder}/backend"
+                return open_kit(folder / "data", *grants, transport=url)
+
+            assert in_child(lambda: open_here("stats").close()) == 0
+            end = time.monotonic() + 6
+
+            def note(number, ids):
+                with (folder / f"ids{number}").open("a") as file:
+                    file.write("".join(f"{one}\n" for one in ids))
+
+            def work(number):
+                kit = open_here()
+                while time.monotonic() < end:
+                    if number == 0:
+                        note(number, tick(kit, *range(40)))
+                        time.sleep(0.01)
+                        continue
+                    # A journal of its own, which somebody will delete.
+                    events = range(number)
+                    child = lambda: note(number, tick(kit, *events))
+                    assert in_child(child) == 0
+                    kit.flush(timeout_seconds=2)
+
+            pids = [start_child(lambda n=n: work(n)) for n in range(5)]
+            for pid in pids:
+                assert os.waitpid(pid, 0)[1] == 0
+
+            def finish():
+                report = open_here().flush(timeout_seconds=30)
+                assert (report.waiting, report.problems) == (0, ())
+
+            assert in_child(finish) == 0
+        """
+        run(program, tmp_path)
+        captured = [
+            one
+            for path in tmp_path.glob("ids*")
+            for one in path.read_text().split()
+        ]
+
+        assert len(captured) > 500
+        assert sorted(lines(tmp_path / "backend")) == sorted(captured)
+
+    def test_a_journal_vanishes_while_others_are_listed(self, tmp_path):
+        """
+        A journal that another process deletes between the listing of all and
+        the look at it hides no other one, of which no record goes out again.
+        """
+        url = f"file://{tmp_path}/backend"
+        kit = open_kit(tmp_path / "data", "stats", transport=url)
+        down = Scripted(Outcome.RETRY)
+        other = open_kit(tmp_path / "data", transport=down)
+        ids = tick(kit, *range(50))
+        other.flush()  # moves them into the table; the journal is in use yet
+        (journal,) = (tmp_path / "data" / "captured").iterdir()
+        # It is listed, and is not there when it is looked at.
+        name = f"{journal.name.partition('-')[0]}-{'f' * 16}{journal.suffix}"
+        gone = journal.with_name(name)
+        gone.symlink_to("nowhere")
+
+        ids += tick(kit, 50)
+        other.flush()
+        gone.unlink()
+        ids += tick(kit, 51)
+        other.flush()
+        waiting = kit.status().waiting
+        kit.flush()
+
+        assert waiting == len(ids) == 52
+        assert sorted(lines(tmp_path / "backend")) == sorted(ids)
 
     def test_one_delivers_at_a_time(self, tmp_path):
         """

@@ -32,7 +32,6 @@ from tests.faults.support import (
     Stalling,
     Ticked,
     Tocked,
-    files,
     hits,
     open_kit,
     run,
@@ -857,7 +856,7 @@ class TestDamage:
             assert hits([old], data_dir) == []
             assert kit.flush().delivered == 1
 
-    def test_a_damaged_outbox(self, tmp_path):
+    def test_an_outbox_that_cannot_be_written(self, tmp_path):
         """
         Where the outbox cannot be written, the withdrawal says so; it holds
         all the same, in this process and the next.
@@ -866,7 +865,8 @@ class TestDamage:
         kit = open_kit(data_dir, "stats")
         tick(kit, 1)
         kit.close()
-        (data_dir / "outbox.sqlite3").write_bytes(b"nonsense" * 4096)
+        (data_dir / "outbox.sqlite3").unlink()
+        (data_dir / "outbox.sqlite3").mkdir()
 
         kit = open_kit(data_dir)
         with pytest.raises(StoreError, match="outbox"):
@@ -877,9 +877,35 @@ class TestDamage:
                 answer = use.capture(Ticked(1))
             assert answer.reason is Reason.WITHDRAWN
 
+    def test_a_damaged_outbox(self, tmp_path):
+        """
+        Where the outbox is damaged, the withdrawal puts another in its
+        place, and nothing opens what is left of the damaged one.
+        """
+        data_dir = tmp_path / "data"
+        kit = open_kit(data_dir, "stats")
+        tick(kit, 1)
+        kit.close()
+        (key,) = (data_dir / "keys").glob("*.key")
+        old = key.read_bytes()
+        kit = open_kit(data_dir)
+        kit.store.close()
+        raw = bytearray((data_dir / "outbox.sqlite3").read_bytes())
+        raw[1000] ^= 0x55
+        (data_dir / "outbox.sqlite3").write_bytes(raw)
+
+        kit.consent.withdraw("stats")
+
+        assert kit.status().waiting == 0
+        assert hits([old], data_dir) == []
+        for one in (kit, open_kit(data_dir)):
+            with one.use("stats") as use:
+                answer = use.capture(Ticked(1))
+            assert answer.reason is Reason.WITHDRAWN
+
     def test_sdks_are_stopped_whatever_happens(self, tmp_path):
         """
-        A third-party SDK is stopped even where the outbox is damaged.
+        A third-party SDK is stopped even where the outbox cannot be used.
         """
         data_dir = tmp_path / "data"
         kit = open_kit(data_dir, "umeng", "stats")
@@ -889,9 +915,8 @@ class TestDamage:
             "umeng", lambda: None, stop=lambda: stopped.append(1)
         )
         kit.store.close()
-        for path, _ in files(data_dir):
-            if path.name.startswith("outbox"):
-                path.write_bytes(b"nonsense" * 4096)
+        (data_dir / "outbox.sqlite3").unlink()
+        (data_dir / "outbox.sqlite3").mkdir()
 
         with pytest.raises(StoreError):
             kit.consent.withdraw("umeng")

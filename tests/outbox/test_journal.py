@@ -177,7 +177,8 @@ class TestJournal:
         other.belong("0" * 16)
         (part,) = other.parts({})
         assert (part.body, part.is_live) == (entry(), True)
-        other.retire(part, len(part.body))
+        other.leave(part.name, len(part.body))
+        other.delete({part.name: len(part.body)})
         journal.append(entry(2))
         (later,) = other.parts({part.name: len(part.body)})
         assert later.body == entry(2)
@@ -192,7 +193,10 @@ class TestJournal:
         other.belong("0" * 16)
         (part,) = other.parts({})
         assert not part.is_live
-        other.retire(part, len(part.body))
+        other.leave(part.name, len(part.body))
+        other.delete({part.name: len(part.body) - 1})
+        assert len(list(journal.folder.iterdir())) == 1
+        other.delete({part.name: len(part.body)})
         assert list(journal.folder.iterdir()) == []
 
     def test_its_own_goes_when_nothing_came(self, journal: Journal) -> None:
@@ -203,10 +207,12 @@ class TestJournal:
         journal.append(entry())
         (part,) = journal.parts({})
         journal.append(entry(2))
-        journal.retire(part, 38)
+        journal.leave(part.name, 38)
+        journal.delete({part.name: 38})
         (more,) = journal.parts({part.name: 38})
         assert more.body == entry(2)
-        journal.retire(more, 76)
+        journal.leave(more.name, 76)
+        journal.delete({more.name: 76})
         assert list(journal.folder.iterdir()) == []
         journal.append(entry(3))
         assert len(list(journal.folder.iterdir())) == 1
@@ -250,3 +256,58 @@ class TestJournal:
         journal.folder.write_text("in the way")
         with pytest.raises(UnwritableError, match="captured"):
             journal.append(entry())
+
+
+class TestPowerCut:
+    """
+    Tests for captures that wait for the disk.
+    """
+
+    def test_each_entry_is_on_the_disk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        What is appended is handed to the disk before it counts, and the name
+        of a new file too; without being asked, neither is.
+        """
+        synced: list[int] = []
+        real = os.fsync
+
+        def fsync(handle: int) -> None:
+            real(handle)
+            synced.append(os.fstat(handle).st_size)
+
+        monkeypatch.setattr("os.fsync", fsync)
+        quick = Journal(tmp_path / "quick")
+        quick.belong("0" * 16)
+        quick.append(entry())
+        assert synced == []
+        waits = Journal(tmp_path / "waits", waits=True)
+        waits.belong("0" * 16)
+        waits.append(entry())
+        folder, first = synced
+        assert (first, folder) == (
+            len(entry()),
+            (tmp_path / "waits").stat().st_size,
+        )
+        waits.append(entry(2))
+        assert synced[2:] == [2 * len(entry())]
+
+    def test_what_the_disk_does_not_take_is_not_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Where the disk fails, the entry is taken back, and it is said.
+        """
+        waits = Journal(tmp_path, waits=True)
+        waits.belong("0" * 16)
+        waits.append(entry())
+
+        def fsync(handle: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr("os.fsync", fsync)
+        with pytest.raises(UnwritableError, match="Input/output error"):
+            waits.append(entry(2))
+        (part,) = waits.parts({})
+        assert part.body == entry()

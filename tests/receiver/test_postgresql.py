@@ -127,6 +127,25 @@ class TestPostgreSQLStore(RecordStoreConformance):
             store_from_url(url)
         assert "s3cret" not in str(told.value)
 
+    def test_a_program_may_name_it_so_too(self, store, schema):
+        """
+        What the command takes as a URL, a program may pass; what else stands
+        in its query stays there.
+        """
+        mark = "&" if "?" in POSTGRESQL else "?"
+        url = f"{POSTGRESQL}{mark}schema={schema}&connect_timeout=7"
+        store.put(make_batch())
+        with (
+            closing(PostgreSQLStore(url)) as found,
+            closing(PostgreSQLStore(url, schema=schema)) as same,
+        ):
+            assert found.name == same.name == store.name
+            assert found.counts().records == 2
+        with pytest.raises(ValueError, match="two schemas"):
+            PostgreSQLStore(url, schema="another")
+        with pytest.raises(ValueError, match="schema"):
+            PostgreSQLStore(f"{POSTGRESQL}{mark}schema=a%22b")
+
     def test_another_schema(self):
         """
         A schema's name is small letters, digits and underscores.

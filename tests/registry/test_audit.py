@@ -368,14 +368,37 @@ class TestAgainst:
         program = attrs.evolve(unknown, kind="process", host="uname", port=0)
         library = attrs.evolve(program, kind="native", host="libc.so.6")
 
-        ((rule, severity, message),) = self._judge(
-            tmp_path, other, known, unknown, program, library
-        )
+        told = self._judge(tmp_path, other, known, unknown, program, library)
+        ((rule, severity, message),) = [
+            t for t in told if t[0] != "sdk-observed-unseen"
+        ]
 
         assert (rule, severity) == ("sdk-observed-undeclared-host", "warning")
         assert message == (
             "'posthog': its entry names no such host; it connected to "
             "192.0.2.2:443, looked up x.example"
+        )
+
+    def test_unseen(self, tmp_path: Path) -> None:
+        """
+        Programs and libraries that ran under a permit are noted; those that
+        were stopped ran not, and those without a permit are worse.
+        """
+        program = attrs.evolve(SIGHTING, kind="process", host="sh", port=0)
+        library = attrs.evolve(program, kind="native", host="libc.so.6")
+        stopped = attrs.evolve(program, host="uname", stopped=True)
+        early = attrs.evolve(program, host="cat", permitted=False)
+
+        told = self._judge(tmp_path, program, program, library, stopped, early)
+
+        assert [t[:2] for t in told] == [
+            ("sdk-observed-before-consent", "error"),
+            ("sdk-observed-unseen", "note"),
+        ]
+        assert told[0][2].endswith(" it started the program cat")
+        assert told[1][2] == (
+            "'posthog': started the program sh (2 times), loaded the library "
+            "libc.so.6"
         )
 
     def test_wildcard(self, tmp_path: Path) -> None:

@@ -189,6 +189,27 @@ class TestFaults:
             "in one.toml"
         )
 
+    def test_one_module(self, tmp_path: Path) -> None:
+        """
+        A module is of one SDK; one below it may be another's.
+        """
+        for id_, imports in (
+            ("one", ["acme", "acme_more"]),
+            ("two", ["acme.ads", "acme"]),
+            ("three", ["acme.ads"]),
+        ):
+            more = (
+                f'[package]\ndistributions = ["{id_}"]\n'
+                f'imports = {imports}\nversion = "1"\n'
+            )
+            write(tmp_path, id_, more=more)
+
+        place = "two.toml: $.package.imports"
+        assert told(tmp_path) == [
+            f"{place}[0]: acme.ads is a module of three.toml already",
+            f"{place}[1]: acme is a module of one.toml already",
+        ]
+
     def test_a_host_twice(self, tmp_path: Path) -> None:
         """
         One entry names a host once.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -18,12 +19,14 @@ import sys
 import threading
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from time import monotonic
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 
@@ -123,6 +126,9 @@ def in_a_thread(act):
     if errors:
         raise errors[0]
 
+def fetch(port):
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+
 def threaded(port):
     in_a_thread(lambda: send(port))
 
@@ -217,6 +223,12 @@ def look_up_backwards(_):
 def program(_):
     subprocess.run([sys.executable, "-c", ""], check=True)
 
+def begin(*args):
+    return subprocess.Popen([sys.executable, *args], stdin=subprocess.PIPE)
+
+def calls(line):
+    subprocess.Popen(line.split())
+
 def shell(_):
     os.system("true")
 
@@ -259,6 +271,17 @@ def made_at_run_time(port):
     exec("def go(p): socket.create_connection(('127.0.0.1', p)).close()", space)
     space["go"](port)
 
+def made_without_a_name(port):
+    exec(
+        "import socket\\n"
+        f"socket.create_connection(('127.0.0.1', {port})).close()", {}
+    )
+
+def called_without_a_name(port):
+    space = {"call": send}
+    exec("go = lambda port: call(port)", space)
+    space["go"](port)
+
 def calls_back(function, *args):
     return function(*args)
 
@@ -293,6 +316,8 @@ WAYS = [
     "native",
     "patched",
     "made_at_run_time",
+    "made_without_a_name",
+    "called_without_a_name",
 ]
 
 
@@ -477,6 +502,32 @@ class TestWays:
         assert app.kit.registry.observed is not None
         assert len(app.kit.registry.observed) == 0
 
+    @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+    def test_in_the_processes_of_a_pool(self, app: App) -> None:
+        """
+        In a worker process too it ends in an error inside of the SDK, which
+        comes back as such, bare or within another; the pool goes on.
+        """
+        app.kit.registry.enforce()
+        context = multiprocessing.get_context("fork")
+
+        with (
+            ProcessPoolExecutor(1, mp_context=context) as executor,
+            context.Pool(1) as pool,
+        ):
+            runs: list[Callable[..., Any]] = [
+                lambda act, *args: executor.submit(act, *args).result(20),
+                lambda act, *args: pool.apply_async(act, args).get(20),
+            ]
+            for run in runs:
+                for way in ("send", "look_up", "native"):
+                    with pytest.raises(SDKStoppedError, match="acme was"):
+                        run(getattr(app.acme, way), app.port)
+                with pytest.raises(URLError, match="acme was stopped"):
+                    run(app.acme.fetch, app.port)
+                assert run(len, "abc") == 3
+        assert app.arrived == []
+
     def test_code_of_an_sdk_that_hides_its_name(self, app: App) -> None:
         """
         A module that calls itself another is known by its file.
@@ -493,6 +544,43 @@ class TestWays:
             exec(compile(path.read_text("utf-8"), str(path), "exec"), space)
 
             assert _is_stopped(space["go"], app.port)
+
+    def test_code_without_a_name_of_the_apps(self, app: App) -> None:
+        """
+        What the app makes at run time and runs is the app's, also where an
+        SDK calls that back.
+        """
+        app.kit.registry.enforce()
+        go = "socket.create_connection(('127.0.0.1', port)).close()"
+        space: dict[str, Any] = {"socket": socket, "port": app.port}
+        nameless = eval(f"lambda: {go}", space)
+
+        def run() -> None:
+            exec(go, space)
+
+        nameless()
+        app.acme.calls_back(run)
+        app.wait(2)
+        assert app.arrived == [b""] * 2
+
+    def test_code_of_many_modules(self, app: App) -> None:
+        """
+        An SDK is found behind any code of the app's, in each module that
+        runs it, and again when the module was loaded anew.
+        """
+        app.kit.registry.enforce()
+        path = app.folder / "site" / "notes_app.py"
+        path.write_text("def call(act, *args):\n    return act(*args)\n")
+        for _ in range(2):
+            notes = importlib.import_module("notes_app")
+            assert _is_stopped(notes.call, app.acme.send, app.port)
+            address = ("127.0.0.1", app.port)
+            notes.call(socket.create_connection, address).close()
+            # The same code, as the SDK's.
+            space = {"__name__": "acme.notes"}
+            as_sdk = FunctionType(notes.call.__code__, space)
+            assert _is_stopped(as_sdk, socket.create_connection, address)
+            del sys.modules["notes_app"]
 
     def test_errors_that_callers_are_ready_for(self, app: App) -> None:
         """
@@ -649,6 +737,23 @@ class TestHosts:
 
         assert _is_stopped(app.acme.look_up, 0, host) is not may
 
+    @pytest.mark.parametrize(
+        "hosts", [None, "us.acme.example", "*.acme.example"]
+    )
+    def test_one_in_another_country(self, app: App, hosts: str | None) -> None:
+        """
+        The error names the region and the policy's country, and no way to
+        lift the check; that the app names the host does not lift it either.
+        """
+        app.kit.registry.enforce(hosts={"acme": [hosts]} if hosts else None)
+        app.yes()
+
+        with pytest.raises(
+            SDKStoppedError, match=r"us\.acme\.example stands in US.* to DE;"
+        ) as caught:
+            app.acme.look_up(0, "us.acme.example")
+        assert "hosts=" not in str(caught.value)
+
     def test_those_that_the_app_names(self, app: App) -> None:
         """
         A server of the app's own is declared by the app.
@@ -702,6 +807,102 @@ class TestHosts:
         with pytest.raises(SDKStoppedError, match="acme was stopped"):
             socket.getaddrinfo("in.acme.example", 443)
         socket.create_connection(("127.0.0.1", app.port), 5).close()
+
+
+class TestUnseen:
+    """
+    Tests for what is let through with a permit, and is not seen into.
+    """
+
+    def test_it_is_said(
+        self, app: App, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """
+        Programs and libraries are named among the gaps, and the first of
+        each once in the log; what was stopped is none.
+        """
+        caplog.set_level("INFO", "consentkit")
+        app.kit.registry.enforce()
+        assert _is_stopped(app.acme.program, 0)
+        assert app.kit.registry.gaps == {}
+
+        app.yes()
+        for _ in range(2):
+            app.acme.program(0)
+            app.acme.shell(0)
+            app.acme.native(0)
+
+        python = Path(sys.executable).name
+        gaps = {
+            "acme": "it loaded the library C, which is not seen into; "
+            f"it started the program {python}, true, which is not seen into"
+        }
+        assert app.kit.registry.gaps == gaps
+        told = [r.getMessage() for r in caplog.records if "seen" in r.msg]
+        end = "what that sends is neither seen nor stopped"
+        assert told == [
+            f"acme started the program {python}: {end}",
+            f"acme loaded the library C: {end}",
+        ]
+        app.kit.registry.observe()
+        assert app.kit.registry.gaps == gaps
+
+    def test_many_programs(self, app: App) -> None:
+        """
+        However many there are, few are named.
+        """
+        app.kit.registry.enforce()
+        app.yes()
+
+        for number in range(80):
+            with contextlib.suppress(FileNotFoundError):
+                app.acme.calls(f"no-{number} --secret")
+
+        gap = app.kit.registry.gaps["acme"]
+        assert "no-0, no-1, no-2, no-3, no-4 and others, which" in gap
+        assert "secret" not in gap
+
+    @pytest.mark.parametrize("has_waitid", [True, False])
+    def test_one_that_still_runs(
+        self,
+        app: App,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        has_waitid: bool,
+    ) -> None:
+        """
+        A withdrawal names the SDK whose program still runs, and no longer
+        once it has ended; how it ended is left to who started it.
+        """
+        if not has_waitid:
+            monkeypatch.delattr(os, "waitid", raising=False)
+        app.kit.registry.enforce()
+        app.yes()
+        with app.acme.begin("-c", "input()") as one:
+            done = app.kit.consent.withdraw("statistics", method="settings")
+            assert done.still_running == ("acme",)
+            assert f"still run (process {one.pid})" in caplog.text
+            one.communicate(b"\n")
+        assert one.returncode == 0
+
+        app.yes()
+        done = app.kit.consent.withdraw("statistics", method="settings")
+        assert done.still_running == ()
+
+    @pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs os.waitid()")
+    def test_one_that_ends_unnoticed(self, app: App) -> None:
+        """
+        A program that has ended and that nobody has waited for does not run;
+        it can be waited for as before.
+        """
+        app.kit.registry.enforce()
+        app.yes()
+        with app.acme.begin("-c", "raise SystemExit(3)") as one:
+            os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+            done = app.kit.consent.withdraw("statistics", method="settings")
+            assert done.still_running == ()
+            assert one.wait(20) == 3
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ nothing of it out.
 
 from __future__ import annotations
 
-import hmac
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from attrs import frozen
 
+from consentkit._mac import hmac_sha256
 from consentkit.anonymise.buckets import (
     bucket,
     generalise_version,
@@ -227,7 +226,7 @@ def _grid(given: Given, raw: Any) -> JSON | Unavailable | News:
     if not protection.on_change:
         return made
     # The true cell has to change; a new draw for the old one is no news.
-    mark = hmac.digest(held.secret, held.cell.index.encode(), "sha256")
+    mark = hmac_sha256(held.secret, held.cell.index.encode())
     return News(made, mark[:16].hex())
 
 

@@ -56,6 +56,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from attrs import field, frozen
 
+from consentkit._mac import hmac_sha256
 from consentkit._sqlite import Database
 from consentkit.anonymise.classes import PrivacyClass
 from consentkit.anonymise.laplace import discrete_laplace
@@ -227,7 +228,7 @@ class Aggregate:
 
 
 def _seal_of(text: str) -> bytes:
-    return hmac.digest(_KEY, text.encode(), "sha256")
+    return hmac_sha256(_KEY, text.encode())
 
 
 def is_exempt(what: object) -> bool:

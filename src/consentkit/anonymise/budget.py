@@ -11,7 +11,6 @@ Units: epsilon in nats.
 
 from __future__ import annotations
 
-import hmac
 import math
 import os
 import re
@@ -20,6 +19,7 @@ import shutil
 from pathlib import Path
 
 from consentkit._fork import Mutex
+from consentkit._mac import hmac_sha256
 from consentkit.anonymise.response import Spent
 
 
@@ -87,7 +87,7 @@ class Budget:
         Raises:
             OSError: If it cannot be noted.
         """
-        tag = hmac.digest(key, f"answered {value}".encode(), "sha256")[:8]
+        tag = hmac_sha256(key, f"answered {value}".encode())[:8]
         parts = (function, data_type, recipient, epoch, f"{epsilon:.6f}")
         name = "~".join((*map(_escaped, parts), tag.hex()))
         with self._lock:

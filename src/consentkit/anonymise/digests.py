@@ -22,7 +22,8 @@ Source:
 from __future__ import annotations
 
 import hashlib
-import hmac
+
+from consentkit._mac import hmac_sha256
 
 
 __all__ = ["PseudonymKeys", "derive_pseudonym_key", "keyed_hex", "md5_hex"]
@@ -73,7 +74,7 @@ def keyed_hex(key: bytes, canonical: str) -> str:
     if len(key) < _SHORTEST_KEY_BYTES:
         msg = f"`key` must have at least {_SHORTEST_KEY_BYTES} bytes"
         raise ValueError(msg)
-    return hmac.digest(key, canonical.encode(), "sha256")[:_KEPT_BYTES].hex()
+    return hmac_sha256(key, canonical.encode())[:_KEPT_BYTES].hex()
 
 
 def derive_pseudonym_key(

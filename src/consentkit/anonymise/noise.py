@@ -27,9 +27,9 @@ Units: degrees (WGS-84), kilometres.
 
 from __future__ import annotations
 
-import hmac
 import math
 
+from consentkit._mac import hmac_sha256
 from consentkit.anonymise.grid import Cell, cell_of
 
 
@@ -88,7 +88,7 @@ def uniform(key: bytes, name: str) -> float:
     if len(key) < _SHORTEST_KEY_BYTES:
         msg = f"`key` must have at least {_SHORTEST_KEY_BYTES} bytes"
         raise ValueError(msg)
-    digest = hmac.digest(key, name.encode(), "sha256")
+    digest = hmac_sha256(key, name.encode())
     # 52 bits and a half: neither end can come out, whatever the rounding.
     return (int.from_bytes(digest[:8], "big") >> 12) / 2**52 + 2**-53
 

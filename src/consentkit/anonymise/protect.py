@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NoReturn, final
 
+from consentkit._mac import hmac_sha256
 from consentkit.anonymise._steps import (
     STEPS,
     Given,
@@ -61,6 +62,14 @@ _PLAIN: Final = 2**31
 # once: so many, of so many characters.
 _MOST_KNOWN: Final = 512
 _SHORT: Final = 64
+
+_TYPES: Final[Mapping[str, type]] = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "enum": str,
+    "text": str,
+}
 
 _TAKES: Final[Mapping[str, str]] = {
     "bool": "a bool",
@@ -209,7 +218,7 @@ def _seal_of(permit: Permit, text: str, news: str) -> bytes:
         news,
         text,
     )
-    return hmac.digest(_KEY, "\0".join(bound).encode(), "sha256")
+    return hmac_sha256(_KEY, "\0".join(bound).encode())
 
 
 def protect(
@@ -401,6 +410,16 @@ class Cleaner:
             self._one(field, in_ranges=in_ranges)
             for field in spec.fields.values()
         )
+        #: Of each field the type that most of its values are exactly of.
+        self._types = tuple(
+            _TYPES[field.kind] for field in spec.fields.values()
+        )
+        #: The places of those that such a value is not enough for.
+        self._others = tuple(
+            (at, self._each[at])
+            for at, field in enumerate(spec.fields.values())
+            if field.kind in {"enum", "int", "float"}
+        )
 
     def clean(self, given: Iterable[object]) -> list[JSON] | None:
         """
@@ -413,11 +432,16 @@ class Cleaner:
             The same in the form that is kept, or ``None`` if one of them is
             to be looked at by `clean_event`.
         """
+        made: list[Any] = list(given)
         try:
-            made = [
-                one(value)
-                for one, value in zip(self._each, given, strict=True)
-            ]
+            if tuple(map(type, made)) == self._types:
+                for at, one in self._others:
+                    made[at] = one(made[at])
+            else:
+                made = [
+                    one(value)
+                    for one, value in zip(self._each, made, strict=True)
+                ]
         except Exception:  # noqa: BLE001 - its frames hold the values
             return None
         if None in made:

@@ -79,6 +79,7 @@ def _status(arguments: argparse.Namespace) -> int:
                 "held": list(held),
                 "counts": dict(status.counts),
                 "kek": status.kek and asdict(status.kek),
+                "set_aside": [str(path) for path in status.set_aside],
             }
         )
         return 0
@@ -100,6 +101,11 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"so far {reason.replace('_', ' ')}: {number}")
     if status.kek is not None:
         _tell_key(status.kek)
+    for path in status.set_aside:
+        print(
+            f"A damaged file was set aside in {path}; what was intact of it "
+            "is in the outbox."
+        )
     return 0
 
 

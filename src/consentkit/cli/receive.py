@@ -251,18 +251,18 @@ def _app_maker(
     said = os.environ.get
     shown: dict[str, Any] = {
         "metrics": metrics,
-        "metrics_token": said("CONSENTKIT_RECEIVER_METRICS_TOKEN") or None,
+        "metrics_token": _token_of("CONSENTKIT_RECEIVER_METRICS_TOKEN"),
     }
     sealing: dict[str, Any] = {
         "keys": keys,
         "sealed_only": arguments.sealed_only,
     }
     if not arguments.source:
-        token = arguments.token or said("CONSENTKIT_RECEIVER_TOKEN")
+        token = _token_of("CONSENTKIT_RECEIVER_TOKEN", arguments.token)
         tenants = Tenants(arguments.tenants) if arguments.tenants else None
         return lambda store: make_app(
             store,
-            token=token or None,
+            token=token,
             tenants=tenants,
             limits=limits,
             **sealing,
@@ -288,6 +288,24 @@ def _app_maker(
         return make_consumer_app(store, consumer, **shown)
 
     return make
+
+
+def _token_of(variable: str, argument: str | None = None) -> str | None:
+    """
+    Give the token of ``--token`` or of the environment, if there is one.
+
+    One that is empty is not the same as none: it would let everybody in
+    where a script meant to set it.
+
+    Raises:
+        ValueError: If nobody can show it.
+    """
+    from consentkit.transports._token import check_token
+
+    origin = variable if argument is None else "--token"
+    token = os.environ.get(variable) if argument is None else argument
+    check_token(token, origin)
+    return token
 
 
 def _reason(error: OSError) -> str:
@@ -320,7 +338,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.sealed_only and not arguments.keys:
         msg = "--sealed-only needs --keys FILE: nothing could be opened"
         raise ValueError(msg)
-    if arguments.source and (arguments.token or arguments.tenants):
+    if arguments.source and (arguments.token is not None or arguments.tenants):
         msg = (
             "--from takes nothing by request; leave out --token and --tenants"
         )

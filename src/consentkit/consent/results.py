@@ -62,7 +62,8 @@ class Withdrawal:
         destroyed: What it took out of the outbox.
 
         still_running: Third-party SDKs that run and have no way to be
-            stopped; they end with the process.
+            stopped; they end with the process. Also those of which a program
+            was seen to start that still runs.
     """
 
     entries: tuple[Entry, ...]

@@ -5,7 +5,6 @@ What every store needs beside its entries: the key that signs, and the anchor.
 
 from __future__ import annotations
 
-import hmac
 import os
 
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from consentkit._fork import load
+from consentkit._mac import hmac_sha256
 from consentkit.exceptions import DamagedError, ProofError
 from consentkit.ledger.anchor import AnchorFile, AnchorInMemory
 from consentkit.ledger.checkpoint import (
@@ -87,9 +87,7 @@ def tag_of(id: str, key: bytes) -> str:  # noqa: A002 - the word of the ledger
 
     With the id in it, so that two rows cannot change places.
     """
-    return hmac.digest(
-        key, b"consentkit subject 1\0" + id.encode(), "sha256"
-    ).hex()
+    return hmac_sha256(key, b"consentkit subject 1\0" + id.encode()).hex()
 
 
 def put(there: dict[str, _T], key: str, value: _T, *, most: int) -> None:

@@ -176,13 +176,20 @@ class Chunk:
 
         batch: Id of the batch that it goes out as, or ``None`` before that.
 
-        entries: What is in it, in order.
+        body: What is in it.
     """
 
     place: int
     lane: int
     batch: str | None
-    entries: tuple[Entry, ...]
+    body: bytes
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """
+        What is in it, in order.
+        """
+        return entries_of(self.body)
 
 
 def entries_of(body: bytes) -> tuple[Entry, ...]:
@@ -264,6 +271,21 @@ class Fresh:
         self._uncounted.clear()
         return self._counts[purpose], self._sizes[purpose]
 
+    def drop(self, lane: int) -> int:
+        """
+        Let go of the entries of a lane; give how many those were.
+        """
+        raw = self.by_lane.pop(lane, [])
+        if raw:
+            self.count -= len(raw)
+            self.size -= sum(map(len, raw))
+            self._counts.clear()
+            self._sizes.clear()
+            self._uncounted = [
+                one for kept in self.by_lane.values() for one in kept
+            ]
+        return len(raw)
+
     def insert(self, db: sqlite3.Connection, most: int) -> None:
         """
         Put all of them into the table.
@@ -335,7 +357,7 @@ def oldest(
     to *most* records that were not.
 
     What is in a chunk beyond *most* becomes one of its own; chunks that are
-    smaller become one.
+    smaller than half of it become one with the next.
 
     Args:
         db: The file.
@@ -360,6 +382,8 @@ def oldest(
     for place, batch, records in rows:
         if batch is not None or count >= most:
             break
+        if 2 * count >= most and count + records > most:
+            break  # enough for a batch, which need not be put together
         places.append(place)
         count += records
     if len(places) == 1 and count <= most:
@@ -378,12 +402,15 @@ def _regrouped(
     if not entries:
         return None
     first, raw = places[0], [one.raw for one in entries]
+    if most < len(raw) <= most + most // 2:
+        # By halves: else a small rest would be left, and so on to the end.
+        most = (len(raw) + 1) // 2
     _put(db, first, lane, None, raw[:most])
     if raw[most:]:
         # A chunk takes as many places as it has records, so that this one is
         # free.
         _put(db, first + most, lane, None, raw[most:])
-    return Chunk(first, lane, None, tuple(entries[:most]))
+    return Chunk(first, lane, None, b"".join(raw[:most]))
 
 
 def _take_out(db: sqlite3.Connection, place: int) -> None:
@@ -409,7 +436,7 @@ def read(db: sqlite3.Connection, place: int) -> Chunk | None:
     lane, batch, body = row
     # Whatever damage made of its type.
     body = body if isinstance(body, bytes) else str(body).encode()
-    return Chunk(place, lane, batch, entries_of(body))
+    return Chunk(place, lane, batch, body)
 
 
 def of_batch(db: sqlite3.Connection, batch: str) -> Chunk | None:
@@ -516,18 +543,32 @@ def has_orphans(db: sqlite3.Connection) -> bool:
     return row is not None
 
 
-def delete_orphans(db: sqlite3.Connection, *, most: int) -> int:
+def delete_orphans(
+    db: sqlite3.Connection, *, most: int, most_bytes: int | None = None
+) -> int:
     """
     Delete chunks whose lane has ended, up to *most* of them; give how many.
+
+    Args:
+        db: The file.
+
+        most: How many.
+
+        most_bytes: And how many bytes of them, if that matters.
     """
-    places = db.execute(
-        "SELECT place FROM chunks WHERE lane NOT IN "
+    found = db.execute(
+        "SELECT place, bytes FROM chunks WHERE lane NOT IN "
         "(SELECT id FROM lanes) LIMIT ?",
         (most,),
     ).fetchall()
-    if places:
-        db.executemany("DELETE FROM chunks WHERE place = ?", places)
+    if most_bytes is not None and sum(size for _, size in found) > most_bytes:
+        return 0
+    if found:
+        db.executemany(
+            "DELETE FROM chunks WHERE place = ?",
+            [(place,) for place, _ in found],
+        )
         db.execute(
             "DELETE FROM kinds WHERE lane NOT IN (SELECT id FROM lanes)"
         )
-    return len(places)
+    return len(found)

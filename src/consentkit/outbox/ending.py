@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from consentkit._sqlite import Database
 from consentkit.consent.results import Destroyed
-from consentkit.exceptions import DamagedError
+from consentkit.exceptions import DamagedError, StoreError
 from consentkit.outbox import chunks, drops
+from consentkit.outbox.chunks import Fresh
 from consentkit.outbox.counts import count
 from consentkit.outbox.kekplaces import KEKPlaces
 from consentkit.outbox.keys import KEK
@@ -37,9 +38,13 @@ from consentkit.outbox.records import Erasure, new_id
 
 __all__ = ["Endings", "erasures"]
 
-#: How many chunks of ended lanes a withdrawal deletes while somebody waits.
-#: Their keys are gone; what is left goes at the next delivery or start.
+#: How many chunks of ended lanes one transaction deletes. Their keys are gone
+#: before.
 _SWEPT_AT_ONCE: Final = 2
+
+#: A withdrawal that somebody waits for deletes no more than this; what is
+#: left goes at the next delivery or start.
+_SWEPT_BYTES: Final = 16 * 1024
 
 
 class Endings:
@@ -56,6 +61,8 @@ class Endings:
         places: What else is sealed under that key.
 
         purposes: And this too.
+
+        fold: Empties the log.
     """
 
     def __init__(
@@ -66,23 +73,33 @@ class Endings:
         keys: KEKPlaces,
         places: Places,
         purposes: Purposes,
+        fold: Callable[[], object],
     ) -> None:
         self._db = db
         self._lanes = lanes
         self._keys = keys
         self._places = places
         self._purposes = purposes
+        self._fold = fold
 
     def end(
-        self, db: Connection, grants: Collection[str], *, now: datetime
+        self,
+        db: Connection,
+        grants: Collection[str],
+        fresh: Fresh,
+        *,
+        now: datetime,
     ) -> tuple[Destroyed, bool]:
         """
         End grants, and bar them.
 
         Args:
-            db: The file, in a transaction; nothing is in a journal any more.
+            db: The file, in a transaction.
 
             grants: Their hashes.
+
+            fresh: What was in the journals and is not in the table yet; what
+                of it ends never comes there.
 
             now: When.
 
@@ -93,7 +110,7 @@ class Endings:
         kek = self._lanes.kek_to_go(db)
         rows = db.execute(ALL_LANES).fetchall()
         doomed = [row for row in rows if rests_on(row[2], named)]
-        destroyed = self._end(db, kek, doomed, now)
+        destroyed = self._end(db, kek, doomed, fresh, now)
         self._places.forget(db)
         db.executemany(
             "INSERT OR IGNORE INTO ended VALUES (?)",
@@ -101,6 +118,9 @@ class Endings:
         )
         if doomed:
             self._rotate(db, kek, [r for r in rows if r not in doomed])
+            chunks.delete_orphans(
+                db, most=_SWEPT_AT_ONCE, most_bytes=_SWEPT_BYTES
+            )
         return destroyed, bool(doomed)
 
     def _end(
@@ -108,6 +128,7 @@ class Endings:
         db: Connection,
         kek: KEK | None,
         doomed: list[Any],
+        fresh: Fresh,
         now: datetime,
     ) -> Destroyed:
         records = in_flight = erased = 0
@@ -117,6 +138,7 @@ class Endings:
                 "SELECT COALESCE(SUM(records), 0) FROM chunks WHERE lane = ?",
                 (lane,),
             ).fetchone()
+            waiting += fresh.drop(lane)
             (moving,) = db.execute(
                 "SELECT COALESCE(SUM(records), 0) FROM under_way "
                 "WHERE lane = ?",
@@ -180,19 +202,39 @@ class Endings:
         db.execute("UPDATE meta SET value = ? WHERE name = 'kek'", (new.id,))
         db.execute("DELETE FROM meta WHERE name = 'rotate'")
 
+    def shred(self, grants: Collection[str]) -> bool:
+        """
+        Destroy the KEK where the disk takes nothing else, if only what is to
+        end was opened with it; tell whether that was done.
+
+        What may have been delivered keeps its token: its recipients are
+        still to be asked to erase it.
+
+        Args:
+            grants: Hashes of those that end.
+        """
+        named = frozenset(grants)
+        with suppress(StoreError), self._db.reading() as db:
+            rows = db.execute(
+                "SELECT grant_hash, attempted FROM lanes"
+            ).fetchall()
+            if all(rests_on(held, named) and not sent for held, sent in rows):
+                self._keys.keep_only("")
+                return True
+        return False
+
     # What follows
 
     def sweep(self) -> None:
         """
-        Destroy old KEKs and the rows that no key opens any more.
+        Destroy old KEKs.
         """
         try:
             # Old pages, with the wrapped keys in them, are in the log until
             # then; and as long as an old KEK is there, this is done again.
-            self._db.checkpoint()
+            self._fold()
         finally:
             self._destroy_keys()
-        self._db.checkpoint()
 
     def _destroy_keys(self) -> None:
         with self._db.writing() as db:
@@ -203,7 +245,6 @@ class Endings:
                 self._keys.keep_only(row[0])
             elif db.execute("SELECT 1 FROM lanes LIMIT 1").fetchone() is None:
                 self._keys.keep_only("")
-        self.delete_orphans()
 
     def delete_orphans(self) -> bool:
         """
@@ -233,6 +274,8 @@ class Endings:
             rows = db.execute(
                 "SELECT subject, grant_hash FROM lanes"
             ).fetchall()
+        if not all(isinstance(text, str) for row in rows for text in row):
+            raise damaged(self._db.path, "whose lanes there are is unreadable")
         stale: set[str] = set()
         for subject in {subject for subject, _ in rows}:
             valid = standing(subject)
@@ -251,8 +294,11 @@ class Endings:
             meta = dict(db.execute("SELECT name, value FROM meta"))
         if "rotate" in meta:
             self._rotate_late()
-        elif has_orphans or self._keys.has_others(meta.get("kek", "")):
+        elif self._keys.has_others(meta.get("kek", "")):
             self.sweep()
+        if has_orphans:
+            self.delete_orphans()
+            self._fold()
 
     def _rotate_late(self) -> None:
         """

@@ -36,11 +36,10 @@ def is_due(db: Connection, intake: Intake, over: int) -> bool:
     row = db.execute(
         "SELECT 1 FROM chunks WHERE first_end <= ? LIMIT 1", (over,)
     ).fetchone()
-    return row is not None or any(
-        entry.expires <= over
-        for entries in intake.pending(db).values()
-        for entry in entries
-    )
+    if row is not None:
+        return True
+    first = intake.first_end(db)
+    return first is not None and first <= over
 
 
 def expire(db: Connection, over: int) -> int:

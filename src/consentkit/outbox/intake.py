@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from sqlite3 import Connection
 
 from consentkit.outbox import chunks
@@ -15,6 +15,7 @@ from consentkit.outbox.chunks import Entry, Fresh
 from consentkit.outbox.counts import count
 from consentkit.outbox.journal import Journal, Part, entries_in
 from consentkit.outbox.keys import SEAL_BYTES
+from consentkit.outbox.rows import HEADER, end_and_purpose
 
 
 __all__ = ["Intake"]
@@ -33,6 +34,8 @@ class Intake:
     def __init__(self, journal: Journal, *, record_bytes: int) -> None:
         self._journal = journal
         self._record_bytes = record_bytes
+        #: Whether there may be files of which all is in the table.
+        self.is_spent: bool = True
 
     def gather(self, db: Connection) -> tuple[list[tuple[Part, int]], Fresh]:
         """
@@ -46,7 +49,9 @@ class Intake:
         done = dict(db.execute("SELECT name, done FROM journals").fetchall())
         names = self._journal.names()
         for name in done.keys() - set(names):
-            db.execute("DELETE FROM journals WHERE name = ?", (name,))
+            # What is forgotten of a file that is there comes once more.
+            if not self._journal.has(name):
+                db.execute("DELETE FROM journals WHERE name = ?", (name,))
         if not names:
             return [], Fresh()
         lanes = {lane for (lane,) in db.execute("SELECT id FROM lanes")}
@@ -54,9 +59,11 @@ class Intake:
         waiting = Fresh()
         for part in self._journal.parts(done):
             by_lane: dict[int, list[bytes]] = {}
-            end = passed_over = 0
+            body, end, passed_over, last = part.body, 0, 0, 0
             for start, stop, lane in self._entries_in(db, part):
-                by_lane.setdefault(lane, []).append(part.body[start:stop])
+                if lane != last:
+                    raws, last = by_lane.setdefault(lane, []), lane
+                raws.append(body[start:stop])
                 passed_over += start - end
                 end = stop
             for lane, raws in by_lane.items():
@@ -64,12 +71,17 @@ class Intake:
                     waiting.add(lane, raws)
                 else:
                     count(db, "withdrawn", "", len(raws))
+            if not part.is_live:
+                # Nobody will complete what a crash cut off, or damage did.
+                passed_over += len(body) - end
+                end = len(body)
             count(db, "unreadable", "", int(passed_over > 0))
+            end += part.done
             db.execute(
                 "INSERT OR REPLACE INTO journals VALUES (?, ?)",
-                (part.name, part.done + end),
+                (part.name, end),
             )
-            moved.append((part, part.done + end))
+            moved.append((part, end))
         return moved, waiting
 
     def done(self, db: Connection) -> dict[str, int]:
@@ -119,18 +131,43 @@ class Intake:
                 found.setdefault(lane, []).extend(entries)
         return found
 
+    def first_end(self, db: Connection) -> int | None:
+        """
+        Tell when the first of what is in the journals expires, in
+        milliseconds since 1970; ``None`` if nothing is there.
+        """
+        return min(
+            (
+                end_and_purpose(HEADER.unpack_from(part.body, start)[4])[0]
+                for part in self._journal.parts(self.done(db))
+                for start, _, _ in self._entries_in(db, part)
+            ),
+            default=None,
+        )
+
     def waiting_bytes(self, db: Connection) -> int:
         """
         Tell how many bytes wait in the journals.
         """
         return self._journal.waiting_bytes(self.done(db))
 
-    def retire(self, moved: Iterable[tuple[Part, int]]) -> None:
+    def leave(self, moved: Iterable[tuple[Part, int]]) -> None:
         """
-        Delete the files of which all is in the table, durably.
+        Let go of the files of which all is in the table.
 
         Args:
             moved: What `gather` gave.
         """
         for part, end in moved:
-            self._journal.retire(part, end)
+            self._journal.leave(part.name, end)
+            self.is_spent = True
+
+    def delete(self, done: Mapping[str, int]) -> None:
+        """
+        Delete the files of which all is in the table, and folded.
+
+        Args:
+            done: What `done` gave before it was folded.
+        """
+        self._journal.delete(done)
+        self.is_spent = False

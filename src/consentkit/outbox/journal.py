@@ -5,8 +5,9 @@ returns.
 
 One system call puts an entry where it outlives this process. Whoever next
 opens a transaction in the outbox moves what is in the journals, of all
-processes, into its table, and notes there how far. So an entry is in a
-journal or in the table, and nothing is in both.
+processes, into its table, and notes there how far. So an entry counts in a
+journal or in the table, and nothing counts in both. A file is deleted once
+the log of the table is folded: until then it makes up for damage there.
 
 A file is appended to by one process alone, which holds a lock on it while it
 lives. What a crash cut off at the end was never promised to anyone.
@@ -25,6 +26,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from consentkit._files import sync_folder
 from consentkit._fork import watch_forks
 from consentkit._sqlite import make_private_folder
 from consentkit.exceptions import StoreError, UnwritableError
@@ -82,10 +84,13 @@ class Journal:
 
     Args:
         folder: Where they lie; it is made with the first one.
+
+        waits: Whether what is appended waits until the disk has it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, waits: bool = False) -> None:
         self.folder = folder
+        self._waits = waits
         self._origin = ""
         self._lock = threading.Lock()
         self._handle = -1
@@ -142,6 +147,8 @@ class Journal:
                 self._begin()
             try:
                 written = os.write(self._handle, entries)
+                if self._waits and written == len(entries):
+                    os.fsync(self._handle)
             except OSError as error:
                 problem = _problem(error)
             else:
@@ -204,6 +211,8 @@ class Journal:
             if fcntl is not None:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 hidden.rename(path)
+            if self._waits:
+                sync_folder(self.folder)
         except BaseException:
             with suppress(OSError):
                 hidden.unlink()
@@ -258,24 +267,39 @@ class Journal:
         return [name for name in self._files() if name.startswith(front)]
 
     def _files(self, *others: str) -> list[str]:
+        files: list[tuple[int, str]] = []
+        problem = ""
         try:
             with os.scandir(self.folder) as found:
-                files = [
-                    (one.stat().st_mtime_ns, one.name)
-                    for one in found
-                    if one.name.endswith((_SUFFIX, *others))
-                ]
+                for one in found:
+                    if one.name.endswith((_SUFFIX, *others)):
+                        # Another process may just have deleted this one.
+                        with suppress(FileNotFoundError):
+                            files.append((one.stat().st_mtime_ns, one.name))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             problem = f"the journals cannot be listed ({error.strerror})"
-        else:
+        if not problem:
             return [name for _, name in sorted(files)]
         raise StoreError(
             self.folder,
             problem=problem,
             cure="let this user read the folder",
         )
+
+    def newest_origin(self) -> str:
+        """
+        Tell to which outbox the newest file belongs; empty if there is none.
+        """
+        files = self._files()
+        return files[-1].partition("-")[0] if files else ""
+
+    def has(self, name: str) -> bool:
+        """
+        Tell whether a file is there.
+        """
+        return (self.folder / name).exists()
 
     def waiting_bytes(self, done: Mapping[str, int]) -> int:
         """
@@ -304,7 +328,9 @@ class Journal:
                 # Asked before it is read: who ends now has written before.
                 is_live = self._is_live(name, file.fileno())
                 file.seek(at)
-                yield Part(name, at, file.read(), is_live)
+                body = file.read()
+                if body:
+                    yield Part(name, at, body, is_live)
 
     def _is_live(self, name: str, handle: int) -> bool:
         if self._handle >= 0 and name == self._path.name:
@@ -317,26 +343,37 @@ class Journal:
             return True
         return False
 
-    def retire(self, part: Part, end: int) -> None:
+    def leave(self, name: str, end: int) -> None:
         """
-        Delete a file of which all was moved, unless more comes.
+        Append to another file from now on, if all of this one was moved.
 
         Args:
-            part: What was moved last.
+            name: Of the file.
 
-            end: Up to where it is in the table, durably.
+            end: Up to where it was moved.
         """
-        path = self.folder / part.name
         with self._lock:
-            is_own = self._handle >= 0 and path == self._path
-            if is_own and self._pid == os.getpid():
-                if self._size != end:
-                    return
+            is_own = self._handle >= 0 and name == self._path.name
+            if is_own and self._pid == os.getpid() and self._size == end:
                 self._let_go()
-            elif part.is_live:
-                return
-            with suppress(OSError):
-                path.unlink()
+
+    def delete(self, done: Mapping[str, int]) -> None:
+        """
+        Delete the files of which all was moved, unless more comes.
+
+        Args:
+            done: By name, up to where a file was moved, durably and not
+                only as far as the log of the table goes: if that is
+                damaged, the file is still there.
+        """
+        for name, end in done.items():
+            path = self.folder / name
+            with suppress(OSError), path.open("rb") as file:
+                if self._is_live(name, file.fileno()):
+                    continue
+                # Asked behind that: who ended meanwhile has written before.
+                if os.fstat(file.fileno()).st_size <= end:
+                    path.unlink()
 
     # Forks
 
@@ -376,21 +413,49 @@ def entries_in(
 
         most_bytes: The most that one entry may have.
     """
-    at, size = 0, len(body)
+    found = _intact_in(body, last_lane, most_bytes)
+    yield from found
+    at = found[-1][1] if found else 0
+    if at < len(body):
+        yield from _found_after(body, at, last_lane, most_bytes)
 
-    def length_at(at: int) -> tuple[int, int]:
-        if size - at <= HEADER.size:
-            return 0, 0
-        length, lane, high, low, _ = HEADER.unpack_from(body, at)
-        if (
+
+def _intact_in(
+    body: bytes, last_lane: int, most_bytes: int
+) -> list[tuple[int, int, int]]:
+    """
+    Find the entries up to the first that is damaged, or may be: of an entry
+    whose follower is none, the length may be wrong.
+    """
+    found: list[tuple[int, int, int]] = []
+    unpack, front = HEADER.unpack_from, HEADER.size
+    at, size = 0, len(body)
+    while size - at > front:
+        length, lane, high, low, _ = unpack(body, at)
+        end = at + front + length
+        # As in `_length_at`, and in a loop that each entry goes through.
+        if not (
             0 < length <= most_bytes
-            and at + HEADER.size + length <= size
-            and (high >> 12) & 0xF == _VERSION
+            and end <= size
+            and high >> 12 & 0xF == _VERSION
             and low >> 62 == _VARIANT
             and 0 < lane <= last_lane
         ):
-            return HEADER.size + length, lane
-        return 0, 0
+            break
+        found.append((at, end, lane))
+        at = end
+    if at != size and found:
+        found.pop()
+    return found
+
+
+def _found_after(
+    body: bytes, at: int, last_lane: int, most_bytes: int
+) -> Iterator[tuple[int, int, int]]:
+    size = len(body)
+
+    def length_at(at: int) -> tuple[int, int]:
+        return _length_at(body, at, last_lane, most_bytes)
 
     while size - at > HEADER.size:
         length, lane = length_at(at)
@@ -409,3 +474,24 @@ def entries_in(
             at = end
         else:
             at += 1
+
+
+def _length_at(
+    body: bytes, at: int, last_lane: int, most_bytes: int
+) -> tuple[int, int]:
+    """
+    Give length and lane of the entry at a place; 0 where there is none.
+    """
+    size = len(body)
+    if size - at <= HEADER.size:
+        return 0, 0
+    length, lane, high, low, _ = HEADER.unpack_from(body, at)
+    if (
+        0 < length <= most_bytes
+        and at + HEADER.size + length <= size
+        and (high >> 12) & 0xF == _VERSION
+        and low >> 62 == _VARIANT
+        and 0 < lane <= last_lane
+    ):
+        return HEADER.size + length, lane
+    return 0, 0

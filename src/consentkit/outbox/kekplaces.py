@@ -69,11 +69,17 @@ class KEKPlaces:
         """
         return self._place(kek_id).load(kek_id, is_to_go=is_to_go)
 
+    def ids(self) -> frozenset[str]:
+        """
+        Name all KEKs that are there, what a crash left behind included.
+        """
+        return self._file.ids() | self._store.ids()
+
     def has_others(self, kek_id: str) -> bool:
         """
         Tell whether there is another KEK, which a crash left behind.
         """
-        return bool((self._file.ids() | self._store.ids()) - {kek_id})
+        return bool(self.ids() - {kek_id})
 
     def keep_only(self, kek_id: str) -> None:
         """

@@ -18,23 +18,24 @@ file.
 
 from __future__ import annotations
 
-import hmac
 import os
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from consentkit._mac import hmac_sha256
 from consentkit._sqlite import make_private_folder
 from consentkit.anonymise.digests import PseudonymKeys
 from consentkit.exceptions import DamagedError, UnwritableError
+from consentkit.outbox.rows import HEADER, Row, end_and_purpose
 
 
 __all__ = [
@@ -112,7 +113,7 @@ class Lane:
         together.
         """
         name = b"consentkit consent 1\0" + self.grant.encode()
-        return hmac.digest(self.pseudonym_secret, name, "sha256").hex()
+        return hmac_sha256(self.pseudonym_secret, name).hex()
 
     @property
     def secrets(self) -> bytes:
@@ -146,25 +147,44 @@ class Lane:
             self._bound + beside,
         )
 
-    def open_all(
-        self, rows: Iterable[tuple[bytes, bytes]]
-    ) -> Iterator[bytes | None]:
+    def open_all(self, body: bytes, after: int = 0) -> list[Row]:
         """
-        Decrypt many rows; ``None`` for one that is not what was sealed.
+        Decrypt the entries of a body, as far as it goes.
 
         Args:
-            rows: Of each what stands beside it, and what is sealed.
+            body: Entries, as `consentkit.outbox.rows` says.
+
+            after: In milliseconds since 1970; what expires until then is
+                left out.
+
+        Returns:
+            Of each its row, whose text is empty where it is not what was
+            sealed.
         """
         decrypt, bound = self._cipher.decrypt, self._bound
-        for beside, sealed in rows:
-            try:
-                yield decrypt(
-                    sealed[:_NONCE_BYTES],
-                    sealed[_NONCE_BYTES:],
-                    bound + beside,
-                )
-            except (InvalidTag, TypeError, ValueError):
-                yield None
+        unpack, front = HEADER.unpack_from, HEADER.size
+        rows: list[Row] = []
+        at, size = 0, len(body)
+        while size - at > front:
+            length, _, high, low, joined = unpack(body, at)
+            start = at + front
+            end = start + length
+            if end > size:
+                break
+            expires, _ = end_and_purpose(joined)
+            if expires > after:
+                sealed = start + _NONCE_BYTES
+                try:
+                    plain = decrypt(
+                        body[start:sealed],
+                        body[sealed:end],
+                        bound + body[at:start],
+                    )
+                except (InvalidTag, TypeError, ValueError):
+                    plain = b""
+                rows.append(Row(high, low, expires, plain))
+            at = end
+        return rows
 
 
 def make_lane(*, element: str, grant: str, recipient: str) -> Lane:
@@ -229,6 +249,25 @@ class KEK:
             pseudonym_secret=pseudonym,
             erasure_token=token,
         )
+
+    def opens(self, row: Sequence[Any]) -> bool:
+        """
+        Tell whether a lane was wrapped by it.
+
+        Args:
+            row: Element, grant, recipient, subject and wrapped keys.
+        """
+        element, grant, recipient, _, wrapped = row[:5]
+        with suppress(InvalidTag, TypeError, ValueError):
+            self.unwrap(
+                wrapped,
+                id=0,
+                element=element,
+                grant=grant,
+                recipient=recipient,
+            )
+            return True
+        return False
 
     def _bound(self, element: str, grant: str, recipient: str) -> bytes:
         parts = ("consentkit lane 1", self.id, element, grant, recipient)

@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from sqlite3 import Connection
@@ -19,10 +19,11 @@ from typing import Any, Final
 from attrs import define, field, frozen
 from cryptography.exceptions import InvalidTag
 
-from consentkit.exceptions import DamagedError, StoreError
+from consentkit._sqlite import CorruptError
+from consentkit.exceptions import StoreError
 from consentkit.gate import Permit
 from consentkit.outbox import chunks
-from consentkit.outbox.chunks import Chunk, Entry
+from consentkit.outbox.chunks import Chunk
 from consentkit.outbox.kekplaces import KEKPlaces
 from consentkit.outbox.keys import KEK, SEAL_BYTES, Lane, make_lane
 from consentkit.outbox.records import Record
@@ -38,6 +39,7 @@ __all__ = [
     "OpenLanes",
     "ReadLane",
     "damaged",
+    "readable",
     "rests_on",
 ]
 
@@ -435,19 +437,15 @@ class Lanes:
             return found
         raise self._not_now()
 
-    def plains(
-        self, lane: Lane, entries: Sequence[Entry]
-    ) -> list[bytes | None]:
+    def opened(self, lane: Lane, body: bytes, after: int = 0) -> list[Row]:
         """
-        Open entries, with ``None`` for one that is not what was sealed.
+        Open the entries of a body: see `Lane.open_all`.
 
         Raises:
             StoreError: If nobody can tell now; then they wait on.
         """
         with suppress(Exception):  # its frames hold values
-            return list(
-                lane.open_all((one.header, one.sealed) for one in entries)
-            )
+            return lane.open_all(body, after)
         raise self._not_now()
 
     def records(self, lane: ReadLane, rows: list[Row]) -> tuple[Record, ...]:
@@ -480,25 +478,33 @@ class Lanes:
         for chunk in chunks.each(db):
             lane = held.get(chunk.lane)
             if lane is not None:
-                yield lane, chunk, self.rows(lane, chunk.entries)
+                yield lane, chunk, self.rows(lane, chunk.body)
 
-    def rows(self, lane: ReadLane, entries: Sequence[Entry]) -> list[Row]:
+    def rows(self, lane: ReadLane, body: bytes) -> list[Row]:
         """
-        Open entries of a lane; one that is damaged is left out.
+        Open the entries of a lane; one that is damaged is left out.
         """
-        plains = self.plains(lane.lane, entries)
-        return [
-            Row(one.high, one.low, one.expires, plain)
-            for one, plain in zip(entries, plains, strict=True)
-            if plain and int(plain.partition(b",")[0]) in lane.kinds
-        ]
+        return readable(self.opened(lane.lane, body), lane.kinds)
 
 
-def damaged(path: Path, problem: str) -> DamagedError:
+def readable(rows: Iterable[Row], kinds: Iterable[int]) -> list[Row]:
+    """
+    Give the rows that are of some kind, which one that is damaged is not.
+
+    Args:
+        rows: As `Lanes.opened` gives them.
+
+        kinds: Their numbers.
+    """
+    fronts = tuple(b"%d," % number for number in kinds)
+    return [row for row in rows if row.plain.startswith(fronts)]
+
+
+def damaged(path: Path, problem: str) -> CorruptError:
     """
     Say that an outbox is damaged.
     """
-    return DamagedError(
+    return CorruptError(
         path,
         problem=problem,
         cure="restore the file and its key folder together, or move "

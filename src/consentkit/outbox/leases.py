@@ -17,10 +17,10 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from consentkit.outbox import chunks, drops
-from consentkit.outbox.chunks import Chunk, Entry
+from consentkit.outbox.chunks import Chunk
 from consentkit.outbox.counts import count, lose
 from consentkit.outbox.keys import Lane
-from consentkit.outbox.lanes import Lanes, damaged, rests_on
+from consentkit.outbox.lanes import Lanes, damaged, readable, rests_on
 from consentkit.outbox.records import Batch, Record, new_id
 from consentkit.outbox.rows import Row, Rows, id_text, milliseconds
 
@@ -121,17 +121,17 @@ def _rows(
     """
     Open what is in *chunk* and has not expired.
     """
-    rows: list[Row] = []
-    lost: set[Entry] = set()
-    fronts = {b"%d" % number for number in kinds}
-    live = [one for one in chunk.entries if one.expires > moment]
-    for entry, plain in zip(live, lanes.plains(lane, live), strict=True):
-        if plain is None or plain[: plain.find(b",")] not in fronts:
-            lost.add(entry)
-        else:
-            rows.append(Row(entry.high, entry.low, entry.expires, plain))
-    if lost or not chunk.entries:
+    opened = lanes.opened(lane, chunk.body, moment)
+    rows = readable(opened, kinds)
+    if len(rows) < len(opened) or not (opened or chunk.entries):
         # They can never be read again; they must not hold up the rest.
+        live = [one for one in chunk.entries if one.expires > moment]
+        good = {id(row) for row in rows}
+        lost = {
+            entry
+            for entry, row in zip(live, opened, strict=True)
+            if id(row) not in good
+        }
         chunks.rewrite(db, chunk, lambda entry: entry not in lost)
         lose(db, "unreadable", lane, len(lost) or 1, at=moment // 1000)
     return rows

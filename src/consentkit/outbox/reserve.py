@@ -226,6 +226,7 @@ class Reserve:
             for record, draft in list(self._drafts.items()):
                 if not grants.isdisjoint(draft.permit.grant.split()):
                     self._remove(record)
+                    self._lose("withdrawn", draft, draft.time)
 
     def expire(self, now: int) -> None:
         """

@@ -53,8 +53,9 @@ CREATE TABLE reserved (
 OVERHEAD: Final = HEADER.size + SEAL_BYTES
 
 # The journal takes so much before the outbox is measured anew, and of what
-# there is room for a share, as other processes fill it too.
-_MOST_AT_ONCE: Final = 2_000
+# there is room for a share, as other processes fill it too. With the record
+# that comes then, it makes whole batches.
+_MOST_AT_ONCE: Final = 1_999
 _MOST_BYTES_AT_ONCE: Final = 1024 * 1024
 _SHARES: Final = 16
 
@@ -334,11 +335,8 @@ class Room:
             purposes: What has just been kept for.
         """
         limits = self._limits
-        records, size = self.totals(db)
         bounded = self._bounded(db)
-        records -= sum(count for _, count, _ in bounded.values())
-        self.records = _share(limits.records - records, _MOST_AT_ONCE)
-        self.bytes = _share(limits.outbox_bytes - size, _MOST_BYTES_AT_ONCE)
+        self._refill(db, bounded)
         now = monotonic()
         for purpose in bounded.keys() & set(purposes):
             number, count, _ = bounded[purpose]
@@ -356,6 +354,28 @@ class Room:
                 "DELETE FROM reserved WHERE until NOT BETWEEN ? AND ?",
                 (now, now + _LEFT_SECONDS),
             )
+
+    def refill(self, db: Connection) -> None:
+        """
+        See how much may go into the journal of what has no bound of its own.
+
+        Meanwhile another thread may append, of which nothing is counted
+        here: that is a part of a share that was allowed before.
+
+        Args:
+            db: The file, in a transaction in which all that was in a journal
+                went into the table.
+        """
+        self._refill(db, self._bounded(db))
+
+    def _refill(
+        self, db: Connection, bounded: Mapping[str, tuple[int, int, int]]
+    ) -> None:
+        limits = self._limits
+        records, size = self.totals(db)
+        records -= sum(count for _, count, _ in bounded.values())
+        self.records = _share(limits.records - records, _MOST_AT_ONCE)
+        self.bytes = _share(limits.outbox_bytes - size, _MOST_BYTES_AT_ONCE)
 
     def waiting(
         self, db: Connection, pending: Mapping[int, int]

@@ -284,17 +284,19 @@ class Rows(Sequence[Record]):
         used: set[bytes] = set()
         written: list[bytes] = []
         time = follows = mark = -1
-        for row in self._rows:
-            plain, low = row.plain, row.low
-            used.add(plain[: plain.index(b",")])
-            was, time = time, row.high >> 16
-            keep = row.expires - time
-            if low == follows and row.high & 0xFFFF == mark:
+        front = b"\0"
+        for high, low, expires, plain in self._rows:
+            if not plain.startswith(front):
+                front = plain[: plain.index(b",") + 1]
+                used.add(front[:-1])
+            was, time = time, high >> 16
+            keep = expires - time
+            if low == follows and high & 0xFFFF == mark:
                 written.append(b"[%d,%d,%b]" % (time - was, keep, plain))
             else:
-                name = id_text(row.high, low).encode()
+                name = id_text(high, low).encode()
                 written.append(b'["%b",%d,%b]' % (name, keep, plain))
-                mark = row.high & 0xFFFF
+                mark = high & 0xFFFF
             follows = low + 1
         kinds = {n.decode(): self._kinds[int(n)] for n in sorted(used)}
         return encode(kinds).encode(), b"[%b]" % b",".join(written)

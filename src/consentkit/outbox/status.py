@@ -57,6 +57,10 @@ class OutboxStatus:
 
         kek: Where the key is that wraps all others, and what that protects
             against; ``None`` before there is one.
+
+        set_aside: Folders with what was found damaged, sealed as it was:
+            what was intact of it is in the outbox. Each has in its name
+            when it goes, in seconds since 1970.
     """
 
     waiting: int = 0
@@ -66,6 +70,7 @@ class OutboxStatus:
     lanes: tuple[LaneStatus, ...] = ()
     counts: Mapping[str, int] = {}
     kek: Protection | None = None
+    set_aside: tuple[Path, ...] = ()
 
 
 def lanes_waiting(

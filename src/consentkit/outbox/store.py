@@ -17,6 +17,7 @@ destroyed, `status` what is told.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sqlite3
 
@@ -30,15 +31,19 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Any, Final, ParamSpec, TypeVar
 
+from consentkit._filelock import FileLock
 from consentkit._fork import watch_forks
-from consentkit._sqlite import waiting_at_most
+from consentkit._sqlite import (
+    CorruptError,
+    waiting_at_most,
+)
 from consentkit.consent.results import Destroyed
-from consentkit.exceptions import StoreError, UnwritableError
+from consentkit.exceptions import DamagedError, StoreError, UnwritableError
 from consentkit.gate import Permit, Reason
 from consentkit.limits import Limits
 from consentkit.outbox import drops, ending, expiry, leases
@@ -60,6 +65,12 @@ from consentkit.outbox.records import Batch, Erasure, Record
 from consentkit.outbox.reserve import Lost, Reserve
 from consentkit.outbox.room import OVERHEAD, Full, Room
 from consentkit.outbox.rows import encode, milliseconds, tagged
+from consentkit.outbox.salvage import (
+    LOCK,
+    drop_aside,
+    salvage,
+    set_aside_in,
+)
 from consentkit.outbox.schema import file_of
 from consentkit.outbox.status import LaneStatus, OutboxStatus, lanes_waiting
 from consentkit.outbox.tally import Tally
@@ -67,19 +78,53 @@ from consentkit.outbox.tally import Tally
 
 __all__ = ["OutboxStore"]
 
+_P = ParamSpec("_P")
+T = TypeVar("T")
+
 logger: logging.Logger = logging.getLogger("consentkit")
 
-# How often a capture waits for the disk at most.
+# How often a capture, or a batch, waits for the disk at most.
 _RARELY_SECONDS: Final = 1.0
+
+#: Of how many lanes it is remembered that a batch went out.
+_MOST_ATTEMPTED: Final = 4096
 
 # How long an end waits for another process, to save what is in memory.
 _CLOSE_SECONDS: Final = 0.1
+
+# How long a salvage waits for another process that is at it, and how often
+# one is tried.
+_MEND_SECONDS: Final = 10.0
+_MENDED_FOR_SECONDS: Final = 60.0
 
 # How often captures look for what has expired; a delivery always does.
 _TIDY_SECONDS: Final = 10.0
 
 # How long a file is believed to be the one that it was.
 _LOOK_SECONDS: Final = 0.05
+
+
+def _mending(method: Callable[_P, T]) -> Callable[_P, T]:
+    """
+    Let a method of `OutboxStore` be done again once what is intact of a
+    damaged outbox was saved.
+    """
+
+    @functools.wraps(method)
+    def done(*args: _P.args, **kwargs: _P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except DamagedError as error:
+            problem: Exception = error
+        except (AttributeError, TypeError, ValueError) as error:
+            # What stands in a damaged file may be of any type.
+            problem = error
+        store: Any = args[0]
+        if store._is_mended(problem):  # noqa: SLF001 - of this class
+            return method(*args, **kwargs)
+        raise problem
+
+    return done
 
 
 class OutboxStore:
@@ -93,7 +138,9 @@ class OutboxStore:
     def __init__(self, path: Path, *, keys: Path, limits: Limits) -> None:
         self.path = path
         self._db = file_of(path)
-        self._journal = Journal(path.with_name("captured"))
+        self._journal = Journal(
+            path.with_name("captured"), waits=limits.outlives == "power_cut"
+        )
         self._intake = Intake(self._journal, record_bytes=limits.record_bytes)
         self._keys = KEKPlaces(keys)
         self._lanes = Lanes(path, self._keys)
@@ -112,7 +159,17 @@ class OutboxStore:
         self.captured: int = 0
         self._looked = 0.0
         self._waited = -_RARELY_SECONDS
+        #: Grant and recipient of lanes of which it is on the disk that a
+        #: batch went out.
+        self._attempted: set[tuple[str, str]] = set()
         self._tidied = -_TIDY_SECONDS
+        self._folded = -_RARELY_SECONDS
+        self._mended = -_MENDED_FOR_SECONDS
+        #: Grants that have ended, which the disk did not take.
+        self._due: frozenset[str] = frozenset()
+        #: Whether what the outbox is opened with, its key and its lanes, is
+        #: in the file itself, and not in its log alone.
+        self._is_folded = True
         self._clock = SeenClock()
         self._reserve = Reserve(limits)
         #: When what has a frequency was read last.
@@ -129,6 +186,7 @@ class OutboxStore:
             keys=self._keys,
             places=self.places,
             purposes=self._purposes,
+            fold=lambda: self._fold(fully=True),
         )
         #: How often everything was obtained, in a file of its own.
         self.tally: Tally = Tally(path.with_name("tally.sqlite3"))
@@ -174,6 +232,9 @@ class OutboxStore:
         if self._room.has_reserved:
             with suppress(StoreError), waiting_at_most(_CLOSE_SECONDS):
                 self._give_back()
+        if self._db.generation and self._intake.is_spent:
+            with suppress(StoreError), waiting_at_most(_CLOSE_SECONDS):
+                self._fold()
         if self._reserve:
             logger.warning(
                 "%s: %d records that the disk did not take are lost",
@@ -193,6 +254,7 @@ class OutboxStore:
 
     # Keeping
 
+    @_mending
     def lane(self, permit: Permit) -> Lane | None:
         """
         Give the lane of *permit*, made if need be.
@@ -285,6 +347,7 @@ class OutboxStore:
         self._end_era()
         return False
 
+    @_mending
     def keep(
         self, drafts: Sequence[Draft], *, now: datetime
     ) -> tuple[str | Reason | Full, ...]:
@@ -344,12 +407,18 @@ class OutboxStore:
         quick = self._appended(drafts)
         if quick is not None:
             return quick
+        if self._due:
+            with suppress(StoreError):
+                self.destroy(self._due, now=now)
         if monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = monotonic()
             self.expire(now)
         # What was appended since has not waited for the disk, either.
         begun = monotonic()
-        is_hurried = begun - self._waited < _RARELY_SECONDS
+        is_hurried = (
+            self._limits.outlives == "crash"
+            and begun - self._waited < _RARELY_SECONDS
+        )
         with self._moving(is_hurried=is_hurried, keeps=True) as (db, waiting):
             self._clock.begin(Meta(db), int(now.timestamp()))
             told = tuple(self._keep(db, draft, waiting) for draft in drafts)
@@ -415,6 +484,8 @@ class OutboxStore:
         lane = self._lanes.of(db, permit)
         if lane is None:
             return Reason.CONSENT_CHANGED
+        if self._open.of(permit) is None:
+            self._is_folded = False  # it may have been made just now
         opened = self._open.open(permit, lane)
         # Before the kind, which others take for the sign that both are there.
         if permit.purpose not in opened.purposes:
@@ -455,11 +526,16 @@ class OutboxStore:
         return made
 
     @contextmanager
-    def _changing(self) -> Generator[sqlite3.Connection]:
+    def _changing(
+        self, *, is_hurried: bool = False
+    ) -> Generator[sqlite3.Connection]:
         """
         Begin a transaction for which nothing is in a journal any more.
+
+        Args:
+            is_hurried: As of `consentkit._sqlite.Database.writing`.
         """
-        with self._moving() as (db, waiting):
+        with self._moving(is_hurried=is_hurried) as (db, waiting):
             waiting.insert(db, self._limits.batch_records)
             yield db
 
@@ -496,8 +572,38 @@ class OutboxStore:
                 "%s: the end of its log was damaged; records may be missing",
                 self.path,
             )
-        self._intake.retire(moved)
+        self._intake.leave(moved)
         self._reserve.let_go(*back)
+        self._fold_now_and_then()
+
+    def _fold_now_and_then(self) -> None:
+        """
+        See that damage to the log cannot take much, and that journals go.
+        """
+        now = monotonic()
+        is_due = self._intake.is_spent or not self._is_folded
+        if is_due and now - self._folded >= _RARELY_SECONDS:
+            self._folded = now
+            with suppress(StoreError):
+                self._is_folded = self._fold()
+
+    def _fold(self, *, fully: bool = False) -> bool:
+        """
+        Fold the log, and delete the journals that it makes up for no more.
+
+        Args:
+            fully: Whether to empty it too, so that nothing that was deleted
+                stays in it.
+
+        Returns:
+            Whether all of it was folded.
+        """
+        with self._db.reading() as db:
+            done = self._intake.done(db)
+        is_done = self._db.checkpoint() if fully else self._db.fold()
+        if is_done:
+            self._intake.delete(done)
+        return is_done
 
     def _count_cuts(self, db: sqlite3.Connection) -> int:
         """
@@ -544,9 +650,11 @@ class OutboxStore:
         """
         return bool(self._reserve) and any(i in self._reserve for i in ids)
 
+    @_mending
     def recover(self) -> None:
         """
-        Put what waits in memory on the disk, if it takes it again.
+        Put what waits in memory on the disk, and end what was to end, if it
+        takes that again.
 
         Raises:
             StoreError: If it does not.
@@ -554,14 +662,17 @@ class OutboxStore:
         if self._reserve:
             with self._changing():
                 pass
+        if self._due:
+            self.destroy(self._due, now=datetime.now(UTC))
 
     # Delivering
 
+    @_mending
     def has_work(self) -> bool:
         """
         Tell whether anything waits, at little cost.
         """
-        if self._reserve:
+        if self._reserve or self._due:
             return True
         if not self.exists():
             return False
@@ -571,6 +682,7 @@ class OutboxStore:
             ).fetchone()
             return row is not None or self._intake.waiting_bytes(db) > 0
 
+    @_mending
     def lanes(self) -> tuple[LaneStatus, ...]:
         """
         List the lanes that have records waiting, oldest record first.
@@ -580,6 +692,7 @@ class OutboxStore:
         with self._db.reading() as db:
             return lanes_waiting(db, self._intake, self.path)
 
+    @_mending
     def claim(
         self, lane: LaneStatus, *, most: int, now: datetime
     ) -> Batch | None:
@@ -592,14 +705,31 @@ class OutboxStore:
         Returns:
             ``None`` if the lane has ended or is empty.
         """
-        with self._changing() as db:
+        named = lane.grant, lane.recipient
+        begun = monotonic()
+        # That a first batch goes out must be known after a power cut too:
+        # then a withdrawal asks for its erasure.
+        is_hurried = (
+            named in self._attempted and begun - self._waited < _RARELY_SECONDS
+        )
+        with self._changing(is_hurried=is_hurried) as db:
             held = self._lanes.held(db, lane.grant, lane.recipient)
             if held is None:
                 return None
-            return leases.claim(
+            # What was captured is in the table now, so that captures need
+            # not stop for that.
+            self._room.refill(db)
+            batch = leases.claim(
                 db, self.path, self._lanes, held, most=most, now=now
             )
+        if batch is not None and not is_hurried:
+            self._waited = begun
+            if len(self._attempted) >= _MOST_ATTEMPTED:
+                self._attempted.clear()
+            self._attempted.add(named)
+        return batch
 
+    @_mending
     def is_live(self, batch: Batch) -> bool:
         """
         Tell whether *batch* may still go out: its lane has not ended.
@@ -607,6 +737,7 @@ class OutboxStore:
         with self._db.reading() as db:
             return leases.is_live(db, batch)
 
+    @_mending
     def settle(
         self,
         batch: Batch,
@@ -630,9 +761,11 @@ class OutboxStore:
             now: When.
         """
         at = int(now.timestamp())
-        with self._db.writing() as db:
+        # Where a power cut undoes it, the batch goes out again under its id.
+        with self._db.writing(is_hurried=True) as db:
             leases.settle(db, batch, element=element, done=done, at=at)
 
+    @_mending
     def split(self, batch: Batch) -> None:
         """
         Dissolve *batch*, so that its records go out in smaller ones.
@@ -640,6 +773,7 @@ class OutboxStore:
         with self._db.writing() as db:
             leases.split(db, batch)
 
+    @_mending
     def park(
         self, batch: Batch, *, now: datetime, wait: Callable[[int], float]
     ) -> int:
@@ -659,6 +793,7 @@ class OutboxStore:
         with self._db.writing() as db:
             return leases.park(db, batch, now=now, wait=wait)
 
+    @_mending
     def forget_under_way(self) -> None:
         """
         Clear what a killed process left; only for who delivers alone.
@@ -668,6 +803,7 @@ class OutboxStore:
         while self._endings.delete_orphans():
             pass
 
+    @_mending
     def is_under_way(self, grants: frozenset[str]) -> bool:
         """
         Tell whether a batch of an ended grant is still on its way.
@@ -675,6 +811,7 @@ class OutboxStore:
         with self._db.reading() as db:
             return leases.is_under_way(db, grants)
 
+    @_mending
     def erasures(self) -> tuple[Erasure, ...]:
         """
         List the erasure requests that wait, oldest first.
@@ -694,6 +831,7 @@ class OutboxStore:
 
     # Ending
 
+    @_mending
     def destroy(self, grants: Iterable[str], *, now: datetime) -> Destroyed:
         """
         End grants: destroy their keys and records, queue erasures.
@@ -706,10 +844,24 @@ class OutboxStore:
         self._end_era()
         # Whatever the disk says to the rest.
         self._reserve.end(named)
-        with self._changing() as db:
-            destroyed, is_left = self._endings.end(db, named, now=now)
+        try:
+            with self._moving() as (db, waiting):
+                destroyed, is_left = self._endings.end(
+                    db, named, waiting, now=now
+                )
+        except UnwritableError:
+            self._due |= named
+            if not self._endings.shred(named):
+                raise
+            logger.warning(
+                "%s: the keys of what was withdrawn are destroyed; the disk "
+                "does not take the rest yet",
+                self.path,
+            )
+            return Destroyed()
         # Another thread may have opened a lane again before it was ended.
         self._end_era()
+        self._due -= named
         if is_left:
             self._room.may_be_swept = True
             self._endings.sweep()
@@ -729,6 +881,7 @@ class OutboxStore:
         self.tally.forget(subject)
         self.reads.forget(subject)
 
+    @_mending
     def reconcile(
         self,
         standing: Callable[[str], frozenset[str] | None],
@@ -752,6 +905,7 @@ class OutboxStore:
         else:
             self._endings.complete()
 
+    @_mending
     def expire(self, now: datetime) -> int:
         """
         Destroy records whose retention is over; give how many.
@@ -763,6 +917,7 @@ class OutboxStore:
         moment, over = int(now.timestamp()), milliseconds(now)
         if self._reserve:
             self._reserve.expire(over)
+        drop_aside(self.path.parent, now=moment)
         if not self.exists():
             return 0
         with self._db.reading() as db:
@@ -773,9 +928,10 @@ class OutboxStore:
             if not self._clock.trusts(Meta(db), moment):
                 return 0
             gone = expiry.expire(db, over)
-        self._db.checkpoint()
+        self._fold(fully=True)
         return gone
 
+    @_mending
     def discard(self, doomed: Callable[[Record], bool], *, reason: str) -> int:
         """
         Destroy waiting records one by one; give how many.
@@ -790,8 +946,62 @@ class OutboxStore:
         with self._changing() as db:
             gone = expiry.discard(db, self._lanes, doomed, reason=reason)
         if gone:
-            self._db.checkpoint()
+            self._fold(fully=True)
         return gone
+
+    # Damage
+
+    def _is_mended(self, problem: Exception) -> bool:
+        """
+        Save what is intact of a damaged file, and tell whether the outbox
+        can be used again.
+
+        Args:
+            problem: What was raised on the way.
+        """
+        is_known = isinstance(problem, CorruptError) and (
+            problem.path == self.path
+        )
+        begun = monotonic()
+        if begun - self._mended < _MENDED_FOR_SECONDS:
+            return False
+        try:
+            if not self.exists() or not (is_known or self._db.is_damaged()):
+                return False
+            self._mended, damaged = begun, self._db.identity()
+            lock = FileLock(self.path.with_name(LOCK))
+            if not lock.acquire(timeout_seconds=_MEND_SECONDS):
+                return False
+            try:
+                # Another process may have been faster.
+                if self._db.identity() == damaged:
+                    self._mend()
+            finally:
+                lock.release()
+        except (StoreError, OSError, sqlite3.Error) as error:
+            logger.warning("%s: nothing could be saved: %s", self.path, error)
+            return False
+        return True
+
+    def _mend(self) -> None:
+        self._db.close()
+        self._end_era()
+        self._lanes.close()
+        saved = salvage(
+            self.path,
+            keys=self._keys,
+            journal=self._journal,
+            most=self._limits.batch_records,
+            now=datetime.now(UTC),
+        )
+        logger.warning(
+            "%s was damaged: %d records were saved, and at least %d are "
+            "lost; the file is set aside in %s",
+            self.path,
+            saved.records,
+            saved.lost,
+            saved.folder,
+        )
 
     # Looking
 
@@ -823,6 +1033,7 @@ class OutboxStore:
             lanes=lanes,
             counts=dict(counts),
             kek=None if kek is None else self._keys.protection(kek[0]),
+            set_aside=set_aside_in(self.path.parent),
         )
 
     def inspect(self) -> Iterator[Record]:

@@ -163,6 +163,6 @@ class Watch:
                 held[number] = self._lanes.readable(db, number)
             lane = held[number]
             if lane is not None:  # else it ended meanwhile
-                rows = self._lanes.rows(lane, [entry])
+                rows = self._lanes.rows(lane, entry.raw)
                 records += self._lanes.records(lane, rows)
         return tuple(records)

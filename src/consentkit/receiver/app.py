@@ -49,6 +49,7 @@ from consentkit.receiver.metrics import MEDIA_TYPE as METRICS_TYPE
 from consentkit.receiver.metrics import Metrics
 from consentkit.receiver.tenants import Tenant, Tenants
 from consentkit.seal import MEDIA_TYPE, KeyRing
+from consentkit.transports._token import check_token
 
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def make_app(
 
     Raises:
         MissingExtraError: If Starlette is not installed.
+
+        ValueError: If *token* or *metrics_token* is one that nobody can show.
 
     What leaks:
         The app keeps no address, name or time of a sender but the instant
@@ -197,7 +200,10 @@ class _Door:
     Who comes in.
     """
 
-    def __init__(self, token: str | None, tenants: Tenants | None) -> None:
+    def __init__(
+        self, token: str | None, tenants: Tenants | None, name: str = "token"
+    ) -> None:
+        check_token(token, name)
         self._token = None if token is None else token.encode()
         self._tenants = tenants
 
@@ -349,7 +355,7 @@ class _Hall:
     ) -> None:
         self._store = store
         self._metrics = metrics
-        self._door = _Door(token, None)
+        self._door = _Door(token, None, "metrics_token")
         self._is_connected = is_connected
 
     async def live(self, _: Request) -> Response:
@@ -419,6 +425,8 @@ def make_consumer_app(
 
     Raises:
         MissingExtraError: If Starlette is not installed.
+
+        ValueError: If *metrics_token* is one that nobody can show.
 
     .. versionadded:: 26.1.0
     """

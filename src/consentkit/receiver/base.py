@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote
 
 from consentkit.outbox.records import Batch
 from consentkit.receiver.drops import DropReport
@@ -130,10 +129,9 @@ def store_from_url(place: str | Path) -> RecordStore:
     """
     text = str(place)
     if isinstance(place, str) and text.startswith(_SCHEMES):
-        from consentkit.receiver.postgresql import SCHEMA, PostgreSQLStore
+        from consentkit.receiver.postgresql import PostgreSQLStore
 
-        url, schema = _schema_of(text)
-        return PostgreSQLStore(url, schema=schema or SCHEMA)
+        return PostgreSQLStore(text)
     if isinstance(place, str) and "://" in text:
         # Not shown: a password may be in it, wherever its parts end.
         msg = (
@@ -142,18 +140,3 @@ def store_from_url(place: str | Path) -> RecordStore:
         )
         raise ValueError(msg)
     return Store(place)
-
-
-def _schema_of(url: str) -> tuple[str, str]:
-    """
-    Take the schema out of a URL, as only we know that name.
-    """
-    place, _, query = url.partition("?")
-    rest, schema = [], ""
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if name == "schema":
-            schema = unquote(value)
-        elif part:
-            rest.append(part)
-    return "?".join([place, *["&".join(rest)] * bool(rest)]), schema

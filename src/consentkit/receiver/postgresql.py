@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from consentkit.exceptions import (
     DamagedError,
@@ -74,18 +75,19 @@ class PostgreSQLStore:
     be used from several threads, and by any number of processes.
 
     Args:
-        url: The database, as ``postgresql://user@host/database``. What
-            PostgreSQL's own clients read from the environment counts here,
-            too.
+        url: The database, as ``postgresql://user@host/database``, with
+            ``?schema=NAME`` for another schema than ``consentkit_receiver``.
+            What PostgreSQL's own clients read from the environment counts
+            here, too.
 
-        schema: Name of the schema.
+        schema: Name of the schema, where *url* names none.
 
         timeout_seconds: How long to wait for the server, each time.
 
         connections: How many connections this process may have.
 
     Raises:
-        ValueError: If *url* or *schema* is none.
+        ValueError: If *url* or *schema* is none, or they name two schemas.
 
         MissingExtraError: If the extra ``postgresql`` is not installed.
 
@@ -100,10 +102,15 @@ class PostgreSQLStore:
         self,
         url: str,
         *,
-        schema: str = SCHEMA,
+        schema: str | None = None,
         timeout_seconds: float = 30.0,
         connections: int = 8,
     ) -> None:
+        url, named = _schema_of(url)
+        if schema and named and schema != named:
+            msg = "the URL and schema name two schemas; name one"
+            raise ValueError(msg)
+        schema = named or (SCHEMA if schema is None else schema)
         self._sql = Statements(schema)
         self._server = server_at(url, timeout_seconds, connections)
         self._name = f"{self._server.name} {schema}"
@@ -446,6 +453,21 @@ class PostgreSQLStore:
         Close what is not in use; it opens again at the next use.
         """
         self._server.close()
+
+
+def _schema_of(url: str) -> tuple[str, str]:
+    """
+    Take the schema out of a URL, as only we know that name.
+    """
+    place, _, query = url.partition("?")
+    rest, schema = [], ""
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "schema":
+            schema = unquote(value)
+        elif part:
+            rest.append(part)
+    return "?".join([place, *["&".join(rest)] * bool(rest)]), schema
 
 
 def _lock_of(name: bytes) -> int:

@@ -7,6 +7,7 @@ Whose act it is: the code on the stack, from the innermost frame outward.
 - Python's own library, clients of the network, and what an SDK itself
   requires, act for the SDK that calls them; any other code acts for itself,
   the app's and this package's too.
+- Code that was made at run time and is of no module acts for whoever runs it.
 - Code of an SDK that the network's own code calls only wraps it, as tracing
   does: then the one further out acts.
 - A thread acts for the SDK that started it, and work for the one that handed
@@ -23,7 +24,7 @@ import threading
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, Final, Literal, NamedTuple, final
 from weakref import WeakKeyDictionary
 
@@ -74,6 +75,9 @@ _PASSED: Final = frozenset(
 _WORKERS: Final = frozenset({"concurrent.futures.thread", "multiprocessing"})
 _MOST_FRAMES: Final = 200
 _MOST_KINDS: Final = 20_000
+_MOST_SPACES: Final = 10_000
+# As `id` does, which raises an audit event of its own each time.
+_place: Final = object.__hash__
 
 
 class Owner(NamedTuple):
@@ -111,11 +115,17 @@ class _Kind(NamedTuple):
         name: Id of the SDK, or the top-level module.
 
         is_network: Whether it is code of the network.
+
+        module: Whole name of its module, or empty.
+
+        other: The *name* of code that acts for itself, or empty.
     """
 
     who: Literal["sdk", "neutral", "own", "other"]
     name: str
     is_network: bool = False
+    module: str = ""
+    other: str = ""
 
 
 _NEUTRAL: Final = _Kind("neutral", "")
@@ -158,6 +168,9 @@ class Attribution:
             for module in code.neutral:
                 self._modules[module] = _NEUTRAL
         self._kinds: dict[tuple[str, str], _Kind] = {}
+        #: What modules are, by the place of their variables in memory, which
+        #: nothing else has while those are here.
+        self._spaces: dict[int, tuple[dict[str, Any], _Kind]] = {}
         self._needs: dict[str, frozenset[str]] = {}
         self._threads: WeakKeyDictionary[threading.Thread, Owner] = (
             WeakKeyDictionary()
@@ -220,10 +233,7 @@ class Attribution:
         found: list[FrameType] = []
         needed = self._needed(sdk)
         for frame in frames:
-            module = frame.f_globals.get("__name__")
-            name = module if type(module) is str else ""
-            known = self._kinds.get((frame.f_code.co_filename, name))
-            kind = known or self._learn(frame.f_code, name)
+            kind = self._look(frame)
             if kind.who == "sdk" and kind.name == sdk:
                 found.append(frame)
             elif kind.who in {"sdk", "other"} and kind.name not in needed:
@@ -231,26 +241,28 @@ class Attribution:
         return found[:-1]
 
     def _on_stack(self, frame: FrameType | None) -> Owner:
-        kinds = self._kinds
+        # Each event of the app's own comes by with its whole stack. Reading
+        # `f_code` raises an audit event each time, and `f_globals` none.
+        spaces = self._spaces
         others: dict[str, str] = {}
         found: Owner | None = None
-        last: CodeType | None = None
         for _ in range(_MOST_FRAMES):
             if frame is None:
                 break
-            code = frame.f_code
-            if code is last:
-                # What calls itself is not looked at again.
-                frame = frame.f_back
-                continue
-            last = code
-            module = frame.f_globals.get("__name__")
-            if type(module) is not str:
-                module = ""
-            kind = kinds.get((code.co_filename, module))
-            if kind is None:
-                kind = self._learn(code, module)
+            space = frame.f_globals
+            known = spaces.get(_place(space))
+            if known is not None and known[0] is space:
+                kind = known[1]
+            else:
+                kind = self._look(frame)
             frame = frame.f_back
+            other = kind.other
+            if other:
+                if found is not None:
+                    return found
+                if other not in others:
+                    others[other] = kind.module
+                continue
             who = kind.who
             if found is not None:
                 # What is called by the network's code only wraps it.
@@ -266,27 +278,36 @@ class Attribution:
             if who == "sdk":
                 if others and not others.keys() <= self._needed(kind.name):
                     break
-                found = found or Owner(kind.name, module, True)
-            elif who == "other" and not kind.is_network:
-                others.setdefault(kind.name, module)
+                found = found or Owner(kind.name, kind.module, True)
             elif who == "own":
-                return Owner("", module, True)
+                return Owner("", kind.module, True)
         if found is None and others:
             return Owner("", next(iter(others.values())), True)
         return found or NOBODY
 
-    def _learn(self, code: CodeType, module: str) -> _Kind:
+    def _look(self, frame: FrameType) -> _Kind:
         """
-        Find out what code of this file and module is.
+        Find out what the code of *frame* is.
         """
-        file = code.co_filename
-        kind = (
-            self._of_module(module)
-            or self._of_folder(file)
-            or self._of_others(file, module)
-        )
-        if len(self._kinds) < _MOST_KINDS:
-            self._kinds[file, module] = kind
+        file, space = frame.f_code.co_filename, frame.f_globals
+        module = space.get("__name__")
+        if type(module) is not str:
+            module = ""
+        kind = self._kinds.get((file, module))
+        if kind is None:
+            kind = (
+                self._of_module(module)
+                or self._of_folder(file)
+                or self._of_others(file, module)
+            )
+            acts = kind.who == "other" and not kind.is_network
+            kind = kind._replace(module=module, other=kind.name * acts)
+            if len(self._kinds) < _MOST_KINDS:
+                self._kinds[file, module] = kind
+        if _is_module(module, space, file):
+            if len(self._spaces) >= _MOST_SPACES:
+                self._spaces.clear()
+            self._spaces[_place(space)] = space, kind
         return kind
 
     def _of_module(self, name: str) -> _Kind | None:
@@ -311,6 +332,8 @@ class Attribution:
         return None
 
     def _of_others(self, file: str, name: str) -> _Kind:
+        if not name:
+            return _NEUTRAL  # made and run by whoever stands outside of it
         top = name.partition(".")[0]
         if file.startswith("<frozen ") or top in _STDLIB or name in _PASSED:
             return _Kind("neutral", top, top in _NETWORK)
@@ -335,6 +358,16 @@ class Attribution:
                 needed |= _requirements(self._sdks[sdk].distributions)
             self._needs[sdk] = needed
         return needed
+
+
+def _is_module(name: str, space: dict[str, Any], file: str) -> bool:
+    """
+    Tell whether *space* holds the variables of the module *name*, and that is
+    made of *file*: not what was only executed, which is not kept alive here.
+    """
+    if file != space.get("__file__") and not file.startswith("<frozen "):
+        return False
+    return getattr(sys.modules.get(name), "__dict__", None) is space
 
 
 def _is_worker(thread: threading.Thread) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final, final
@@ -122,7 +122,8 @@ class Hosts:
             declared.
 
         more: Hosts that the app itself names for an SDK, such as a server of
-            its own; ``*.`` in front stands for every name below.
+            its own; ``*.`` in front stands for every name below. One that
+            is known to stand elsewhere is not declared by that.
     """
 
     def __init__(
@@ -132,21 +133,23 @@ class Hosts:
         countries: Mapping[str, Collection[str]],
         more: Mapping[str, Iterable[str]],
     ) -> None:
-        self._exact: dict[str, set[str]] = {}
-        self._below: dict[str, set[str]] = {}
+        self._countries = countries
+        # Of each host, or "*." and the end of names: the SDKs.
+        self._declared: dict[str, set[str]] = {}
+        self._more: dict[str, set[str]] = {}
+        #: With the region where it stands, which the policy does not say.
+        self._elsewhere: dict[str, dict[str, str]] = {}
         self._known: dict[str, frozenset[str]] = {}
         for sdk, entry in entries.items():
             where = countries.get(sdk, ())
             for host in entry.hosts:
+                name = _plain(host.name)
                 if not where or host.may_stand_in(where):
-                    self._add(sdk, host.name)
-            for name in more.get(sdk, ()):
-                self._add(sdk, name)
-
-    def _add(self, sdk: str, name: str) -> None:
-        name = name.rstrip(".").lower()
-        table = self._below if name.startswith("*.") else self._exact
-        table.setdefault(name.removeprefix("*."), set()).add(sdk)
+                    self._declared.setdefault(name, set()).add(sdk)
+                else:
+                    self._elsewhere.setdefault(name, {})[sdk] = host.region
+            for named in more.get(sdk, ()):
+                self._more.setdefault(_plain(named), set()).add(sdk)
 
     def whose(self, host: str) -> frozenset[str]:
         """
@@ -159,10 +162,40 @@ class Hosts:
                 self._known[host] = found
         return found
 
+    def elsewhere(self, sdk: str, host: str) -> tuple[str, str]:
+        """
+        Say where *host* of *sdk* stands, if that is not where the policy says
+        that its data goes, and where that is; two empty texts if not.
+        """
+        if sdk not in self.whose(host):
+            for name in _names_of(host):
+                region = self._elsewhere.get(name, {}).get(sdk)
+                if region:
+                    return region, " or ".join(sorted(self._countries[sdk]))
+        return "", ""
+
     def _find(self, host: str) -> frozenset[str]:
-        found = set(self._exact.get(host, ()))
-        above = host.partition(".")[2]
-        while above:
-            found |= self._below.get(above, set())
-            above = above.partition(".")[2]
-        return frozenset(found)
+        declared: set[str] = set()
+        more: set[str] = set()
+        elsewhere: set[str] = set()
+        for name in _names_of(host):
+            declared |= self._declared.get(name, set())
+            more |= self._more.get(name, set())
+            elsewhere |= self._elsewhere.get(name, {}).keys()
+        # The app names servers of its own; it moves none to another country.
+        return frozenset(declared | (more - elsewhere))
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()
+
+
+def _names_of(host: str) -> Iterator[str]:
+    """
+    Give the names by which *host* may be declared.
+    """
+    yield host
+    above = host.partition(".")[2]
+    while above:
+        yield f"*.{above}"
+        above = above.partition(".")[2]

@@ -192,6 +192,7 @@ def _between(entries: Mapping[str, SDKEntry]) -> Iterator[tuple[str, str]]:
                 yield id_, f"no SDK {other!r} @ $.{key}"
     yield from _circles(entries)
     yield from _two_regions(entries)
+    yield from _one_module(entries)
 
 
 def _taken(id_: str) -> str:
@@ -266,6 +267,22 @@ def _two_regions(
                     f"in {other}.toml"
                 )
                 yield id_, f"{problem} @ $.hosts[{i}].region"
+
+
+def _one_module(
+    entries: Mapping[str, SDKEntry],
+) -> Iterator[tuple[str, str]]:
+    """
+    Find a module that two entries claim: whose act its code is, nobody knows.
+    """
+    first: dict[str, str] = {}
+    for id_, entry in entries.items():
+        imports = () if entry.package is None else entry.package.imports
+        for i, module in enumerate(imports):
+            other = first.setdefault(module, id_)
+            if other != id_:
+                problem = f"{module} is a module of {other}.toml already"
+                yield id_, f"{problem} @ $.package.imports[{i}]"
 
 
 def is_shipped(entries: object) -> bool:

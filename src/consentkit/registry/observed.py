@@ -49,6 +49,7 @@ __all__ = [
     "Seen",
     "Sighting",
     "load_observed",
+    "program_of",
 ]
 
 #: Most distinct sightings that are held; what comes after is only counted.
@@ -297,7 +298,7 @@ def _cleaned(sighting: Sighting) -> Sighting | None:
     Take out what must not be held; ``None`` if nothing is left to tell.
     """
     if sighting.kind in {"native", "process"}:
-        host = _program(sighting.host)
+        host = program_of(sighting.host)
     else:
         host = sighting.host.rstrip(".").lower()
         if host and is_loopback(host):
@@ -309,7 +310,10 @@ def _cleaned(sighting: Sighting) -> Sighting | None:
     )
 
 
-def _program(command: str) -> str:
+def program_of(command: str) -> str:
+    """
+    Give the base name of the program that *command* starts.
+    """
     # A line for a shell begins with the program too.
     words = command.split(maxsplit=1)
     return re.split(r"[/\\]", words[0])[-1] if words else ""

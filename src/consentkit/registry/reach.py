@@ -45,6 +45,7 @@ from consentkit.registry.hosts import Hosts, is_loopback
 from consentkit.registry.names import names_of, remember_names
 from consentkit.registry.observed import How, Kind, Observed, Sighting
 from consentkit.registry.underway import Underway
+from consentkit.registry.unseen import Unseen
 
 
 __all__ = ["ReachGuard", "is_judging"]
@@ -210,6 +211,8 @@ class ReachGuard:
         self._open: dict[str, list[_Connection]] = {}
         #: What was going on when a permit was lost.
         self.underway: Underway = Underway(attribution)
+        #: What was run and is not seen into.
+        self.unseen: Unseen = Unseen()
         self._prune_at = _MOST_CONNECTIONS
         self._told: set[tuple[str, str]] = set()
         #: Whether its kit is closed: then those of open ones decide.
@@ -271,6 +274,7 @@ class ReachGuard:
             for sdk, mine in found.items():
                 self._open.setdefault(sdk, []).extend(mine)
         self.underway.adopt(other.underway)
+        self.unseen.adopt(other.unseen)
 
     def has_open(self) -> bool:
         """
@@ -319,6 +323,20 @@ class ReachGuard:
             or any(sdk in self._hosts.whose(name) for name in names)
             or any(name in _proxies() for name in names)
         )
+
+    def undeclared(self, sdk: str, names: tuple[str, ...], host: str) -> str:
+        """
+        Say why *host*, of these *names*, is none that *sdk* may reach.
+        """
+        for name in names:
+            region, allowed = self._hosts.elsewhere(sdk, name)
+            if region:
+                return (
+                    f"{name} stands in {region}, and by the policy its data "
+                    f"goes to {allowed}; use a host there, or mend the "
+                    "country of the policy's recipient if that is wrong"
+                )
+        return _undeclared(sdk, host)
 
     def remember(self, sdk: str, opened: socket.socket) -> None:
         """
@@ -445,6 +463,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
             stopped = _judge("connect", ("unreadable",), 0, frame)
     finally:
         _inside.judges = False
+    for guard in _guards:
+        guard.unseen.tell()
     if stopped is not None:
         guard, error = stopped
         guard.tell(error.sdk, error.host, error.why)
@@ -590,8 +610,11 @@ def _judge(
         )
         guard.observed.add(sighting, at=datetime.now(UTC))
         if stops and answer is None:
-            reason = why or _undeclared(sdk, sighting.host)
+            reason = why or guard.undeclared(sdk, names, sighting.host)
             answer = guard, _ERRORS[kind](sdk, sighting.host, reason)
+        elif is_code and not stops:
+            for acting in {sdk, behalf} - {""}:
+                guard.unseen.note(acting, kind, names[0], frame)
         elif opened is not None and not stops and not why:
             guard.remember(sdk, opened)
             if behalf:

@@ -442,7 +442,8 @@ class Registry:
         Args:
             hosts: Hosts that the app itself names for an SDK, such as a
                 server of its own, by the SDK's id; ``*.`` in front stands
-                for every name below.
+                for every name below. A host that the SDK's entry places in
+                another country than the policy says is none.
 
             record: File that what was seen is written to when the kit
                 closes and when the process ends, for ``consentkit sdk audit
@@ -538,6 +539,9 @@ class Registry:
     def gaps(self) -> Mapping[str, str]:
         """
         What of which SDK cannot be held, by its id; empty below `observe`.
+
+        It grows: a program that an SDK starts under its permit, and a library
+        of C that it loads, are named here from then on.
         """
         return {} if self._watch is None else self._watch.gaps
 
@@ -563,7 +567,9 @@ class Registry:
 
         Returns:
             Ids of the SDKs that may still run, because they have no *stop*
-            or it raised: they are gone with the next start of the app.
+            or it raised: they are gone with the next start of the app. Also
+            of those that have started a program that still runs, as far as
+            that was seen; it may outlive the app.
         """
         ended = [
             s for s, needed in self._functions.items() if needed == function
@@ -574,7 +580,20 @@ class Registry:
         # First: what a stop sends must not get out.
         if self._watch is not None:
             self._watch.settle()
-        return tuple(sdk for sdk in ended if not self._stop(sdk))
+        running = {sdk for sdk in ended if not self._stop(sdk)}
+        # After the stops, which may end their programs.
+        return tuple(
+            sdk for sdk in ended if sdk in running or self._has_programs(sdk)
+        )
+
+    def _has_programs(self, sdk: str) -> bool:
+        found = () if self._watch is None else self._watch.programs(sdk)
+        if found:
+            logger.warning(
+                "%s has started programs that still run (process %s)",
+                *(sdk, ", ".join(map(str, found))),
+            )
+        return bool(found)
 
     def settle(self) -> None:
         """

@@ -198,7 +198,17 @@ class Watch:
                 found[sdk] = "it sends from code that is not Python's"
             elif sdk in loaded:
                 found[sdk] = "it was imported before it was gated"
+            ran = self._guard.unseen.told(sdk)
+            if ran:
+                found[sdk] = "; ".join(filter(None, (found.get(sdk), ran)))
         return found
+
+    def programs(self, sdk: str) -> tuple[int, ...]:
+        """
+        Give the ids of the processes that *sdk* started and that still run,
+        as far as they are known.
+        """
+        return self._guard.unseen.running(sdk)
 
     def _asked(self, sdk: str) -> Refusal | None:
         """

@@ -7,6 +7,7 @@ Durations are float seconds.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -24,17 +25,21 @@ from consentkit.exceptions import TransportError
 from consentkit.transports._http import HTTPClient, Reply, make_client
 from consentkit.transports._line import Line
 from consentkit.transports._loopback import encrypted, is_loopback
+from consentkit.transports._token import SHOWABLE, is_token
 from consentkit.transports.base import Answer, Transport
 
 
 if TYPE_CHECKING:
     import ssl
 
+    from consentkit.outbox.records import Batch
+
 
 __all__ = ["PostingTransport", "version"]
 
+logger: logging.Logger = logging.getLogger("consentkit")
+
 _HOST: Final = re.compile(r"[\w.-]{1,253}|[0-9a-fA-F:.]{2,45}")
-_TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 
 
 class PostingTransport(Transport):
@@ -76,6 +81,8 @@ class PostingTransport(Transport):
         self._token = token
         self._timeout_seconds = timeout_seconds
         self._client = client
+        self._is_near = place.is_loopback
+        self._told_of: set[str] = set()
         direct = place.host if place.is_loopback else None
         is_plain = place.base.startswith("http:")
         self.capabilities: AbstractSet[str] = encrypted(
@@ -108,6 +115,25 @@ class PostingTransport(Transport):
         self._is_closed = True
         if self._line is not None and self._line.pid == os.getpid():
             self._line.close()
+
+    def _tell_unsealed(self, batch: Batch) -> None:
+        """
+        Say once of each recipient that TLS alone protects what it is sent.
+        """
+        who = batch.recipient
+        if self._is_near or batch.seal_for is not None or who in self._told_of:
+            return
+        self._told_of.add(who)
+        cure = "pass seal_for to seal it for the recipient alone"
+        if not self.seals:
+            cure = "OTLP has no envelopes, https: with seal_for has"
+        logger.warning(
+            "%s: what goes to %s is not sealed, and TLS ends at the first "
+            "proxy there, where it can be read; %s",
+            self.name,
+            who,
+            cure,
+        )
 
     def _post(
         self, path: str, body: bytes, headers: Mapping[str, str]
@@ -211,8 +237,8 @@ def _check_options(
     client: object, token: str | None, timeout_seconds: float, verify: object
 ) -> None:
     msg = ""
-    if token is not None and not _TOKEN.fullmatch(token):
-        msg = "the token must be visible ASCII characters without spaces"
+    if token is not None and not is_token(token):
+        msg = f"the token must be {SHOWABLE}"
     elif not (math.isfinite(timeout_seconds) and timeout_seconds > 0):
         msg = "timeout_seconds must be a positive number"
     elif client is not None and verify is not None:

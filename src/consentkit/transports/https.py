@@ -94,6 +94,7 @@ class HTTPSTransport(PostingTransport):
         )
 
     def _send(self, batch: Batch) -> Answer:
+        self._tell_unsealed(batch)
         got = self._put("batches", pack(batch))
         if isinstance(got, str):
             return self._named(again(batch.ids, got))

@@ -140,6 +140,7 @@ class OTLPTransport(PostingTransport):
         self._service_name = service_name
 
     def _send(self, batch: Batch) -> Answer:
+        self._tell_unsealed(batch)
         ids = batch.ids
         body = write_batch(
             batch, service=self._service_name, version=version()

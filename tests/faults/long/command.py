@@ -63,6 +63,7 @@ def broken(verdict: Verdict) -> dict[str, list[Any]]:
     return {
         "lost": list(verdict.lost),
         "doubled": list(verdict.doubled),
+        "rebatched": list(verdict.rebatched),
         "withdrawn_arrived": list(verdict.withdrawn),
         "wrong": list(verdict.wrong),
         "unrecorded": list(verdict.unrecorded),

@@ -135,6 +135,10 @@ class Verdict:
 
         doubled: Ids or numbers that are there twice.
 
+        rebatched: Ids that went out in a second batch, though the first was
+            not refused: any backend that does not know records by their ids
+            has them twice, and the receiver does.
+
         withdrawn: Ids that are there though a withdrawal came after them.
 
         wrong: Ids that are there with another content, or that nobody
@@ -150,6 +154,7 @@ class Verdict:
     arrived: int
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
+    rebatched: tuple[str, ...]
     withdrawn: tuple[str, ...]
     wrong: tuple[str, ...]
     unrecorded: tuple[str, ...]
@@ -163,6 +168,7 @@ class Verdict:
         return not (
             self.lost
             or self.doubled
+            or self.rebatched
             or self.withdrawn
             or self.wrong
             or self.unrecorded
@@ -265,11 +271,33 @@ def judge(
         arrived=len(arrived),
         lost=tuple(sorted(due - {one.id for one in arrived})),
         doubled=tuple(what for what, n in times.items() if n > 1),
+        rebatched=tuple(_rebatched(acts)),
         withdrawn=tuple(withdrawn),
         wrong=tuple(wrong),
         unrecorded=tuple(unrecorded),
         errors=tuple(one["error"] for one in lines if one.get("error")),
     )
+
+
+def _rebatched(acts: list[Act]) -> list[str]:
+    """
+    Give the records that went out in more than one batch.
+
+    A batch keeps its id over all tries and starts of the app; its records
+    get another one where the backend would not have it as a whole, and only
+    there.
+    """
+    found: dict[str, None] = {}
+    last: dict[tuple[str, str], Act] = {}
+    for act in acts:
+        for one in act.facts.get("ids", ()):
+            key = (act.facts["to"], one)
+            before = last.get(key, act)
+            is_same = before.facts["batch"] == act.facts["batch"]
+            if not (is_same or before.facts.get("dissolved")):
+                found[one] = None
+            last[key] = act
+    return list(found)
 
 
 def _ends(acts: list[Act], lines: list[dict[str, Any]]) -> dict[int, float]:

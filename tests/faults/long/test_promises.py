@@ -132,6 +132,46 @@ class TestJudge:
 
         assert story.judge(1, 1).doubled == ("id1", "number 1")
 
+    @pytest.mark.parametrize(
+        ("batch", "to", "end", "rebatched"),
+        [
+            ("b1", "maker", {}, ()),
+            ("b1", "maker", None, ()),
+            ("b2", "maker", {"dissolved": True}, ()),
+            ("b2", "partner", {}, ()),
+            ("b2", "maker", {"dissolved": False}, ("id1",)),
+            ("b2", "maker", None, ("id1",)),
+        ],
+    )
+    def test_a_second_batch(
+        self,
+        story: Story,
+        batch: str,
+        to: str,
+        end: dict[str, object] | None,
+        rebatched: tuple[str, ...],
+    ) -> None:
+        """
+        A record that goes out in a second batch to the same recipient is
+        found, though the receiver has it once; not so the same batch again,
+        nor what was in one that was refused.
+        """
+        story.capture(1)
+        first = {"act": "transfer", "batch": "b1", "to": "maker"}
+        story.note(**first, ids=["id0", "id1"], step="begin")
+        if end is None:
+            story.die()
+        else:
+            story.note(**first, step="end", **end)
+        second = {"act": "transfer", "batch": batch, "to": to}
+        story.note(**second, ids=["id1"], step="begin")
+        story.note(**second, step="end")
+
+        verdict = story.judge(1)
+
+        assert verdict.rebatched == rebatched
+        assert verdict.is_kept is not bool(rebatched)
+
     def test_what_a_kill_cut(self, story: Story) -> None:
         """
         A capture that never returned may be there or not.

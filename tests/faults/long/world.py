@@ -236,8 +236,8 @@ class World:
         """
         self.heal()
         left = self.folder / f"left{lives}"
-        status = in_child(lambda: left.write_text(self._deliver_all()))
         notes = Notes(self.notes, life=lives - 1, actor="parent")
+        status = in_child(lambda: left.write_text(self._deliver_all(notes)))
         notes.write(step="audited")
         lines = read(self.notes)
         verdict = judge(lines, self._arrived(), self._recorded(lines))
@@ -247,14 +247,14 @@ class World:
         self.hurt()
         return verdict, doubts
 
-    def _deliver_all(self) -> str:
+    def _deliver_all(self, notes: Notes) -> str:
         """
         Flush until nothing waits any more, with time for what waits by
         itself; tell what is left.
         """
         later = timedelta(0)
         for _ in range(60):
-            kit = self.open(clock=partial(_clock, later))
+            kit = self.open(notes, clock=partial(_clock, later))
             report = kit.flush(timeout_seconds=60)
             erasures = kit.status().erasures
             kit.close()
@@ -329,8 +329,12 @@ class _Noting(HTTPSTransport):
     def _send(self, batch: Batch) -> Answer:
         if self._notes is None:
             return super()._send(batch)
-        with self._notes.act("transfer"):
-            return super()._send(batch)
+        facts = {"batch": batch.id, "to": batch.recipient, "ids": batch.ids}
+        with self._notes.act("transfer", **facts) as found:
+            answer = super()._send(batch)
+            # Then its records go out anew, in others.
+            found["dissolved"] = answer.too_large or answer.refused
+        return answer
 
     def _erase(self, erasure: Erasure) -> Answer:
         if self._notes is None:

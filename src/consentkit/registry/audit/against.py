@@ -66,6 +66,7 @@ def judge_observed(
             )
         else:
             yield from _before(sdk, all_seen, file)
+            yield from _unseen(sdk, all_seen, file)
         yield from _hosts(sdk, all_seen, file, entries.get(sdk))
 
 
@@ -90,6 +91,26 @@ def _before(
                 cure="start it under its permit only, with its own off "
                 "switches set until then",
             )
+
+
+def _unseen(
+    sdk: str, all_seen: Iterable[Seen], file: str
+) -> Iterator[AuditFinding]:
+    ran = [
+        seen
+        for seen in all_seen
+        if seen.kind in _CODE and seen.permitted and not seen.stopped
+    ]
+    if ran:
+        yield finding(
+            "sdk-observed-unseen",
+            sdk=sdk,
+            file=file,
+            path=sdk,
+            message=f"{sdk!r}: {_told(ran)}",
+            cure="see what it is for, and do without it where that can be; "
+            "only the operating system holds what it sends",
+        )
 
 
 def _hosts(

@@ -72,6 +72,15 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
                 "GDPR Article 13(1)(e)",
             ),
             _rule(
+                "sdk-observed-unseen",
+                Severity.NOTE,
+                "an SDK that ran code which nobody sees into",
+                "What a program or a library of C sends is neither seen nor "
+                "stopped, and a no does not end it.",
+                "WP-SDK-1",
+                "GDPR Article 7(3)",
+            ),
+            _rule(
                 "sdk-less",
                 Severity.WARNING,
                 "an SDK that is declared with less than is known of it",
