@@ -10,6 +10,8 @@ import random
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,6 +23,7 @@ import pytest
 import consentkit
 
 from consentkit.transports.memory import MemoryTransport
+from tests.faults.support import ROOT
 from tests.support import START, Clock, Spies, make_kit
 
 
@@ -340,6 +343,39 @@ class TestWhileItRuns:
         assert report.waiting == 0
         arrived = {record.id for record in backend.records}
         assert arrived == filled[1] | set(kept.ids)
+
+    def test_another_process_mended_it(
+        self, left: Path, filled: tuple[Path, set[str]]
+    ) -> None:
+        """
+        A process that has the damaged file open goes on with the one that
+        another process put in its place, and takes nothing of that away.
+        """
+        backend = MemoryTransport("memory://backend")
+        with open_kit(left, transport=backend) as kit:
+            assert kit.status().waiting == RECORDS
+            turn(left, roots(left)["chunks"])
+            mend = (
+                "import sys; from pathlib import Path\n"
+                "from tests.outbox.test_salvage import fill_some\n"
+                "print(*fill_some(Path(sys.argv[1])))"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", mend, left],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            with kit.use("improve") as use:
+                kept = use.capture_event("session_ended", {"seconds": 1})
+            assert isinstance(kept, consentkit.Kept)
+            report = kit.flush()
+
+        assert "set aside" in done.stderr
+        assert report.waiting == 0
+        arrived = {record.id for record in backend.records}
+        assert arrived == filled[1] | set(kept.ids) | {done.stdout.strip()}
 
     def test_withdrawal_holds(self, left: Path) -> None:
         """
