@@ -27,6 +27,7 @@ SOURCE = Path(consentkit.__file__).parent
 
 # Modules that decide or compute: values in, values out.
 PURE = (
+    "_mac.py",
     "anonymise/_fitness.py",
     "anonymise/_gates.py",
     "anonymise/_hidden.py",

@@ -343,7 +343,7 @@ def _text(one: object) -> str:
 
 PARTS = {
     "md5": Part(("consentkit.anonymise",), ((hashlib, "md5"),)),
-    "hmac": Part(("consentkit.anonymise",), ((hmac, "digest"),)),
+    "hmac": Part(("consentkit._mac",), ((hmac, "new"),)),
     "serialiser of values": Part(
         ("consentkit.anonymise.protect",), ((json, "dumps"),)
     ),

@@ -917,33 +917,28 @@ class TestCut:
     @pytest.mark.obligation("PR-SEC-1")
     def test_the_outbox_cut_off(self, line: Line, tmp_path: Path) -> None:
         """
-        Wherever the outbox itself is cut off, either all is there or the
-        damage is named with its cure; and nothing made up is sent. Put back
-        it has all.
+        Wherever the outbox itself is cut off, what is there of it is saved,
+        what is not is counted, and nothing is made up. Put back it has all.
         """
         start, folder = tmp_path / "start", tmp_path / "app"
         table, journal = self._filled(start, line)
         with Whole(document(PR), start, line) as app:
             whole = [r.value for r in app.kit.store.inspect()]
         size = (start / "outbox.sqlite3").stat().st_size
-        refused = 0
+        saved = 0
         for length in (*range(0, size, 509), size - 1, size):
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(start, folder)
             os.truncate(folder / "outbox.sqlite3", length)
             with Whole(document(PR), folder, line) as app:
                 found, said = self._looked_into(app)
-                if said is None:
-                    assert found == (whole if length else []), length
-                    continue
-                refused += 1
-                assert "outbox.sqlite3" in str(said)
-                assert said.cure
-                report = app.kit.flush()
-                assert report.problems
-                assert report.delivered == 0
-        assert refused > size // 509 // 2
-        assert line.records == []
+                assert said is None, length
+                assert all(value in whole for value in found), length
+                counts = app.kit.status().counts
+                assert not length or found == whole or counts["unreadable"]
+                saved += len(found) > 0
+        assert saved > size // 509 // 8
+        assert found == whole
         with Whole(document(PR), folder, line) as app:
             assert app.waiting == {*table, *journal}
 

@@ -39,6 +39,9 @@ __all__ = [
     "rewrite",
 ]
 
+# A batch of no more than this is always filled: little is put together anew.
+_SMALL: Final = 64
+
 # Between two chunks there is room for what one of them is split into.
 _GAP: Final = 1 << 20
 
@@ -382,7 +385,7 @@ def oldest(
     for place, batch, records in rows:
         if batch is not None or count >= most:
             break
-        if 2 * count >= most and count + records > most:
+        if 2 * count >= most > _SMALL and count + records > most:
             break  # enough for a batch, which need not be put together
         places.append(place)
         count += records
@@ -402,7 +405,7 @@ def _regrouped(
     if not entries:
         return None
     first, raw = places[0], [one.raw for one in entries]
-    if most < len(raw) <= most + most // 2:
+    if _SMALL < most < len(raw) <= most + most // 2:
         # By halves: else a small rest would be left, and so on to the end.
         most = (len(raw) + 1) // 2
     _put(db, first, lane, None, raw[:most])

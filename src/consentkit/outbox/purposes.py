@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from consentkit.outbox.keys import KEK
 
 
-__all__ = ["Purposes"]
+__all__ = ["Purposes", "is_of"]
 
 _NONCE_BYTES: Final = 12
 
@@ -113,6 +113,16 @@ class Purposes:
                     (_seal(new, number, name), number),
                 )
         self._opened.clear()
+
+
+def is_of(kek: KEK, number: int, sealed: bytes) -> bool:
+    """
+    Tell whether what stands for a number was sealed with a KEK.
+    """
+    with suppress(*_NOT_OURS):
+        _open(kek, number, sealed)
+        return True
+    return False
 
 
 def _seal(kek: KEK, number: int, purpose: str) -> bytes:

@@ -36,6 +36,7 @@ from consentkit.outbox.kekplaces import KEKPlaces
 from consentkit.outbox.keys import KEK, Lane
 from consentkit.outbox.lanes import NOT_OURS
 from consentkit.outbox.pages import PAGE_BYTES, rows_in
+from consentkit.outbox.purposes import is_of
 from consentkit.outbox.schema import file_of
 
 
@@ -125,7 +126,7 @@ def salvage(
         database = file_of(fresh)
         try:
             with database.writing() as db:
-                filling = _Filling(db, found, keys=keys, most=most)
+                filling = _Filling(db, found, path=path, keys=keys, most=most)
                 filling.fill(journal)
         finally:
             database.close()
@@ -344,6 +345,8 @@ class _Filling:
 
         found: What was read of the other one.
 
+        path: Where that is.
+
         keys: Where the KEK is.
 
         most: How many records one chunk holds at most.
@@ -362,10 +365,12 @@ class _Filling:
         db: sqlite3.Connection,
         found: _Found,
         *,
+        path: Path,
         keys: KEKPlaces,
         most: int,
     ) -> None:
         self._db = db
+        self._path = path
         self._found = found
         self._keys = keys
         self._most = most
@@ -459,12 +464,30 @@ class _Filling:
                 kek = self._keys.load(kek_id)
             except DamagedError:
                 continue
-            if any(map(kek.opens, self._found.lanes.values())):
+            if self._is_opened_by(kek):
                 self._db.execute(
                     "INSERT OR REPLACE INTO meta VALUES ('kek', ?)", (kek_id,)
                 )
                 return kek
-        return None
+        if not self._found.lanes and not self._found.purposes:
+            return None
+        # All is lost only as long as the key is not put back.
+        raise StoreError(
+            self._path,
+            problem="the key of the outbox is missing, or another one",
+            cure="restore the file and its key folder together, or move both "
+            "away to start anew",
+        )
+
+    def _is_opened_by(self, kek: KEK) -> bool:
+        """
+        Tell whether anything that was found is sealed with a KEK.
+        """
+        found = self._found
+        return any(map(kek.opens, found.lanes.values())) or any(
+            is_of(kek, number, sealed)
+            for number, sealed in found.purposes.items()
+        )
 
     def _take(self, body: bytes) -> int:
         """
