@@ -33,7 +33,6 @@ from consentkit.exceptions import (
 __all__ = [
     "CorruptError",
     "Database",
-    "ForeignFileError",
     "Pulse",
     "make_private_folder",
     "waiting_at_most",
@@ -101,12 +100,6 @@ def waiting_at_most(seconds: float) -> Generator[None]:
 class CorruptError(DamagedError):
     """
     What is in a file of ours is not what was written, whoever reads it.
-    """
-
-
-class ForeignFileError(DamagedError):
-    """
-    A file in our place is another program's, and whole.
     """
 
 
@@ -621,7 +614,7 @@ class Database:
         # Another process may have filled it in between.
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and not found:
-            raise ForeignFileError(
+            raise DamagedError(
                 self.path,
                 problem="the file is another program's",
                 cure="move it away, or choose another data folder",

@@ -337,6 +337,36 @@ kit.close()
             assert kit.flush().delivered == 1
             kit.close()
 
+    def test_a_withdrawal_of_what_has_no_record(self, tmp_path):
+        """
+        A withdrawal on a full disk of what nothing waits under takes the key
+        from nobody: the others go on.
+        """
+        place = tmp_path / "mounted"
+        with tmpfs(place, "size=1m"):
+            kit = open_kit(
+                place / "data", "stats", "health", transport=Scripted()
+            )
+            tock(kit, 1)
+            kit.consent.withdraw("health")
+            (key,) = place.glob("data/keys/*.key")
+            with (
+                contextlib.suppress(OSError),
+                (place / "filler").open("wb", buffering=0) as filler,
+            ):
+                while True:
+                    filler.write(bytes(4096))
+            with contextlib.suppress(StoreError):
+                kit.consent.withdraw("stats")
+            assert key.exists()
+            (place / "filler").unlink()
+            kit.flush()
+            kit.consent.show("stats")
+            kit.consent.grant("stats")
+            assert tick(kit, 1)
+            assert kit.flush().delivered == 1
+            kit.close()
+
     def test_a_limit_on_file_sizes(self, tmp_path):
         """
         A process that may write no larger files is refused likewise.

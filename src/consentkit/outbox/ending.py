@@ -218,7 +218,11 @@ class Endings:
             rows = db.execute(
                 "SELECT grant_hash, attempted FROM lanes"
             ).fetchall()
-            if all(rests_on(held, named) and not sent for held, sent in rows):
+            is_all = all(
+                rests_on(held, named) and not sent for held, sent in rows
+            )
+            # Without a lane nothing ends, and the next one needs the KEK.
+            if rows and is_all:
                 self._keys.keep_only("")
                 return True
         return False

@@ -761,7 +761,7 @@ class OutboxStore:
             now: When.
         """
         at = int(now.timestamp())
-        # Where a power cut undoes it, the batch goes out again under its id.
+        # Where a power cut undoes it, the records go out again as they are.
         with self._db.writing(is_hurried=True) as db:
             leases.settle(db, batch, element=element, done=done, at=at)
 
